@@ -1,0 +1,2 @@
+// Package fairlead is the map of the library.
+package fairlead
