@@ -1,0 +1,15 @@
+// Package discovery says what an instance of a service is and how sets of
+// instances arrive.
+//
+// An [Instance] is one running copy of a service: where it is, how it can be
+// reached, what it is like. A [Registry] hands out complete, immutable
+// [Snapshot] values, never deltas: a reader that missed ten of them and sees
+// the eleventh has missed nothing. A [Registrar] makes an instance visible to
+// others and keeps it so.
+//
+// [Static] and [Memory] live in this package; package discovery/etcd holds the
+// registry for production. Whoever writes another runs the contract suite of
+// package discovery/discoverytest against it.
+//
+// The package imports nothing but the standard library.
+package discovery

@@ -1,0 +1,64 @@
+package discovery
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// State says how far a snapshot can be trusted.
+type State uint8
+
+const (
+	// Cold: no list was ever obtained. Instances is empty and says nothing.
+	Cold State = iota
+	// Live: the registry said so, and the connection to it stands.
+	Live
+	// Stale: the last good list, kept while the registry cannot be heard.
+	Stale
+)
+
+var stateNames = [...]string{"cold", "live", "stale"}
+
+func (s State) String() string {
+	if int(s) < len(stateNames) {
+		return stateNames[s]
+	}
+	return "unknown"
+}
+
+// MarshalText makes a state readable in JSON.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Snapshot is the complete set of instances of one service at one moment. It
+// and all it points to are never written to once handed out.
+type Snapshot struct {
+	Service string `json:"service"`
+	// Revision grows with the registry's history. Of two snapshots of one
+	// watch the later never has the smaller revision, unless the registry
+	// itself lost its history.
+	Revision int64 `json:"revision"`
+	State    State `json:"state"`
+	// AsOf is when the registry was last known to say this.
+	AsOf time.Time `json:"asOf,omitzero"`
+	// Instances is sorted by ID, without duplicates.
+	Instances []Instance `json:"instances"`
+	// Refused counts the records that were skipped as malformed, Refusals says
+	// why, at most MaxRefusals of them.
+	Refused  int       `json:"refused,omitempty"`
+	Refusals []Refusal `json:"refusals,omitempty"`
+}
+
+// MaxRefusals bounds Snapshot.Refusals.
+const MaxRefusals = 8
+
+// Refusal is one record that was skipped.
+type Refusal struct {
+	Key    string `json:"key"`
+	Reason string `json:"reason"`
+}
+
+// Sort orders instances as a Snapshot wants them.
+func Sort(instances []Instance) {
+	slices.SortFunc(instances, func(a, b Instance) int { return strings.Compare(a.ID, b.ID) })
+}
