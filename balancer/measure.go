@@ -1,0 +1,87 @@
+package balancer
+
+import (
+	"math"
+	"time"
+)
+
+// How a node learns. Latency is a peak EWMA as in Finagle's PeakEwma: a slower
+// call than expected is believed at once, a faster one moves the average by
+// its share of the decay time. Failures are kept apart from latency, so that a
+// fast error can never make an instance look fast.
+const (
+	// decay is Finagle's default decayTime.
+	decay        = 10 * time.Second
+	ticksOfDecay = float32(decay >> tickShift)
+
+	failureGain = 1.0 / 4 // what one failure moves the share of failures by
+	successGain = 1.0 / 8 // what one success moves it by
+	forgiven    = 1.0 / 64
+	mostFailing = 0.75 // costs 1/(1-0.75)² = 16 times
+)
+
+// aged is how much an old value has lost after ticks without news, as a
+// divisor: it still holds 1/aged of itself. 1+x+x²/2 follows e^x for small x
+// and forgets a little slower for large x, at a tenth of the price.
+func aged(ticks float32) float32 {
+	x := ticks * (1 / ticksOfDecay)
+	return 1 + x*(1+x/2)
+}
+
+func (n *Node) learn(at tick, elapsed float32, failed bool) {
+	n.learnOutcome(failed)
+	for {
+		word := n.latency.Load()
+		latency, last := latencyOf(word), tick(word)
+		switch {
+		case elapsed > latency && (latency > 0 || !failed):
+			latency = elapsed // a peak, or the first sample
+		case last == at:
+			return // no time has passed that could move the average
+		case !failed && elapsed > 0:
+			latency = elapsed + (latency-elapsed)/aged(at.since(last))
+		}
+		// Otherwise a fast failure, or a stream: no latency, but news.
+		if n.latency.CompareAndSwap(word, uint64(math.Float32bits(latency))<<32|uint64(at)) {
+			return
+		}
+	}
+}
+
+// learnOutcome does nothing but one load while all goes well. A racing update
+// may be lost: the share is an estimate and the next call corrects it.
+func (n *Node) learnOutcome(failed bool) {
+	share := math.Float32frombits(n.failing.Load())
+	switch {
+	case failed:
+		share = min(share+(1-share)*failureGain, mostFailing)
+	case share == 0:
+		return
+	case share < forgiven:
+		share = 0
+	default:
+		share -= share * successGain
+	}
+	n.failing.Store(math.Float32bits(share))
+}
+
+// oldest returns the age in nanoseconds of the oldest outstanding call that is
+// timed. The load is given so that an idle node costs no further look.
+func (n *Node) oldest(load uint64, at tick) float32 {
+	left := load >> 32
+	if left == 0 {
+		return 0
+	}
+	var age float32
+	if start := tick(load); start != 0 {
+		age = at.since(start)
+		left--
+	}
+	for i := 0; left > 0 && i < len(n.starts); i++ {
+		if start := tick(n.starts[i].Load()); start != 0 {
+			age = max(age, at.since(start))
+			left--
+		}
+	}
+	return age * nsPerTick
+}

@@ -1,0 +1,118 @@
+package balancer
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-go/fairlead/discovery"
+)
+
+// Node is one instance as this process knows it: what it is, and what its
+// calls showed. Its state belongs to the instance, not to a snapshot or a
+// policy, and is shared by all that call it. Methods are safe for concurrent
+// use.
+//
+// The fields written by every call fill the first cache line of the struct,
+// those only read fill the second, and the allocator aligns a struct of 128
+// bytes to 128, so that no two nodes share a line.
+type Node struct {
+	// outstanding holds the number of outstanding calls in its upper half and,
+	// in its lower half, the start of one of them (or 0): a lone call, the
+	// common case, is counted and timed in one atomic operation.
+	outstanding atomic.Uint64
+	// latency holds a float32 of nanoseconds in its upper half (0: none known)
+	// and the tick of the last sample in its lower half (0: no history).
+	latency atomic.Uint64
+	// failing is the float32 share of failures among recent calls.
+	failing atomic.Uint32
+	// perWeight is the float32 DefaultWeight ÷ weight.
+	perWeight atomic.Uint32
+	// starts are the starts of further outstanding calls, 0 where free.
+	starts [tracked - 1]atomic.Uint32
+
+	record atomic.Pointer[record]
+	id     string
+	index  int32
+	_      [32]byte
+}
+
+// tracked is how many outstanding calls of one node are timed at once; more
+// are only counted. It fills the cache line.
+const tracked = 11
+
+// record is what discovery said of the instance last.
+type record struct {
+	instance  discovery.Instance
+	endpoints []endpoint
+}
+
+type endpoint struct {
+	protocol discovery.Protocol
+	addr     string
+}
+
+// NewNode returns a node without history for an instance. A [Pool] makes its
+// own; others need it for benchmarks and simulations.
+func NewNode(instance discovery.Instance, index int) *Node {
+	n := &Node{id: instance.ID, index: int32(index)}
+	n.update(&record{instance: instance})
+	return n
+}
+
+func (n *Node) update(r *record) {
+	weight := r.instance.Weight
+	if weight <= 0 {
+		weight = discovery.DefaultWeight
+	}
+	n.perWeight.Store(math.Float32bits(discovery.DefaultWeight / float32(weight)))
+	n.record.Store(r)
+}
+
+// ID returns the instance's ID.
+func (n *Node) ID() string { return n.id }
+
+// Index is the node's number in its pool, the same for the node's whole life.
+// Numbers are small and dense, and are used again for later nodes.
+func (n *Node) Index() int { return int(n.index) }
+
+// Instance returns the instance as last announced. It must not be written to.
+func (n *Node) Instance() *discovery.Instance { return &n.record.Load().instance }
+
+// Endpoint returns the address at which this process reaches the instance for
+// protocol p, in the form of [discovery.Endpoint].Addr, or "".
+func (n *Node) Endpoint(p discovery.Protocol) string {
+	for _, e := range n.record.Load().endpoints {
+		if e.protocol == p {
+			return e.addr
+		}
+	}
+	return ""
+}
+
+// Outstanding returns how many calls were started and are not done.
+func (n *Node) Outstanding() int { return int(n.outstanding.Load() >> 32) }
+
+// Stats is what a node measured.
+type Stats struct {
+	Outstanding int           `json:"outstanding"`
+	Oldest      time.Duration `json:"oldestNs"`  // age of the oldest outstanding call that is timed
+	Latency     time.Duration `json:"latencyNs"` // peak EWMA; 0: none known
+	Failing     float64       `json:"failing"`   // recent share of failures, 0 to 1
+	Idle        time.Duration `json:"idleNs"`    // since the last sample; 0 without history
+}
+
+// Stats reads the node's measurements for display.
+func (n *Node) Stats(now time.Duration) Stats {
+	load, word, at := n.outstanding.Load(), n.latency.Load(), tickOf(now)
+	s := Stats{
+		Outstanding: int(load >> 32),
+		Oldest:      time.Duration(n.oldest(load, at)),
+		Latency:     time.Duration(latencyOf(word)),
+		Failing:     float64(math.Float32frombits(n.failing.Load())),
+	}
+	if last := tick(word); last != 0 {
+		s.Idle = time.Duration(at.since(last) * nsPerTick)
+	}
+	return s
+}

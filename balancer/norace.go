@@ -1,0 +1,6 @@
+//go:build !race
+
+package balancer
+
+// raceEnabled turns on checks that cost too much for every call.
+const raceEnabled = false

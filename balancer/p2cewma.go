@@ -1,0 +1,82 @@
+package balancer
+
+import "math"
+
+// P2CEWMA is the default policy: it draws two nodes without replacement and
+// chooses the one whose next call is expected to cost less,
+//
+//	cost × (outstanding + 1) ÷ weight
+//
+// where cost is the node's peak EWMA of latency (Finagle's p2c_peak_ewma),
+// with these rules of our own:
+//
+//   - What a node has shown counts less the longer ago that was. The two draws
+//     pull each other to their mean, weighted by how fresh each is: an idle
+//     node drifts to its peers' level, never to zero, and a node without
+//     history starts at it.
+//   - Cost is never below the age of the oldest call that is still outstanding,
+//     so that a node that has stopped answering is seen before it answers.
+//   - Failures multiply the cost, up to 16 times, and never enter the latency:
+//     fast errors attract nothing.
+func P2CEWMA(nodes []*Node) Picker {
+	if len(nodes) < 2 {
+		return soleOf(nodes)
+	}
+	return p2cEWMA(nodes)
+}
+
+type p2cEWMA []*Node
+
+func (p p2cEWMA) Pick(r Request) *Node {
+	i, j := drawTwo(r.Rand, len(p))
+	a, b := p[i], p[j]
+	at := tickOf(r.Now)
+	aLoad, aWord := a.outstanding.Load(), a.latency.Load()
+	bLoad, bWord := b.outstanding.Load(), b.latency.Load()
+
+	// Each latency holds 1/aged of itself. With x and y the latencies, u and v
+	// how they have aged and d = x-y, their mean weighted by freshness is
+	// (x·v + y·u) ÷ (u+v), and each stands d ÷ (u+v) from it after drifting.
+	// Only the order of the two is wanted, so nothing is divided: all is told
+	// in units of 1 ÷ (u+v).
+	x, y := latencyOf(aWord), latencyOf(bWord)
+	u, v := aged(at.since(tick(aWord))), aged(at.since(tick(bWord)))
+	scale := u + v
+	if x == 0 || y == 0 { // no history: taken to be like the other
+		x = max(x, y, unknown)
+		y = x
+	}
+	mean, d := x*v+y*u, x-y
+	cx, cy := mean+d, mean-d
+
+	// The rare parts: failures make it dearer, waiting calls at least as dear
+	// as the longest has waited.
+	if f := a.failing.Load(); f != 0 {
+		cx *= penalty(f, u)
+	}
+	if f := b.failing.Load(); f != 0 {
+		cy *= penalty(f, v)
+	}
+	if aLoad|bLoad >= one {
+		cx = max(cx, a.oldest(aLoad, at)*scale)
+		cy = max(cy, b.oldest(bLoad, at)*scale)
+	}
+	cx *= float32(aLoad>>32+1) * math.Float32frombits(a.perWeight.Load())
+	cy *= float32(bLoad>>32+1) * math.Float32frombits(b.perWeight.Load())
+	if cy < cx {
+		a = b
+	}
+	return a
+}
+
+// unknown stands for the latency of two nodes without history: so small that
+// only their counts and the ages of their calls decide.
+const unknown = float32(1)
+
+func latencyOf(word uint64) float32 { return math.Float32frombits(uint32(word >> 32)) }
+
+// penalty is the factor that failures put on the cost, fading as they age.
+func penalty(failing uint32, aged float32) float32 {
+	ok := 1 - math.Float32frombits(failing)
+	return 1 + (1/(ok*ok)-1)/aged
+}

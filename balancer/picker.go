@@ -1,0 +1,52 @@
+package balancer
+
+import "time"
+
+// Request is what a choice may depend on beside the nodes.
+type Request struct {
+	Now time.Duration // see Now
+	// Rand is 64 fresh random bits. Two requests with the same bits choose
+	// alike.
+	Rand uint64
+}
+
+// Picker chooses a node. It never blocks, never allocates, and is safe for
+// concurrent use. It returns nil only if it has no nodes.
+type Picker interface {
+	Pick(Request) *Node
+}
+
+// Policy builds a picker over the nodes that may be chosen. It must not write
+// to or keep the slice's backing array beyond the picker's life; the pool
+// never writes to it either.
+type Policy func(nodes []*Node) Picker
+
+// one and two draw without bias worth speaking of (below n ÷ 2³²), from halves
+// of the same 64 bits.
+
+func drawOne(rand uint64, n int) int {
+	return int(uint64(uint32(rand)) * uint64(n) >> 32)
+}
+
+// drawTwo returns two distinct numbers below n, which must be at least 2: the
+// second is drawn from n-1 and steps over the first, as in Finagle's P2CPick.
+func drawTwo(rand uint64, n int) (int, int) {
+	a := int((rand >> 32) * uint64(n) >> 32)
+	b := int(uint64(uint32(rand)) * uint64(n-1) >> 32)
+	if b >= a {
+		b++
+	}
+	return a, b
+}
+
+// sole is the picker over at most one node, whatever the policy.
+type sole struct{ node *Node }
+
+func (s sole) Pick(Request) *Node { return s.node }
+
+func soleOf(nodes []*Node) Picker {
+	if len(nodes) == 0 {
+		return sole{}
+	}
+	return sole{nodes[0]}
+}
