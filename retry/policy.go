@@ -1,0 +1,54 @@
+package retry
+
+import "fmt"
+
+// DefaultMaxAttempts is what a zero Policy allows.
+const DefaultMaxAttempts = 3
+
+// MostAttempts is the largest MaxAttempts; gRFC A6 has the same ceiling.
+const MostAttempts = 5
+
+// Policy says which attempts may be made again. The zero value is the default
+// that needs no rule: what never reached a server is tried elsewhere whatever
+// it was, and what lost its connection before an answer is tried elsewhere if
+// it may be executed twice, as net/http itself does on reused connections.
+type Policy struct {
+	// MaxAttempts counts all tries of one call, the first one too. 0 means 3,
+	// 1 means that nothing is retried.
+	MaxAttempts int
+}
+
+// Validate reports a bad field, its value and what is allowed.
+func (p Policy) Validate() error {
+	if p.MaxAttempts < 0 || p.MaxAttempts > MostAttempts {
+		return fmt.Errorf("retry: Policy.MaxAttempts is %d: allowed is 0 (meaning %d) to %d", p.MaxAttempts, DefaultMaxAttempts, MostAttempts)
+	}
+	return nil
+}
+
+// Failure says what is known of an attempt that failed.
+type Failure uint8
+
+const (
+	// Answered: the server answered, if only with an error, or we ended the
+	// attempt ourselves. Not retried without a rule.
+	Answered Failure = iota
+	// Unsent: nothing of it reached a server.
+	Unsent
+	// Lost: the connection was lost before an answer; it may have been
+	// executed.
+	Lost
+)
+
+// Allows reports whether an attempt that ended in f, the nth of its call
+// (counted from 1), may be followed by another.
+func (p Policy) Allows(f Failure, n int, idempotent bool) bool {
+	most := p.MaxAttempts
+	if most == 0 {
+		most = DefaultMaxAttempts
+	}
+	if n >= most {
+		return false
+	}
+	return f == Unsent || f == Lost && idempotent
+}
