@@ -1,0 +1,113 @@
+package transport
+
+import (
+	"context"
+	"time"
+
+	"github.com/fairlead-go/fairlead/discovery"
+)
+
+// announcer keeps an instance announced while it is ready and takes it back
+// when it goes. It is used by one goroutine.
+type announcer struct {
+	mesh     *Mesh
+	instance discovery.Instance
+	config   ServeConfig
+
+	announced discovery.Registration // nil while withdrawn
+}
+
+// keep follows readiness until ctx is done.
+func (a *announcer) keep(ctx context.Context) {
+	if a.config.Ready == nil {
+		a.announce(ctx)
+		<-ctx.Done()
+		return
+	}
+	tick := time.NewTicker(a.config.ReadyInterval)
+	defer tick.Stop()
+	for {
+		err := a.ask(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil && a.announced == nil:
+			a.announce(ctx)
+		case err != nil && a.announced != nil:
+			a.mesh.logger.Warn("fairlead: not ready, withdrawing", "service", a.instance.Service, "id", a.instance.ID, "error", err)
+			a.withdraw()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// ask bounds one readiness check: a check that hangs is a check that fails.
+func (a *announcer) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, max(a.config.ReadyInterval, time.Second))
+	defer cancel()
+	return a.config.Ready(ctx)
+}
+
+func (a *announcer) announce(ctx context.Context) {
+	r, err := a.mesh.Register(ctx, a.instance)
+	if err != nil {
+		a.mesh.logger.Error("fairlead: cannot register", "service", a.instance.Service, "id", a.instance.ID, "error", err)
+		return
+	}
+	a.announced = r
+}
+
+func (a *announcer) withdraw() {
+	ctx, cancel := context.WithTimeout(context.Background(), a.config.RegistryTimeout)
+	defer cancel()
+	if err := a.announced.Close(ctx); err != nil {
+		a.mesh.logger.Warn("fairlead: record not deleted, it will expire", "service", a.instance.Service, "id", a.instance.ID, "error", err)
+	}
+	a.announced = nil
+}
+
+// leave is steps 1 to 3 of [Serve].
+func (a *announcer) leave() {
+	if a.announced == nil {
+		return
+	}
+	log := a.mesh.logger.With("service", a.instance.Service, "id", a.instance.ID)
+	ctx, cancel := context.WithTimeout(context.Background(), a.config.RegistryTimeout)
+	err := a.announced.Drain(ctx)
+	if err == nil {
+		err = a.seen(ctx)
+	}
+	cancel()
+	if err != nil {
+		log.Warn("fairlead: nobody may know that this instance is draining", "error", err)
+	}
+	log.Info("fairlead: draining", "grace", a.config.Grace)
+	time.Sleep(a.config.Grace)
+	a.withdraw()
+	time.Sleep(a.config.DeleteGrace)
+}
+
+// seen waits until the mesh's own watch shows the instance draining: then
+// others had the chance to see it too.
+func (a *announcer) seen(ctx context.Context) error {
+	views, err := a.mesh.Views(ctx, a.instance.Service)
+	if err != nil {
+		return err
+	}
+	for view := range views {
+		there := false
+		for _, n := range view.Nodes {
+			if n.ID() == a.instance.ID {
+				there = !n.Instance().Draining
+			}
+		}
+		if !there {
+			return nil
+		}
+	}
+	return context.Cause(ctx)
+}

@@ -1,0 +1,64 @@
+package transport
+
+import (
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/retry"
+)
+
+// Call is one call as the core sees it. A door fills in the exported fields
+// and passes the same Call to both halves; the rest is the ledger of its
+// attempts. It is used by one goroutine at a time and for one call only.
+type Call struct {
+	Service  string
+	Method   string // low-cardinality: "GET", "/orders.Orders/Get"
+	Protocol discovery.Protocol
+	// Idempotent says that executing the call twice is the same as once.
+	Idempotent bool
+	// Stream says that the call's length is the application's doing, so that
+	// it is not taken for the instance's latency.
+	Stream bool
+	// Key tells calls apart that should go to the same instance.
+	Key string
+
+	service *service
+	tried   [mostTried]*balancer.Node
+	picks   int // every pick, also those that a door's own library made
+	tries   int // attempts that Do made
+	span    trace.Span
+}
+
+// mostTried bounds the ledger; gRPC's transparent retries may add picks to our
+// attempts.
+const mostTried = 2 * retry.MostAttempts
+
+// note writes a pick into the ledger.
+func (c *Call) note(n *balancer.Node) {
+	if c.picks < len(c.tried) {
+		c.tried[c.picks] = n
+	}
+	c.picks++
+}
+
+// was reports whether an attempt of this call went to the node already.
+func (c *Call) was(n *balancer.Node) bool {
+	for _, t := range c.tried[:min(c.picks, len(c.tried))] {
+		if t == n {
+			return true
+		}
+	}
+	return false
+}
+
+// Instance returns the ID of the instance that the last attempt went to, or "".
+func (c *Call) Instance() string {
+	if last := min(c.picks, len(c.tried)) - 1; last >= 0 {
+		return c.tried[last].ID()
+	}
+	return ""
+}
+
+// Attempts returns how many attempts were sent to an instance so far.
+func (c *Call) Attempts() int { return c.picks }

@@ -1,0 +1,35 @@
+package transport
+
+import "sync/atomic"
+
+// counts are the attempts of a service by class. Every attempt adds to them,
+// so they are spread over stripes that do not share a cache line.
+type counts struct {
+	on           bool // false at level Off
+	stripes      [8]stripe
+	retries      atomic.Int64
+	unaffordable atomic.Int64 // retries that the budget refused
+}
+
+type stripe struct {
+	attempts [8]atomic.Int64 // by Class; one cache line
+	_        [64]byte        // the line that is fetched along
+}
+
+// add counts an attempt. The low bits of a clock reading spread the callers
+// well enough.
+func (c *counts) add(spread uint64, class Class) {
+	if !c.on {
+		return
+	}
+	c.stripes[spread>>4&7].attempts[class&7].Add(1)
+}
+
+// attempts returns the sum for one class.
+func (c *counts) attempts(class Class) int64 {
+	var sum int64
+	for i := range c.stripes {
+		sum += c.stripes[i].attempts[class&7].Load()
+	}
+	return sum
+}

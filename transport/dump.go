@@ -1,0 +1,102 @@
+package transport
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/discovery"
+)
+
+// Dump is all that a mesh knows, for people and tools; it marshals to JSON.
+type Dump struct {
+	Services      []ServiceDump                 `json:"services"`
+	Registrations []discovery.RegistrationState `json:"registrations"`
+	// Registry is what the registry says of itself, if it says anything.
+	Registry any `json:"registry,omitempty"`
+}
+
+// ServiceDump is one service that was called.
+type ServiceDump struct {
+	Service  string          `json:"service"`
+	State    discovery.State `json:"state"` // of the list
+	Revision int64           `json:"revision"`
+	// Age is how long ago the registry was last heard, 0 while the list is
+	// live.
+	Age       time.Duration `json:"ageNs"`
+	Trouble   string        `json:"trouble,omitempty"` // the registry's last complaint
+	Instances []NodeDump    `json:"instances"`
+	// Refused counts malformed records, Ignored unix endpoints that may not be
+	// used here.
+	Refused         int                 `json:"refused,omitempty"`
+	Refusals        []discovery.Refusal `json:"refusals,omitempty"`
+	Ignored         int                 `json:"ignored,omitempty"`
+	Attempts        map[string]int64    `json:"attempts"` // by outcome
+	Retries         int64               `json:"retries"`
+	BudgetRemaining int                 `json:"budgetRemaining"`
+	BudgetRefused   int64               `json:"budgetRefused"`
+}
+
+// NodeDump is one instance with what its calls showed.
+type NodeDump struct {
+	ID       string         `json:"id"`
+	Addr     string         `json:"addr"`
+	Zone     string         `json:"zone,omitempty"`
+	Version  string         `json:"version,omitempty"`
+	Weight   int            `json:"weight"`
+	Draining bool           `json:"draining,omitempty"`
+	Stats    balancer.Stats `json:"stats"`
+}
+
+// Stater is a registry that can say how it is, for [Mesh.Dump].
+type Stater interface {
+	State() any
+}
+
+// Dump reads the state of everything. It disturbs no call.
+func (m *Mesh) Dump() Dump {
+	d := Dump{Registrations: m.registered(), Services: []ServiceDump{}}
+	services := *m.services.Load()
+	for _, name := range slices.Sorted(maps.Keys(services)) {
+		d.Services = append(d.Services, services[name].dump())
+	}
+	if r, ok := m.registry.(Stater); ok {
+		d.Registry = r.State()
+	}
+	return d
+}
+
+func (s *service) dump() ServiceDump {
+	now := balancer.Now()
+	view := s.pool.View()
+	d := ServiceDump{
+		Service:         s.name,
+		State:           view.Snapshot.State,
+		Revision:        view.Snapshot.Revision,
+		Age:             staleness(view.Snapshot),
+		Instances:       make([]NodeDump, 0, len(view.Nodes)),
+		Refused:         view.Snapshot.Refused,
+		Refusals:        view.Snapshot.Refusals,
+		Ignored:         view.Ignored,
+		Attempts:        map[string]int64{},
+		Retries:         s.counts.retries.Load(),
+		BudgetRemaining: s.budget.Remaining(now),
+		BudgetRefused:   s.counts.unaffordable.Load(),
+	}
+	if trouble := s.trouble.Load(); trouble != nil {
+		d.Trouble = (*trouble).Error()
+	}
+	for class := range Class(classes) {
+		d.Attempts[class.String()] = s.counts.attempts(class)
+	}
+	for _, n := range view.Nodes {
+		i := n.Instance()
+		d.Instances = append(d.Instances, NodeDump{
+			ID: i.ID, Addr: i.Addr, Zone: i.Zone, Version: i.Version, Draining: i.Draining,
+			Weight: cmp.Or(i.Weight, discovery.DefaultWeight), Stats: n.Stats(now),
+		})
+	}
+	return d
+}

@@ -1,0 +1,150 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/retry"
+)
+
+// Mesh is the governance of all calls of a process, or of a part of it. It is
+// safe for concurrent use. Several in one process do not know of each other.
+type Mesh struct {
+	registry discovery.Registry
+	options  options
+	logger   *slog.Logger
+	meter    *meter
+
+	// services is copied on write: a call finds its service with one load.
+	services atomic.Pointer[map[string]*service]
+
+	ctx    context.Context // ends with Close; the root of the watch loops
+	cancel context.CancelFunc
+	loops  sync.WaitGroup // one per watched service
+
+	mu            sync.Mutex // guards services for writing and what follows
+	closed        bool
+	registrations map[*registration]struct{}
+}
+
+// Opener opens a registry; etcd.Config is one.
+type Opener interface {
+	Open() (discovery.Registry, error)
+}
+
+// closer is what a registry may have to be closed by.
+type closer interface {
+	Close(context.Context) error
+}
+
+// Open opens a registry and returns a mesh that owns it: Close closes both.
+func Open(opener Opener, opts ...Option) (*Mesh, error) {
+	registry, err := opener.Open()
+	if err != nil {
+		return nil, err
+	}
+	m, err := New(registry, append(opts, func(o *options) { o.ownsStore = true })...)
+	if c, ok := registry.(closer); ok && err != nil {
+		err = errors.Join(err, c.Close(context.Background()))
+	}
+	return m, err
+}
+
+// New returns a mesh over a registry, which stays the caller's to close. It
+// waits for nothing: the watch of a service begins with the first call to it.
+func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
+	o := options{logger: slog.Default(), level: Metrics}
+	for _, set := range opts {
+		set(&o)
+	}
+	if err := errors.Join(o.retry.Validate(), o.budget.Validate(), o.pool.Reach.Validate(), o.level.validate()); err != nil {
+		return nil, err
+	}
+	if registry == nil {
+		return nil, &discovery.FieldError{Field: "registry", Value: nil, Allowed: "a discovery.Registry"}
+	}
+	m := &Mesh{
+		registry:      registry,
+		options:       o,
+		logger:        o.logger,
+		registrations: map[*registration]struct{}{},
+	}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.services.Store(&map[string]*service{})
+	var err error
+	if m.meter, err = newMeter(m, o); err != nil {
+		m.cancel()
+		return nil, err
+	}
+	return m, nil
+}
+
+// Close withdraws the instances registered through the mesh, ends its watches
+// and waits for them, at most until ctx is done; then it closes the registry
+// if [Open] made it. Calls that come later fail with [ErrClosed]; those on
+// their way are not disturbed. A second Close does nothing.
+func (m *Mesh) Close(ctx context.Context) error {
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return nil
+	}
+	m.closed = true
+	registrations := maps.Clone(m.registrations)
+	m.mu.Unlock()
+
+	var errs []error
+	for r := range registrations {
+		errs = append(errs, r.Close(ctx))
+	}
+	m.cancel()
+	m.loops.Wait()
+	errs = append(errs, m.meter.close())
+	if c, ok := m.registry.(closer); ok && m.options.ownsStore {
+		errs = append(errs, c.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// lookup returns the service, beginning its watch if this is its first use.
+func (m *Mesh) lookup(name string) (*service, error) {
+	if s, ok := (*m.services.Load())[name]; ok {
+		return s, nil
+	}
+	return m.begin(name)
+}
+
+func (m *Mesh) begin(name string) (*service, error) {
+	if err := discovery.ValidateService(name); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, ErrClosed
+	}
+	services := *m.services.Load()
+	if s, ok := services[name]; ok {
+		return s, nil
+	}
+	pool, err := balancer.NewPool(m.options.pool)
+	if err != nil {
+		return nil, err
+	}
+	budget, err := retry.NewBudget(m.options.budget)
+	if err != nil {
+		return nil, err
+	}
+	s := newService(name, pool, budget, m.meter)
+	services = maps.Clone(services)
+	services[name] = s
+	m.services.Store(&services)
+	m.loops.Go(func() { m.follow(s) })
+	return s, nil
+}

@@ -1,0 +1,79 @@
+package transport
+
+import (
+	"time"
+
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/retry"
+)
+
+// Class is how an attempt ended.
+type Class uint8
+
+const (
+	// Neutral: not the instance's doing. The caller gave up, or we refused the
+	// call ourselves.
+	Neutral Class = iota
+	// Success: the instance answered, and not with a fault of its own.
+	Success
+	// Failure: the instance answered with a fault of its own.
+	Failure
+	// Overload: the instance answered that it has too much to do.
+	Overload
+	// Timeout: the time was up before an answer.
+	Timeout
+	// Lost: there was no connection, or it broke before the answer was whole.
+	Lost
+
+	classes = iota
+)
+
+var classNames = [classes]string{"neutral", "success", "failure", "overload", "timeout", "lost"}
+
+func (c Class) String() string {
+	if int(c) < len(classNames) {
+		return classNames[c]
+	}
+	return "unknown"
+}
+
+// MarshalText makes a class readable in JSON.
+func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// result is what the class says of the instance.
+func (c Class) result() balancer.Result {
+	switch c {
+	case Neutral:
+		return balancer.Neutral
+	case Success:
+		return balancer.Success
+	default:
+		return balancer.Failure
+	}
+}
+
+// Outcome is what a door reports of an attempt.
+type Outcome struct {
+	Class Class
+	// Err is what the caller is to see if this was the last attempt; nil if
+	// the door has an answer to hand out, be it an error answer.
+	Err error
+	// Sent is false only if surely nothing of the attempt reached a server.
+	Sent bool
+	// Answered says that at least the beginning of an answer arrived.
+	Answered bool
+	// RetryAfter is the server's wish, 0 if it had none.
+	RetryAfter time.Duration
+}
+
+// failure translates an outcome for the retry policy.
+func (o Outcome) failure() retry.Failure {
+	switch {
+	case o.Class == Lost && !o.Sent:
+		return retry.Unsent
+	case o.Class == Lost && !o.Answered:
+		return retry.Lost
+	default:
+		return retry.Answered
+	}
+}

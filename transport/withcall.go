@@ -1,0 +1,50 @@
+package transport
+
+import "context"
+
+// CallOption says something of the calls made with a context; see [WithCall].
+type CallOption func(*settings)
+
+type settings struct {
+	key        string
+	idempotent *bool
+}
+
+type settingsKey struct{}
+
+// WithCall returns a context whose calls, over HTTP and gRPC alike, carry the
+// given properties. Those that are not given are taken over from ctx.
+func WithCall(ctx context.Context, options ...CallOption) context.Context {
+	s := new(settings)
+	if outer, ok := ctx.Value(settingsKey{}).(*settings); ok {
+		*s = *outer
+	}
+	for _, o := range options {
+		o(s)
+	}
+	return context.WithValue(ctx, settingsKey{}, s)
+}
+
+// Key names what the call is about, such as a user or a tenant: policies that
+// hash send calls with the same key to the same instance.
+func Key(key string) CallOption { return func(s *settings) { s.key = key } }
+
+// Idempotent says whether executing the call twice is the same as executing it
+// once, overriding what its method says. An idempotent call whose connection
+// is lost before an answer is tried again on another instance.
+func Idempotent(yes bool) CallOption { return func(s *settings) { s.idempotent = &yes } }
+
+// Apply overrides the call's fields with what [WithCall] put into ctx. Doors
+// call it after filling in what they know by themselves.
+func (c *Call) Apply(ctx context.Context) {
+	s, ok := ctx.Value(settingsKey{}).(*settings)
+	if !ok {
+		return
+	}
+	if s.key != "" {
+		c.Key = s.key
+	}
+	if s.idempotent != nil {
+		c.Idempotent = *s.idempotent
+	}
+}
