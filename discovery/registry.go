@@ -29,7 +29,8 @@ type Registrar interface {
 	// Register announces the instance, after [Instance.Normalize], and keeps
 	// it announced until its Close, however often the registry forgets it. It
 	// returns without waiting for the registry; see Registration.Wait. The
-	// error is a [FieldError] or [ErrClosed].
+	// error is [ErrClosed] or a [FieldError]: a bad field, or an ID that this
+	// registrar already announces for the service.
 	Register(ctx context.Context, instance Instance) (Registration, error)
 }
 

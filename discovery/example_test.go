@@ -1,0 +1,84 @@
+package discovery_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/fairlead-go/fairlead/discovery"
+)
+
+func ExampleNewStatic() {
+	registry, err := discovery.NewStatic(
+		discovery.Instance{Service: "orders", Addr: "10.0.0.8:8080", Weight: 300},
+		discovery.Instance{Service: "orders", Addr: "10.0.0.7:8080"},
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for snapshot, err := range registry.Watch(context.Background(), "orders") {
+		fmt.Println(snapshot.Service, snapshot.State, err)
+		for _, i := range snapshot.Instances {
+			fmt.Println(i.ID, i.Weight)
+		}
+		break // or stay in the loop, where the list may change
+	}
+	// Output:
+	// orders live <nil>
+	// 10.0.0.7:8080 100
+	// 10.0.0.8:8080 300
+}
+
+func ExampleAddrs() {
+	_, err := discovery.NewStatic(discovery.Addrs("orders", "10.0.0.7:8080", "localhost:8080")...)
+	fmt.Println(errors.Is(err, discovery.ErrInvalid))
+	fmt.Println(err)
+	// Output:
+	// true
+	// instance 1: Instance.Addr "localhost:8080" is invalid: allowed is ip:port with a literal IP address, neither unspecified nor multicast nor with a zone, and a port from 1 to 65535
+}
+
+func ExampleMemory() {
+	ctx := context.Background()
+	var registry discovery.Memory
+	registration, err := registry.Register(ctx, discovery.Instance{ID: "a", Service: "orders", Addr: "10.0.0.7:8080"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for snapshot := range registry.Watch(ctx, "orders") {
+		if len(snapshot.Instances) == 0 {
+			fmt.Println("nobody")
+			break
+		}
+		i := snapshot.Instances[0]
+		fmt.Println(i.ID, "draining:", i.Draining)
+		if !i.Draining {
+			registration.Drain(ctx)
+		} else {
+			registration.Close(ctx)
+		}
+	}
+	// Output:
+	// a draining: false
+	// a draining: true
+	// nobody
+}
+
+func ExampleMemory_Fail() {
+	ctx := context.Background()
+	var registry discovery.Memory
+	registry.Register(ctx, discovery.Instance{ID: "a", Service: "orders", Addr: "10.0.0.7:8080"})
+	registry.Fail(errors.New("connection refused"))
+	for snapshot, err := range registry.Watch(ctx, "orders") {
+		fmt.Println(snapshot.State, len(snapshot.Instances), err)
+		if err == nil {
+			break
+		}
+		registry.Heal()
+	}
+	// Output:
+	// stale 1 connection refused
+	// live 1 <nil>
+}

@@ -1,0 +1,69 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync/atomic"
+	"time"
+)
+
+// feed is what the watchers of one service see: the latest report, and the
+// news that there is a later one. Publishing never waits for a watcher, and a
+// watcher that comes back late finds the last report, not a queue of them.
+// There is no goroutine in it. It has to be published to before it is watched.
+type feed struct {
+	latest atomic.Pointer[report]
+}
+
+type report struct {
+	snapshot Snapshot
+	err      error
+	outdated chan struct{} // closed once there is a later report
+}
+
+// publish replaces the latest report. Who calls it from several goroutines
+// owes the order.
+func (f *feed) publish(s Snapshot, err error) {
+	next := &report{snapshot: s, err: err, outdated: make(chan struct{})}
+	if previous := f.latest.Swap(next); previous != nil {
+		close(previous.outdated)
+	}
+}
+
+// fail reports err with the last good set of service, if there was one.
+func (f *feed) fail(service string, err error) {
+	last := Snapshot{Service: service}
+	if r := f.latest.Load(); r != nil {
+		last = r.snapshot
+	}
+	if last.State == Live {
+		last.State, last.AsOf = Stale, time.Now()
+	}
+	f.publish(last, err)
+}
+
+// watch yields the latest report and every later one that it is there in time
+// for, as [Registry].Watch wants it.
+func (f *feed) watch(ctx context.Context) iter.Seq2[Snapshot, error] {
+	return func(yield func(Snapshot, error) bool) {
+		for ctx.Err() == nil {
+			r := f.latest.Load()
+			if !yield(r.snapshot, r.err) || errors.Is(r.err, ErrClosed) {
+				return
+			}
+			select {
+			case <-r.outdated:
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// refuse is the watch of a service that cannot be watched: one error, and the
+// end.
+func refuse(service string, err error) iter.Seq2[Snapshot, error] {
+	return func(yield func(Snapshot, error) bool) {
+		yield(Snapshot{Service: service}, err)
+	}
+}

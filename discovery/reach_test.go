@@ -1,0 +1,85 @@
+package discovery_test
+
+import (
+	"testing"
+
+	"github.com/fairlead-go/fairlead/discovery"
+)
+
+func TestReachValidate(t *testing.T) {
+	for dir, ok := range map[string]bool{
+		"":              true,
+		"/":             true,
+		"/run/fairlead": true,
+
+		"run/fairlead":   false,
+		"/run/fairlead/": false,
+		"/run/../etc":    false,
+		".":              false,
+	} {
+		field := "Reach.UnixDir"
+		if ok {
+			field = ""
+		}
+		wantFieldError(t, discovery.Reach{UnixDir: dir}.Validate(), field, dir)
+	}
+}
+
+func TestReachEndpoint(t *testing.T) {
+	here := discovery.BootID()
+	if here == "" {
+		t.Skip("no boot id on this system: unix endpoints are never allowed")
+	}
+	const (
+		tcp  = "10.0.0.7:9090"
+		sock = "unix:/run/fairlead/orders.sock"
+	)
+	grpc := func(addrs ...string) []discovery.Endpoint {
+		var endpoints []discovery.Endpoint
+		for _, addr := range addrs {
+			endpoints = append(endpoints, discovery.Endpoint{Protocol: discovery.GRPC, Addr: addr})
+		}
+		return endpoints
+	}
+	for _, row := range []struct {
+		name      string
+		unixDir   string
+		bootID    string
+		endpoints []discovery.Endpoint
+		want      string // "": not reachable
+		ignored   int
+	}{
+		{"no endpoints: Addr speaks anything", "/run/fairlead", here, nil, "10.0.0.7:1", 0},
+		{"the one of the protocol", "", here, []discovery.Endpoint{{Protocol: discovery.HTTP, Addr: "10.0.0.7:8080"}, {Protocol: discovery.GRPC, Addr: tcp}}, tcp, 0},
+		{"none of the protocol, though there is an Addr", "", here, []discovery.Endpoint{{Protocol: discovery.HTTP, Addr: "10.0.0.7:8080"}}, "", 0},
+		{"the first of two", "", here, grpc(tcp, "10.0.0.8:9090"), tcp, 0},
+
+		{"unix comes first, wherever it stands", "/run/fairlead", here, grpc(tcp, sock), sock, 0},
+		{"unix alone", "/run/fairlead", here, grpc(sock), sock, 0},
+		{"unix deeper below the directory", "/run", here, grpc(tcp, sock), sock, 0},
+		{"unix below the root", "/", here, grpc(tcp, sock), sock, 0},
+		{"the allowed one of two unix endpoints", "/run/fairlead", here, grpc("unix:/run/other/orders.sock", tcp, sock), sock, 1},
+		{"unix of another protocol", "/run/fairlead", here, []discovery.Endpoint{{Protocol: discovery.HTTP, Addr: sock}, {Protocol: discovery.GRPC, Addr: tcp}}, tcp, 0},
+
+		{"unix without an allowed directory", "", here, grpc(sock, tcp), tcp, 1},
+		{"unix of another boot", "/run/fairlead", "0d7d7e8c-0001-4e22-a4d1-6f0b6bb1d3d8", grpc(sock, tcp), tcp, 1},
+		{"unix without a boot", "/run/fairlead", "", grpc(sock, tcp), tcp, 1},
+		{"unix alone and not allowed", "", here, grpc(sock, sock), "", 2},
+		{"unix in another directory", "/run/fairlead", here, grpc("unix:/run/orders.sock", tcp), tcp, 1},
+		{"unix in a directory of longer name", "/run/fairlead", here, grpc("unix:/run/fairlead-evil/orders.sock", tcp), tcp, 1},
+		{"unix that is the directory itself", "/run/fairlead", here, grpc("unix:/run/fairlead", tcp), tcp, 1},
+		{"unix that climbs out", "/run/fairlead", here, grpc("unix:/run/fairlead/../../etc/orders.sock", tcp), tcp, 1},
+		{"unix that climbs out and back", "/run/fairlead", here, grpc("unix:/run/fairlead/../fairlead/orders.sock", tcp), tcp, 1},
+		{"unix with a doubled slash", "/run/fairlead", here, grpc("unix:/run/fairlead//orders.sock", tcp), tcp, 1},
+		{"unix with a relative path", "/run/fairlead", here, grpc("unix:run/fairlead/orders.sock", tcp), tcp, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			i := discovery.Instance{Addr: "10.0.0.7:1", BootID: row.bootID, Endpoints: row.endpoints}
+			addr, ignored, ok := discovery.Reach{UnixDir: row.unixDir}.Endpoint(&i, discovery.GRPC)
+			if addr != row.want || ignored != row.ignored || ok != (row.want != "") {
+				t.Errorf("Endpoint() = %q, %d ignored, %t; want %q, %d ignored, %t",
+					addr, ignored, ok, row.want, row.ignored, row.want != "")
+			}
+		})
+	}
+}
