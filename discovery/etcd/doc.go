@@ -1,0 +1,26 @@
+// Package etcd is the [discovery.Registry] and [discovery.Registrar] for
+// production: instances are leased keys in etcd.
+//
+// Below the prefix of [Config], "fairlead/v1/" unless said otherwise, stand
+//
+//	instances/<service>/<id>   leased    {"Op":0,"Addr":"10.0.0.7:9000","Metadata":{…}}
+//	epoch                      durable   a random value: who reads another one reads another store
+//
+// An instance's record is what the resolver of etcd's own client package
+// reads, so that any gRPC program that dials etcd:///fairlead/v1/instances/orders
+// finds the instances of orders. For such readers the deletion of the key is
+// the drain; the readers of this package also see the draining record before.
+//
+// A [Registry] holds two connections to etcd, so that a large read never
+// delays a heartbeat:
+//
+//   - One goroutine, the supervisor, owns the lease and all registrations of
+//     the process. It compares what should be with what is, one call at a
+//     time, and never gives up: after whatever happened to etcd, to the lease
+//     or to a key, it tells etcd again until it has read its own record back.
+//   - One goroutine watches the other connection and proves every half minute
+//     that etcd answers. One more for each watched service lists its keys and
+//     watches from that revision on; when the watch ends, it lists again
+//     unless etcd proves that nothing has changed. What was known is kept
+//     meanwhile, marked [discovery.Stale].
+package etcd

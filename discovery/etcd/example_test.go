@@ -1,0 +1,53 @@
+package etcd_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/discovery/etcd"
+)
+
+// A process announces itself, finds the instances of another service, and
+// leaves in good order.
+func Example() {
+	registry, err := etcd.New(etcd.Config{
+		Client: clientv3.Config{Endpoints: []string{"etcd-0.example:2379", "etcd-1.example:2379"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+
+	registration, err := registry.Register(ctx, discovery.Instance{
+		Service:   "orders",
+		Zone:      "north-1",
+		Endpoints: []discovery.Endpoint{{Protocol: discovery.HTTP, Addr: "10.0.0.7:8080"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	for snapshot, err := range registry.Watch(ctx, "users") {
+		if err != nil {
+			log.Print(err) // the snapshot is the last good one
+		}
+		fmt.Println(snapshot.State, len(snapshot.Instances))
+		if snapshot.State == discovery.Live {
+			break
+		}
+	}
+
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := registration.Drain(ctx); err != nil { // tells callers of fairlead
+		log.Print(err)
+	}
+	if err := registry.Close(ctx); err != nil { // tells everybody
+		log.Print(err)
+	}
+}

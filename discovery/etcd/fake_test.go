@@ -1,0 +1,410 @@
+package etcd
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+)
+
+// fake is an etcd in memory that works within a synctest bubble. It knows
+// revisions, leases that expire, transactions guarded by a create revision or
+// a lease, watches and compaction: what this package asks of etcd. The real
+// one is asked in internal/integration.
+type fake struct {
+	mu        sync.Mutex // guards all below
+	intercept func(context.Context, call) error
+	revision  int64
+	compacted int64
+	keys      map[string]*mvccpb.KeyValue
+	events    []*clientv3.Event
+	leases    map[int64]lease
+	calls     []call
+	clients   int
+	changed   broadcast
+}
+
+type lease struct {
+	ttl    time.Duration
+	expiry time.Time
+}
+
+// call is one call that arrived.
+type call struct {
+	op  string // grant, keepalive, revoke, put, delete, get, list, watch, epoch
+	key string
+	// revision is that of a read or a watch; 0: the latest
+	revision int64
+	at       time.Time
+	deadline time.Duration // how long the caller would wait; 0: for ever
+}
+
+func newFake() *fake {
+	return &fake{revision: 1, keys: map[string]*mvccpb.KeyValue{}, leases: map[int64]lease{}}
+}
+
+// dial is a dialer.
+func (f *fake) dial(clientv3.Config) (*clientv3.Client, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.clients++
+	c := clientv3.NewCtxClient(context.Background())
+	c.KV = clientv3.NewKVFromKVClient(fakeKV{fake: f}, nil)
+	c.Lease = clientv3.NewLeaseFromLeaseClient(fakeLease{fake: f}, nil, time.Second)
+	c.Watcher = fakeWatcher{fake: f}
+	return c, nil
+}
+
+func (f *fake) supervisor(t *testing.T) *supervisor {
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	return startSupervisor(conn{config: clientv3.Config{Endpoints: []string{"fake:2379"}}, dial: f.dial}, keys{prefix: DefaultPrefix}, DefaultTTL, log)
+}
+
+// arrive takes note of a call and holds it up as the test wants.
+func (f *fake) arrive(ctx context.Context, op, key string, revision int64) error {
+	c := call{op: op, key: key, revision: revision, at: time.Now()}
+	if d, ok := ctx.Deadline(); ok {
+		c.deadline = time.Until(d)
+	}
+	f.mu.Lock()
+	f.calls = append(f.calls, c)
+	intercept := f.intercept
+	f.mu.Unlock()
+	if intercept != nil {
+		if err := intercept(ctx, c); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// intercepting has do called before each call takes effect, from now on. It
+// may wait, fail the call or do something of its own. Nil ends that.
+func (f *fake) intercepting(do func(context.Context, call) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.intercept = do
+}
+
+// seen returns the calls so far of these kinds; of all, without any.
+func (f *fake) seen(ops ...string) []call {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []call
+	for _, c := range f.calls {
+		if len(ops) == 0 || slices.Contains(ops, c.op) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// get returns what stands at key: nil for nothing.
+func (f *fake) get(key string) *mvccpb.KeyValue {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.expireLocked()
+	return f.keys[key]
+}
+
+func (f *fake) put(key, value string, lease int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.revision++
+	f.putLocked(key, value, lease)
+}
+
+func (f *fake) putLocked(key, value string, lease int64) {
+	kv := &mvccpb.KeyValue{Key: []byte(key), Value: []byte(value), Lease: lease, CreateRevision: f.revision, ModRevision: f.revision}
+	if old := f.keys[key]; old != nil {
+		kv.CreateRevision = old.CreateRevision
+	}
+	f.keys[key] = kv
+	f.eventLocked(mvccpb.Event_PUT, kv)
+}
+
+func (f *fake) delete(key string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.deleteLocked(key)
+}
+
+func (f *fake) deleteLocked(key string) {
+	if f.keys[key] != nil {
+		f.revision++
+		delete(f.keys, key)
+		f.eventLocked(mvccpb.Event_DELETE, &mvccpb.KeyValue{Key: []byte(key), ModRevision: f.revision})
+	}
+}
+
+func (f *fake) eventLocked(kind mvccpb.Event_EventType, kv *mvccpb.KeyValue) {
+	f.events = append(f.events, &clientv3.Event{Type: kind, Kv: kv})
+	f.changed.tell()
+}
+
+// revokeAll ends all leases, as an operator might, or a leader that was paused.
+func (f *fake) revokeAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id := range f.leases {
+		f.revokeLocked(id)
+	}
+}
+
+func (f *fake) revokeLocked(id int64) {
+	delete(f.leases, id)
+	for key, kv := range f.keys {
+		if kv.Lease == id {
+			f.deleteLocked(key)
+		}
+	}
+}
+
+func (f *fake) expireLocked() {
+	for id, l := range f.leases {
+		if time.Now().After(l.expiry) {
+			f.revokeLocked(id)
+		}
+	}
+}
+
+func (f *fake) compact() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.compacted = f.revision
+}
+
+func (f *fake) headerLocked() *pb.ResponseHeader { return &pb.ResponseHeader{Revision: f.revision} }
+
+type fakeKV struct {
+	pb.KVClient
+	fake *fake
+}
+
+func (k fakeKV) Range(ctx context.Context, in *pb.RangeRequest, _ ...grpc.CallOption) (*pb.RangeResponse, error) {
+	op := "get"
+	switch {
+	case len(in.RangeEnd) > 0:
+		op = "list"
+	case strings.HasSuffix(string(in.Key), "/epoch"):
+		op = "epoch"
+	}
+	f := k.fake
+	if err := f.arrive(ctx, op, string(in.Key), in.Revision); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.expireLocked()
+	if in.Revision != 0 && in.Revision < f.compacted {
+		return nil, rpctypes.ErrGRPCCompacted
+	}
+	r := &pb.RangeResponse{Header: f.headerLocked()}
+	for key, kv := range f.atLocked(cmp.Or(in.Revision, f.revision)) {
+		if key == string(in.Key) || len(in.RangeEnd) > 0 && key >= string(in.Key) && key < string(in.RangeEnd) {
+			r.Kvs = append(r.Kvs, kv)
+		}
+	}
+	slices.SortFunc(r.Kvs, func(a, b *mvccpb.KeyValue) int { return strings.Compare(string(a.Key), string(b.Key)) })
+	if in.Limit > 0 && int64(len(r.Kvs)) > in.Limit {
+		r.Kvs, r.More = r.Kvs[:in.Limit], true
+	}
+	return r, nil
+}
+
+// atLocked returns the keys as they were at a revision.
+func (f *fake) atLocked(revision int64) map[string]*mvccpb.KeyValue {
+	if revision == f.revision {
+		return f.keys
+	}
+	keys := map[string]*mvccpb.KeyValue{}
+	for _, e := range f.events {
+		if e.Kv.ModRevision > revision {
+			break
+		}
+		if e.Type == mvccpb.Event_DELETE {
+			delete(keys, string(e.Kv.Key))
+		} else {
+			keys[string(e.Kv.Key)] = e.Kv
+		}
+	}
+	return keys
+}
+
+func (k fakeKV) Put(ctx context.Context, in *pb.PutRequest, _ ...grpc.CallOption) (*pb.PutResponse, error) {
+	f := k.fake
+	if err := f.arrive(ctx, "put", string(in.Key), 0); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.expireLocked()
+	if _, ok := f.leases[in.Lease]; in.Lease != 0 && !ok {
+		return nil, rpctypes.ErrGRPCLeaseNotFound
+	}
+	f.revision++
+	f.putLocked(string(in.Key), string(in.Value), in.Lease)
+	return &pb.PutResponse{Header: f.headerLocked()}, nil
+}
+
+// Txn knows the two that this package makes: delete a key that is ours, and
+// create a key.
+func (k fakeKV) Txn(ctx context.Context, in *pb.TxnRequest, _ ...grpc.CallOption) (*pb.TxnResponse, error) {
+	f := k.fake
+	guard, then := in.Compare[0], in.Success[0]
+	key, op := string(guard.Key), "epoch"
+	if then.GetRequestDeleteRange() != nil {
+		op = "delete"
+	}
+	if err := f.arrive(ctx, op, key, 0); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.expireLocked()
+	kv := f.keys[key]
+	if kv == nil {
+		kv = &mvccpb.KeyValue{}
+	}
+	r := &pb.TxnResponse{Header: f.headerLocked()}
+	switch guard.Target {
+	case pb.Compare_LEASE:
+		r.Succeeded = kv.Lease == guard.GetLease()
+	case pb.Compare_CREATE:
+		r.Succeeded = kv.CreateRevision == guard.GetCreateRevision()
+	}
+	if !r.Succeeded {
+		return r, nil
+	}
+	if op == "delete" {
+		f.deleteLocked(string(then.GetRequestDeleteRange().Key))
+	} else {
+		put := then.GetRequestPut()
+		f.revision++
+		f.putLocked(string(put.Key), string(put.Value), put.Lease)
+	}
+	return r, nil
+}
+
+type fakeLease struct {
+	pb.LeaseClient
+	fake *fake
+}
+
+func (l fakeLease) LeaseGrant(ctx context.Context, in *pb.LeaseGrantRequest, _ ...grpc.CallOption) (*pb.LeaseGrantResponse, error) {
+	f := l.fake
+	if err := f.arrive(ctx, "grant", "", 0); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ttl := time.Duration(in.TTL) * time.Second
+	id := int64(len(f.calls))
+	f.leases[id] = lease{ttl: ttl, expiry: time.Now().Add(ttl)}
+	return &pb.LeaseGrantResponse{Header: f.headerLocked(), ID: id, TTL: in.TTL}, nil
+}
+
+func (l fakeLease) LeaseRevoke(ctx context.Context, in *pb.LeaseRevokeRequest, _ ...grpc.CallOption) (*pb.LeaseRevokeResponse, error) {
+	f := l.fake
+	if err := f.arrive(ctx, "revoke", "", 0); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, ok := f.leases[in.ID]; !ok {
+		return nil, rpctypes.ErrGRPCLeaseNotFound
+	}
+	f.revokeLocked(in.ID)
+	return &pb.LeaseRevokeResponse{Header: f.headerLocked()}, nil
+}
+
+func (l fakeLease) LeaseKeepAlive(ctx context.Context, _ ...grpc.CallOption) (pb.Lease_LeaseKeepAliveClient, error) {
+	return &fakeStream{ctx: ctx, fake: l.fake}, nil
+}
+
+type fakeStream struct {
+	grpc.ClientStream
+	ctx  context.Context
+	fake *fake
+	id   int64
+}
+
+func (s *fakeStream) Send(in *pb.LeaseKeepAliveRequest) error { s.id = in.ID; return nil }
+func (s *fakeStream) CloseSend() error                        { return nil }
+
+func (s *fakeStream) Recv() (*pb.LeaseKeepAliveResponse, error) {
+	f := s.fake
+	if err := f.arrive(s.ctx, "keepalive", "", 0); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.expireLocked()
+	l, ok := f.leases[s.id]
+	if !ok {
+		return &pb.LeaseKeepAliveResponse{Header: f.headerLocked(), ID: s.id}, nil
+	}
+	l.expiry = time.Now().Add(l.ttl)
+	f.leases[s.id] = l
+	return &pb.LeaseKeepAliveResponse{Header: f.headerLocked(), ID: s.id, TTL: int64(l.ttl / time.Second)}, nil
+}
+
+type fakeWatcher struct {
+	clientv3.Watcher
+	fake *fake
+}
+
+func (w fakeWatcher) Close() error { return nil }
+
+// Watch closes its channel without a word when intercept fails the call.
+func (w fakeWatcher) Watch(ctx context.Context, prefix string, opts ...clientv3.OpOption) clientv3.WatchChan {
+	f, next := w.fake, clientv3.OpGet(prefix, opts...).Rev()
+	ch := make(chan clientv3.WatchResponse)
+	go func() { // ends with ctx, which the code under test has to cancel
+		defer close(ch)
+		if f.arrive(ctx, "watch", prefix, next) != nil {
+			return
+		}
+		for {
+			f.mu.Lock()
+			r := clientv3.WatchResponse{Header: f.headerLocked()}
+			if next <= f.compacted {
+				r.Canceled, r.CompactRevision = true, f.compacted
+			}
+			for _, e := range f.events {
+				if e.Kv.ModRevision >= next && strings.HasPrefix(string(e.Kv.Key), prefix) {
+					r.Events = append(r.Events, e)
+				}
+			}
+			next = f.revision + 1
+			changed := f.changed.next()
+			f.mu.Unlock()
+			if r.Canceled || len(r.Events) > 0 {
+				select {
+				case ch <- r:
+				case <-ctx.Done():
+					return
+				}
+			}
+			if r.Canceled {
+				return
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ch
+}

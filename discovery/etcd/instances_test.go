@@ -1,0 +1,134 @@
+package etcd
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+
+	"github.com/fairlead-go/fairlead/discovery"
+)
+
+// at is a record of an instance at an address, created in one revision and
+// modified in another.
+func at(id, addr string, created, modified int64) *mvccpb.KeyValue {
+	return &mvccpb.KeyValue{
+		Key:            []byte(DefaultPrefix + "instances/orders/" + id),
+		Value:          fmt.Appendf(nil, `{"Addr":%q}`, addr),
+		Lease:          1,
+		CreateRevision: created,
+		ModRevision:    modified,
+	}
+}
+
+func put(kv *mvccpb.KeyValue) *mvccpb.Event { return &mvccpb.Event{Type: mvccpb.Event_PUT, Kv: kv} }
+
+func gone(kv *mvccpb.KeyValue) *mvccpb.Event {
+	return &mvccpb.Event{Type: mvccpb.Event_DELETE, Kv: &mvccpb.KeyValue{Key: kv.Key}}
+}
+
+func orders(log *slog.Logger) *instances {
+	return &instances{service: "orders", prefix: DefaultPrefix + "instances/orders/", log: log}
+}
+
+func (s *instances) snapshot() discovery.Snapshot {
+	var all discovery.Snapshot
+	s.fill(&all)
+	return all
+}
+
+func ids(s discovery.Snapshot) string {
+	var all []string
+	for _, i := range s.Instances {
+		all = append(all, i.ID)
+	}
+	return strings.Join(all, " ")
+}
+
+func TestInstancesFoldEvents(t *testing.T) {
+	a, b, c := at("a", "10.0.0.1:80", 1, 1), at("b", "10.0.0.2:80", 2, 2), at("c", "10.0.0.3:80", 3, 3)
+	s := orders(slog.New(slog.DiscardHandler))
+	for _, step := range []struct {
+		name string
+		do   func()
+		want string
+	}{
+		{"List", func() { s.replace([]*mvccpb.KeyValue{b, a}) }, "a b"},
+		{"Add", func() { s.apply(put(c)) }, "a b c"},
+		{"Delete", func() { s.apply(gone(b)) }, "a c"},
+		{"DeleteOfNothing", func() { s.apply(gone(b)) }, "a c"},
+		{"Update", func() { s.apply(put(at("a", "10.0.0.9:80", 1, 4))) }, "a c"},
+		{"ListWithoutC", func() { s.replace([]*mvccpb.KeyValue{a, b}) }, "a b"},
+		{"EmptyList", func() { s.replace(nil) }, ""},
+	} {
+		step.do()
+		if got := s.snapshot(); ids(got) != step.want || got.Instances == nil {
+			t.Errorf("after %s: %q, want %q", step.name, ids(got), step.want)
+		}
+	}
+}
+
+func TestYoungestRecordOfAnAddressCounts(t *testing.T) {
+	const addr = "10.0.0.1:80"
+	old, young := at("b", addr, 5, 90), at("a", addr, 9, 9)
+	for _, c := range []struct {
+		name   string
+		events []*mvccpb.Event
+		want   string
+	}{
+		{"OldThenYoung", []*mvccpb.Event{put(old), put(young)}, "a"},
+		{"YoungThenOld", []*mvccpb.Event{put(young), put(old)}, "a"},
+		{"YoungLeaves", []*mvccpb.Event{put(old), put(young), gone(young)}, "b"},
+		{"OldLeaves", []*mvccpb.Event{put(old), put(young), gone(old)}, "a"},
+		{"YoungMovesAway", []*mvccpb.Event{put(old), put(young), put(at("a", "10.0.0.2:80", 9, 99))}, "a b"},
+		{"CreatedTogether", []*mvccpb.Event{put(at("a", addr, 5, 5)), put(at("b", addr, 5, 5))}, "b"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for range 10 { // maps are read in random order
+				s := orders(slog.New(slog.DiscardHandler))
+				s.replace(nil)
+				for _, e := range c.events {
+					s.apply(e)
+				}
+				if got := ids(s.snapshot()); got != c.want {
+					t.Fatalf("%q, want %q", got, c.want)
+				}
+			}
+		})
+	}
+}
+
+func TestRefusalsAreCountedShownAndLoggedOnce(t *testing.T) {
+	var log bytes.Buffer
+	s := orders(slog.New(slog.NewTextHandler(&log, nil)))
+	good := at("good", "10.0.0.1:80", 1, 1)
+	all := []*mvccpb.KeyValue{good}
+	for n := range 20 {
+		all = append(all, at(fmt.Sprintf("bad%02d", n), "nowhere", 2, 2))
+	}
+	lines := func() int { return strings.Count(log.String(), "instance record skipped") }
+	s.replace(all)
+	got := s.snapshot()
+	if ids(got) != "good" || got.Refused != 20 || len(got.Refusals) != discovery.MaxRefusals {
+		t.Errorf("%q with %d refused and %d reasons, want good, 20 and %d", ids(got), got.Refused, len(got.Refusals), discovery.MaxRefusals)
+	}
+	if r := got.Refusals[0]; r.Key != string(all[1].Key) || !strings.Contains(r.Reason, "Instance.Addr") {
+		t.Errorf("the first refusal is %+v", r)
+	}
+	s.replace(all) // listed again
+	if lines() != 20 {
+		t.Errorf("%d lines in the log for 20 bad records, listed twice", lines())
+	}
+	s.apply(put(at("bad00", "still nowhere", 2, 3)))
+	if lines() != 21 {
+		t.Errorf("%d lines in the log after one bad record was changed, want 21", lines())
+	}
+	s.apply(put(at("bad00", "10.0.0.2:80", 2, 4)))
+	s.apply(gone(all[2]))
+	if got := s.snapshot(); ids(got) != "bad00 good" || got.Refused != 18 {
+		t.Errorf("after one was mended and one left: %q with %d refused, want 18", ids(got), got.Refused)
+	}
+}

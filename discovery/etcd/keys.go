@@ -1,0 +1,23 @@
+package etcd
+
+import "strings"
+
+// keys is the layout of the store: what stands where below the prefix.
+type keys struct {
+	prefix string // ends in a slash
+}
+
+// service is the prefix of the keys of a service's instances. It ends in a
+// slash, so that user does not contain user-admin.
+func (k keys) service(name string) string { return k.prefix + "instances/" + name + "/" }
+
+func (k keys) instance(service, id string) string { return k.service(service) + id }
+
+// epoch is the key of the value that tells one store from another.
+func (k keys) epoch() string { return k.prefix + "epoch" }
+
+// lastSegment returns what comes after prefix, if that is one segment.
+func lastSegment(prefix, key string) (string, bool) {
+	id, ok := strings.CutPrefix(key, prefix)
+	return id, ok && id != "" && !strings.Contains(id, "/")
+}

@@ -1,0 +1,167 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+const (
+	pageSize = 500 // keys per read of a list
+	// restTime is how long a watch must have stood for the pauses between
+	// watches to begin small again.
+	restTime = 10 * time.Second
+)
+
+var (
+	errRelist     = errors.New("time to list again")
+	errWatchEnded = errors.New("etcd ended the watch")
+)
+
+// sink is told what stands below a prefix, by one goroutine.
+type sink interface {
+	// replace hands over all there is at a revision. What was there before and
+	// is not now has gone, whether or not anybody saw it go.
+	replace(all []*mvccpb.KeyValue, revision int64)
+	// apply hands over what happened up to and including a revision, never a
+	// part of a revision; without events it says that nothing did.
+	apply(events []*clientv3.Event, revision int64)
+	// trouble says why nothing can be heard. It is over with the next replace
+	// or apply.
+	trouble(err error)
+}
+
+// listWatch keeps a sink told of everything below a prefix, for ever: it lists
+// at one revision and watches from the next on. However the watch ends, it
+// lists again, unless etcd proves that nothing was written meanwhile. So
+// neither a gap between list and watch nor a compaction nor a store that was
+// wiped can leave the sink with what is no longer true.
+type listWatch struct {
+	prefix string // ends in a slash
+	epoch  string // key of the epoch
+	link   *link
+	sink   sink
+
+	// Owned by run.
+	seen  history // what the sink was told last; revision 0: nothing
+	lists int
+}
+
+// run ends with ctx.
+func (w *listWatch) run(ctx context.Context) {
+	pause := newBackoff(250*time.Millisecond, 2*time.Second)
+	for ctx.Err() == nil {
+		s, changed, err := w.link.current()
+		if s == nil {
+			if err != nil {
+				w.sink.trouble(err)
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		began := time.Now()
+		err = w.follow(ctx, s)
+		if ctx.Err() != nil {
+			return
+		}
+		if !errors.Is(err, errRelist) && !errors.Is(err, rpctypes.ErrCompacted) { // in these two etcd can be heard well
+			w.sink.trouble(err)
+		}
+		if time.Since(began) > restTime {
+			pause.Reset()
+		}
+		sleep(ctx, pause.NextBackOff())
+	}
+}
+
+// follow lists, if need be, and watches until that ends. It returns why.
+func (w *listWatch) follow(ctx context.Context, s *session) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(s.ctx, func() { cancel(context.Cause(s.ctx)) })()
+
+	h, err := readHistory(ctx, s.client, w.epoch)
+	if err != nil {
+		return because(ctx, err)
+	}
+	if h.unchanged(w.seen) {
+		w.sink.apply(nil, w.seen.revision)
+		return because(ctx, w.watch(ctx, s.client))
+	}
+	if w.lists > 0 {
+		// Many lost the same etcd at the same moment and all come to list.
+		sleep(ctx, between(0, time.Second))
+	}
+	all, revision, err := list(ctx, s.client, w.prefix)
+	if err != nil {
+		return because(ctx, err)
+	}
+	w.lists++
+	w.seen = history{revision: revision, epoch: h.epoch}
+	w.sink.replace(all, revision)
+	return because(ctx, w.watch(ctx, s.client))
+}
+
+// because prefers the reason for which ctx was cancelled to what a cancelled
+// call says.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// watch applies what happens from the next revision on, until the watch ends.
+// Even a watch in good health ends after some minutes, for the sake of what
+// nobody has thought of.
+func (w *listWatch) watch(ctx context.Context, watcher clientv3.Watcher) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, between(4*time.Minute, 6*time.Minute), errRelist)
+	defer cancel()
+	// A member that lost its leader ends the watch instead of falling silent.
+	for r := range watcher.Watch(clientv3.WithRequireLeader(ctx), w.prefix, clientv3.WithPrefix(), clientv3.WithRev(w.seen.revision+1)) {
+		if err := r.Err(); err != nil {
+			return because(ctx, err)
+		}
+		if len(r.Events) == 0 {
+			continue
+		}
+		// Not the revision in the header: it may run ahead of the events that
+		// a watch which catches up is given in portions.
+		w.seen.revision = r.Events[len(r.Events)-1].Kv.ModRevision
+		w.sink.apply(r.Events, w.seen.revision)
+	}
+	return because(ctx, errWatchEnded)
+}
+
+// list reads all keys below prefix as they were at one revision, page by page.
+func list(ctx context.Context, kv clientv3.KV, prefix string) ([]*mvccpb.KeyValue, int64, error) {
+	var all []*mvccpb.KeyValue
+	from, end := prefix, clientv3.GetPrefixRangeEnd(prefix)
+	for revision := int64(0); ; {
+		page, err := getPage(ctx, kv, from, end, revision)
+		if err != nil {
+			return nil, 0, err
+		}
+		if revision == 0 {
+			revision = page.Header.Revision
+		}
+		all = append(all, page.Kvs...)
+		if !page.More || len(page.Kvs) == 0 {
+			return all, revision, nil
+		}
+		from = string(page.Kvs[len(page.Kvs)-1].Key) + "\x00"
+	}
+}
+
+func getPage(ctx context.Context, kv clientv3.KV, from, end string, revision int64) (*clientv3.GetResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return kv.Get(ctx, from, clientv3.WithRange(end), clientv3.WithLimit(pageSize), clientv3.WithRev(revision))
+}
