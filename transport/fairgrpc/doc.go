@@ -1,0 +1,29 @@
+// Package fairgrpc is the door for gRPC: it makes any [grpc.ClientConn] call
+// its service through a [transport.Mesh], and any [grpc.Server] an instance of
+// one.
+//
+//	conn, err := grpc.NewClient("mesh:///orders", append(fairgrpc.DialOptions(mesh), creds)...)
+//
+// The target names the service; the generated client on top of conn does not
+// change. [DialOptions] brings three things: a resolver, which follows the
+// mesh's view of the service; a balancer, which holds one connection to each
+// instance and lets the mesh choose among those that are ready; and
+// interceptors, which make attempts of a unary call until one needs no other.
+// [Resolver] brings the first two alone, for code whose dial options are out
+// of reach.
+//
+// What is tried again: an attempt that never reached a server, and one whose
+// connection was lost before an answer if the method may be executed twice.
+// The latter is taken from the method's idempotency_level in its proto file
+// (NO_SIDE_EFFECTS or IDEMPOTENT), and [transport.WithCall] overrides it for
+// one call. Another attempt goes to another instance. A status that a server
+// has answered with is passed on as it is. Streams are chosen an instance for
+// and counted until they end, and not opened twice.
+//
+// Every error has a gRPC status. One that is not the server's own answer wraps
+// a [transport.Error], which says at which stage, on which instance and after
+// how many attempts the call failed.
+//
+// The other end is [Serve], in one line, or [Server] where a program serves
+// more than gRPC.
+package fairgrpc

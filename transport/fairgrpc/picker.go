@@ -1,0 +1,144 @@
+package fairgrpc
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	grpcbalancer "google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/balancer/endpointsharding"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/transport"
+)
+
+// picker is the attempt half under gRPC: the mesh chooses, the picker knows
+// who is connected. It is immutable.
+type picker struct {
+	*bound
+	children []child // by number of the node
+}
+
+// child is the connection of one node. The number of a node may pass to
+// another, so that the node itself is kept to be compared.
+type child struct {
+	node   *balancer.Node
+	state  connectivity.State
+	picker grpcbalancer.Picker
+}
+
+func newPicker(b *bound, states []endpointsharding.ChildState) *picker {
+	most := -1
+	for _, s := range states {
+		for _, n := range instancesAt(s.Endpoint).nodes {
+			most = max(most, n.Index())
+		}
+	}
+	p := &picker{bound: b, children: make([]child, most+1)}
+	for _, s := range states {
+		for _, n := range instancesAt(s.Endpoint).nodes {
+			p.children[n.Index()] = child{n, s.State.ConnectivityState, s.State.Picker}
+		}
+	}
+	return p
+}
+
+// child returns the connection of a node, nil if the channel has not heard of
+// it yet.
+func (p *picker) child(n *balancer.Node) *child {
+	if i := n.Index(); i < len(p.children) && p.children[i].node == n {
+		return &p.children[i]
+	}
+	return nil
+}
+
+// Pick implements gRPC's Picker. gRPC may call it several times for one
+// attempt of ours, and each result has its own lease: a connection may be lost
+// between the pick and the sending, and what was surely never processed is
+// picked for again by gRPC itself.
+func (p *picker) Pick(info grpcbalancer.PickInfo) (grpcbalancer.PickResult, error) {
+	r := rpcOf(info.Ctx)
+	if r == nil || r.door.mesh != p.door.mesh || r.call.Service != p.service {
+		r = p.unannounced(info)
+	}
+	r.gate = gate{picker: p}
+	lease, err := p.door.mesh.Acquire(info.Ctx, &r.call, &r.gate)
+	if err != nil {
+		return grpcbalancer.PickResult{}, p.refuse(r, err, info)
+	}
+	result, err := p.child(lease.Node()).picker.Pick(info)
+	if err != nil {
+		lease.Done(transport.Outcome{Err: err})
+		return result, err
+	}
+	r.refusal = nil
+	done := result.Done
+	result.Done = func(info grpcbalancer.DoneInfo) {
+		r.last = classify(info, r)
+		lease.Done(r.last)
+		if done != nil {
+			done(info)
+		}
+	}
+	if r.tries > 1 {
+		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs("grpc-previous-rpc-attempts", strconv.Itoa(r.tries-1)))
+	}
+	return result, nil
+}
+
+// unannounced makes the call of a channel that has no interceptors.
+func (p *picker) unannounced(info grpcbalancer.PickInfo) *rpc {
+	return &rpc{Context: info.Ctx, door: p.door, call: transport.Call{
+		Service:  p.service,
+		Method:   info.FullMethodName,
+		Protocol: discovery.GRPC,
+		Stream:   p.door.methods.of(info.FullMethodName).stream,
+	}}
+}
+
+// refuse turns a failed Acquire into what gRPC makes of it: wait for the next
+// picker; or, of a plain error, fail unless the caller wants to wait until
+// ready; or, of a status, fail in any case.
+func (p *picker) refuse(r *rpc, err error, info grpcbalancer.PickInfo) error {
+	switch {
+	case errors.Is(err, transport.ErrNotReady):
+		if r.gate.pending || r.gate.broken == nil {
+			return grpcbalancer.ErrNoSubConnAvailable
+		}
+		_, cause := r.gate.broken.picker.Pick(info)
+		err = &transport.Error{
+			Stage: transport.StagePick, Class: transport.Lost, Service: r.call.Service, Method: r.call.Method,
+			Instance: r.gate.broken.node.ID(), Attempts: r.call.Attempts(),
+			Err: fmt.Errorf("%w: %w", transport.ErrNotReady, cause),
+		}
+	case !errors.Is(err, balancer.ErrNoInstances):
+		return withStatus(err) // nothing that waiting would mend
+	}
+	r.refusal = err
+	return errors.New(err.Error()) // plain whatever its causes are
+}
+
+// gate is what a picker knows, as asked about by one pick.
+type gate struct {
+	picker  *picker
+	pending bool   // some instance may be ready soon
+	broken  *child // one that could not be connected to
+}
+
+// Ready implements [transport.Gate].
+func (g *gate) Ready(n *balancer.Node) bool {
+	c := g.picker.child(n)
+	switch {
+	case c == nil: // the mesh has seen it before the channel has
+		g.pending = true
+		return false
+	case c.state == connectivity.TransientFailure:
+		g.broken = c
+	case c.state != connectivity.Ready:
+		g.pending = true
+	}
+	return c.state == connectivity.Ready
+}

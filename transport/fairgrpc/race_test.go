@@ -1,0 +1,5 @@
+//go:build race
+
+package fairgrpc_test
+
+const raceEnabled = true

@@ -1,0 +1,176 @@
+package fairgrpc
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"google.golang.org/grpc/attributes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/serviceconfig"
+	"google.golang.org/grpc/status"
+
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/transport"
+)
+
+// Scheme is the scheme of the targets that fairlead resolves: mesh:///orders.
+const Scheme = "mesh"
+
+// Resolver returns a resolver for code whose dial options are out of reach:
+// after
+//
+//	resolver.Register(fairgrpc.Resolver(mesh))
+//
+// in an init or early in main, every client of target mesh:///orders in the
+// process chooses its instances through the mesh, since the resolver brings
+// the balancer with it. It cannot bring interceptors, so there is no call
+// half: nothing is tried again, and errors are gRPC's own. Whoever can pass
+// options passes [DialOptions].
+func Resolver(mesh *transport.Mesh) resolver.Builder { return builder{newDoor(mesh)} }
+
+type builder struct{ door *door }
+
+func (builder) Scheme() string { return Scheme }
+
+// Build begins to follow a service. Only a bad target is an error here, since
+// gRPC does not ask again after one; all other trouble may pass and is
+// reported on the way.
+func (b builder) Build(target resolver.Target, cc resolver.ClientConn, _ resolver.BuildOptions) (resolver.Resolver, error) {
+	service := target.Endpoint()
+	if target.URL.Host != "" {
+		return nil, &discovery.FieldError{Field: "target", Value: target.URL.String(), Allowed: "mesh:///service, with three slashes: there are no named meshes"}
+	}
+	if err := discovery.ValidateService(service); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	f := &follower{bound: &bound{b.door, service}, cc: cc, config: cc.ParseServiceConfig(serviceConfig), cancel: cancel}
+	f.loop.Go(func() { f.follow(ctx) })
+	return f, nil
+}
+
+// serviceOf returns the service that a client's target names; ok is false if
+// the target is none of ours, or one that Build refuses for its authority.
+func serviceOf(target string) (service string, ok bool) {
+	const prefix = Scheme + ":"
+	if len(target) < len(prefix) || !strings.EqualFold(target[:len(prefix)], prefix) {
+		return "", false
+	}
+	path, hasAuthority := strings.CutPrefix(target[len(prefix):], "//")
+	if hasAuthority && !strings.HasPrefix(path, "/") {
+		return "", false
+	}
+	return strings.TrimPrefix(path, "/"), true
+}
+
+// bound is what a channel is bound to. It travels from the resolver to the
+// balancer in resolver.State.Attributes: the balancer's builder, which gRPC
+// wants registered once for the process, knows no mesh.
+type bound struct {
+	door    *door
+	service string
+}
+
+type boundKey struct{}
+
+// instances are the nodes at one address. It travels in Endpoint.Attributes,
+// which may change while the connection stays. There is more than one when an
+// instance restarted at its old address before the record of its earlier run
+// is gone: gRPC keeps one connection per address, which serves both.
+type instances struct{ nodes []*balancer.Node }
+
+type instancesKey struct{}
+
+// follower is the resolver of one channel.
+type follower struct {
+	*bound
+	cc     resolver.ClientConn
+	config *serviceconfig.ParseResult
+	cancel context.CancelFunc
+	loop   sync.WaitGroup // one goroutine, follow, ended by Close
+}
+
+// Close ends the loop and waits for it: gRPC builds and closes a resolver each
+// time a channel goes through idleness.
+func (f *follower) Close() {
+	f.cancel()
+	f.loop.Wait()
+}
+
+// ResolveNow is a hint that comes with every lost connection. The mesh watches
+// anyway.
+func (f *follower) ResolveNow(resolver.ResolveNowOptions) {}
+
+// follow hands every view on to the channel. Views hold lists that are known,
+// so an empty one is the truth, and trouble of the registry changes nothing
+// that a channel already has.
+func (f *follower) follow(ctx context.Context) {
+	if err := f.first(ctx); err != nil {
+		f.report(err)
+	}
+	views, err := f.door.mesh.Views(ctx, f.service)
+	if err != nil {
+		f.report(err)
+		return
+	}
+	var last *balancer.View
+	for view := range views {
+		if last != nil && slices.Equal(view.Nodes, last.Nodes) {
+			continue // weights and the like; a node's addresses never change
+		}
+		last = view
+		// The error says that the balancer wants another list. There is none.
+		_ = f.cc.UpdateState(f.state(view))
+	}
+	if ctx.Err() == nil {
+		f.report(transport.ErrClosed)
+	}
+}
+
+// report lets calls fail where the channel has no list. Those that wait until
+// ready go on waiting, since the error is plain text, whatever its causes are:
+// with a gRPC status among them, such as that of an etcd client, they would
+// end. Only a closed mesh ends them, for that does not pass.
+func (f *follower) report(err error) {
+	if errors.Is(err, transport.ErrClosed) {
+		f.cc.ReportError(status.Error(codes.Unavailable, err.Error()))
+		return
+	}
+	f.cc.ReportError(errors.New(err.Error()))
+}
+
+func (f *follower) state(view *balancer.View) resolver.State {
+	endpoints := make([]resolver.Endpoint, 0, len(view.Nodes))
+	at := make(map[string]*instances, len(view.Nodes))
+	for _, n := range view.Nodes {
+		addr := n.Endpoint(discovery.GRPC)
+		if addr == "" {
+			continue
+		}
+		if there := at[addr]; there != nil {
+			there.nodes = append(there.nodes, n)
+			continue
+		}
+		at[addr] = &instances{[]*balancer.Node{n}}
+		endpoints = append(endpoints, resolver.Endpoint{
+			Addresses:  []resolver.Address{{Addr: addr}},
+			Attributes: attributes.New(instancesKey{}, at[addr]),
+		})
+	}
+	return resolver.State{
+		Endpoints:     endpoints,
+		ServiceConfig: f.config,
+		Attributes:    attributes.New(boundKey{}, f.bound),
+	}
+}
+
+// first waits for the registry's first word, as a call does, and returns what
+// a call would fail with now, nil if there is somebody to call.
+func (f *follower) first(ctx context.Context) error {
+	return f.door.mesh.Do(ctx, &transport.Call{Service: f.service, Protocol: discovery.GRPC}, glance{f.door})
+}

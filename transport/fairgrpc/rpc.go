@@ -1,0 +1,79 @@
+package fairgrpc
+
+import (
+	"context"
+	"io"
+
+	grpcbalancer "google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/fairlead-go/fairlead/transport"
+)
+
+// rpc is one call on its way through gRPC: the context that carries it from
+// the interceptor to the picker, and what the picker learns for the
+// interceptor. gRPC calls the picker and its Done one after the other.
+type rpc struct {
+	context.Context
+	door *door
+	call transport.Call
+
+	gate    gate              // of the pick that is being made
+	tries   int               // attempts of ours so far
+	last    transport.Outcome // of the last pick that ended in this attempt
+	refusal error             // why the last pick found nobody, in this attempt
+}
+
+type rpcKey struct{}
+
+func (r *rpc) Value(key any) any {
+	if _, ok := key.(rpcKey); ok {
+		return r
+	}
+	return r.Context.Value(key)
+}
+
+// rpcOf returns the call that ctx carries, nil if there is none.
+func rpcOf(ctx context.Context) *rpc {
+	r, _ := ctx.Value(rpcKey{}).(*rpc)
+	return r
+}
+
+// begin starts the next attempt and returns its number.
+func (r *rpc) begin() int {
+	r.tries++
+	r.last, r.refusal = transport.Outcome{}, nil
+	return r.tries
+}
+
+// errBroken stands for the bare io.EOF that gRPC lets out when the message of
+// an attempt could not be sent any more and it had tried again before.
+var errBroken = status.Error(codes.Unavailable, "the stream broke before its message was sent")
+
+// outcome is that of an attempt which gRPC ended with err.
+func (r *rpc) outcome(err error) transport.Outcome {
+	if err == nil {
+		return transport.Outcome{Class: transport.Success, Sent: true, Answered: true}
+	}
+	if err == io.EOF {
+		err = errBroken
+	}
+	o := r.last
+	if o.Err == nil && o.Sent { // the stream broke before its message was sent: only now is it known why
+		o = classify(grpcbalancer.DoneInfo{Err: err, BytesSent: true, BytesReceived: o.Answered}, r)
+	}
+	o.Err = err
+	switch code := status.Code(err); {
+	case code == codes.Unavailable && r.refusal != nil:
+		o.Err = r.refusal
+	case code == codes.Unavailable && r.call.Attempts() == 0:
+		// The channel had no picker of ours to ask, for want of a list.
+		if nobody := (glance{r.door}).nobody(r, &r.call); nobody != nil {
+			o.Err = nobody
+		}
+	case code == codes.DeadlineExceeded && o.Class == transport.Neutral:
+		o.Class = transport.Timeout // in the wait for a connection
+	}
+	return o
+}

@@ -1,0 +1,54 @@
+package fairgrpc
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+
+	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/transport"
+)
+
+// streaming is the call half of a stream: it ends when the stream is open. The
+// attempt half goes on until gRPC calls the picker's Done at the stream's true
+// end, so that nothing needs to be wrapped around it.
+type streaming struct {
+	rpc
+	open   func(context.Context) (grpc.ClientStream, error)
+	opened grpc.ClientStream
+}
+
+// stream is a [grpc.StreamClientInterceptor].
+func (d *door) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	service, ours := serviceOf(cc.Target())
+	if !ours {
+		return streamer(ctx, desc, cc, method, opts...)
+	}
+	s := &streaming{
+		rpc: rpc{Context: ctx, door: d, call: transport.Call{
+			Service: service, Method: method, Protocol: discovery.GRPC, Stream: true,
+		}},
+		open: func(ctx context.Context) (grpc.ClientStream, error) {
+			return streamer(ctx, desc, cc, method, opts...)
+		},
+	}
+	s.call.Apply(ctx)
+	if err := d.mesh.Do(s, &s.call, s); err != nil {
+		return nil, withStatus(err)
+	}
+	return s.opened, nil
+}
+
+// Try implements [transport.Attempt]. It is never asked twice: a stream that
+// surely did not reach a server was opened again by gRPC itself, to the next
+// pick, and what failed nonetheless is final.
+func (s *streaming) Try(ctx context.Context, _ *transport.Call) transport.Outcome {
+	s.begin()
+	var err error
+	s.opened, err = s.open(ctx)
+	o := s.outcome(err)
+	if o.Class == transport.Lost {
+		o.Class = transport.Neutral // the instance is judged already
+	}
+	return o
+}
