@@ -19,6 +19,6 @@ const tickShift = 16
 func tickOf(now time.Duration) tick { return max(1, tick(now>>tickShift)) }
 
 // since returns the ticks from t to u.
-func (u tick) since(t tick) float32 { return float32(max(0, int32(u-t))) }
+func (u tick) since(t tick) int32 { return max(0, int32(u-t)) }
 
-const nsPerTick = float32(1 << tickShift)
+const nsPerTick = 1 << tickShift

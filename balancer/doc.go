@@ -20,7 +20,8 @@
 //
 // Time is explicit everywhere (a [time.Duration] since an epoch of the
 // caller's choice, for real calls that of [Now]), and so is randomness: the
-// same node states and the same request give the same choice.
+// same node states and the same request give the same choice. Only [RoundRobin]
+// looks at neither.
 //
 // The package knows no protocol, no registry and no telemetry.
 package balancer

@@ -12,7 +12,7 @@ import (
 const (
 	// decay is Finagle's default decayTime.
 	decay        = 10 * time.Second
-	ticksOfDecay = float32(decay >> tickShift)
+	ticksOfDecay = int32(decay >> tickShift)
 
 	failureGain = 1.0 / 4 // what one failure moves the share of failures by
 	successGain = 1.0 / 8 // what one success moves it by
@@ -21,15 +21,21 @@ const (
 )
 
 // aged is how much an old value has lost after ticks without news, as a
-// divisor: it still holds 1/aged of itself. 1+x+x²/2 follows e^x for small x
-// and forgets a little slower for large x, at a tenth of the price.
-func aged(ticks float32) float32 {
-	x := ticks * (1 / ticksOfDecay)
-	return 1 + x*(1+x/2)
+// divisor: it still holds 1/aged of itself. It is e^(ticks ÷ decay), drawn
+// straight between powers of two and so at most 6 % too much: the bits of a
+// float are nearly its logarithm (Schraudolph, 1999). After 30 times the decay
+// nothing is left to be lost.
+func aged(ticks int32) float32 {
+	return math.Float32frombits(bitsOfOne + uint32(int64(min(ticks, 30*ticksOfDecay))*bitsPer64Ticks>>6))
 }
 
+const (
+	bitsOfOne      = 127 << 23
+	bitsPer64Ticks = 64 << 23 * 1000 / 693 / int64(ticksOfDecay) // ln 2 = 0.693
+)
+
 func (n *Node) learn(at tick, elapsed float32, failed bool) {
-	n.learnOutcome(failed)
+	n.learnOutcome(at, failed)
 	for {
 		word := n.latency.Load()
 		latency, last := latencyOf(word), tick(word)
@@ -38,10 +44,13 @@ func (n *Node) learn(at tick, elapsed float32, failed bool) {
 			latency = elapsed // a peak, or the first sample
 		case last == at:
 			return // no time has passed that could move the average
-		case !failed && elapsed > 0:
+		case failed:
+			// Fast or a stream: no latency, but news.
+		case elapsed > 0:
 			latency = elapsed + (latency-elapsed)/aged(at.since(last))
+		default:
+			return // a stream that went well says nothing of latency
 		}
-		// Otherwise a fast failure, or a stream: no latency, but news.
 		if n.latency.CompareAndSwap(word, uint64(math.Float32bits(latency))<<32|uint64(at)) {
 			return
 		}
@@ -50,17 +59,16 @@ func (n *Node) learn(at tick, elapsed float32, failed bool) {
 
 // learnOutcome does nothing but one load while all goes well. A racing update
 // may be lost: the share is an estimate and the next call corrects it.
-func (n *Node) learnOutcome(failed bool) {
+func (n *Node) learnOutcome(at tick, failed bool) {
 	share := math.Float32frombits(n.failing.Load())
-	switch {
-	case failed:
-		share = min(share+(1-share)*failureGain, mostFailing)
-	case share == 0:
+	if share == 0 && !failed {
 		return
-	case share < forgiven:
+	}
+	share /= aged(at.since(tick(n.latency.Load())))
+	if failed {
+		share = min(share+(1-share)*failureGain, mostFailing)
+	} else if share -= share * successGain; share < forgiven {
 		share = 0
-	default:
-		share -= share * successGain
 	}
 	n.failing.Store(math.Float32bits(share))
 }
@@ -72,7 +80,7 @@ func (n *Node) oldest(load uint64, at tick) float32 {
 	if left == 0 {
 		return 0
 	}
-	var age float32
+	var age int32
 	if start := tick(load); start != 0 {
 		age = at.since(start)
 		left--
@@ -83,5 +91,5 @@ func (n *Node) oldest(load uint64, at tick) float32 {
 			left--
 		}
 	}
-	return age * nsPerTick
+	return float32(age) * nsPerTick
 }

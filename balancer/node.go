@@ -48,9 +48,13 @@ type record struct {
 }
 
 type endpoint struct {
-	protocol discovery.Protocol
+	protocol discovery.Protocol // or whatever
 	addr     string
 }
+
+// whatever is the protocol of an instance that names none: it speaks what its
+// caller speaks.
+const whatever discovery.Protocol = ""
 
 // NewNode returns a node without history for an instance. A [Pool] makes its
 // own; others need it for benchmarks and simulations.
@@ -83,7 +87,7 @@ func (n *Node) Instance() *discovery.Instance { return &n.record.Load().instance
 // protocol p, in the form of [discovery.Endpoint].Addr, or "".
 func (n *Node) Endpoint(p discovery.Protocol) string {
 	for _, e := range n.record.Load().endpoints {
-		if e.protocol == p {
+		if e.protocol == p || e.protocol == whatever {
 			return e.addr
 		}
 	}
@@ -112,7 +116,7 @@ func (n *Node) Stats(now time.Duration) Stats {
 		Failing:     float64(math.Float32frombits(n.failing.Load())),
 	}
 	if last := tick(word); last != 0 {
-		s.Idle = time.Duration(at.since(last) * nsPerTick)
+		s.Idle = time.Duration(at.since(last)) * nsPerTick
 	}
 	return s
 }

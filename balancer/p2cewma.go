@@ -14,9 +14,12 @@ import "math"
 //     pull each other to their mean, weighted by how fresh each is: an idle
 //     node drifts to its peers' level, never to zero, and a node without
 //     history starts at it.
+//   - Costs that differ by less than an eighth are equal, and then the draw
+//     decides. So a node that drifted is tried again, however little there is
+//     to do.
 //   - Cost is never below the age of the oldest call that is still outstanding,
 //     so that a node that has stopped answering is seen before it answers.
-//   - Failures multiply the cost, up to 16 times, and never enter the latency:
+//   - Failures multiply the cost, up to 16 times, and never lower the latency:
 //     fast errors attract nothing.
 func P2CEWMA(nodes []*Node) Picker {
 	if len(nodes) < 2 {
@@ -49,14 +52,17 @@ func (p p2cEWMA) Pick(r Request) *Node {
 	mean, d := x*v+y*u, x-y
 	cx, cy := mean+d, mean-d
 
-	// The rare parts: failures make it dearer, waiting calls at least as dear
-	// as the longest has waited.
+	// Failures, which are rare, make it dearer.
 	if f := a.failing.Load(); f != 0 {
 		cx *= penalty(f, u)
 	}
 	if f := b.failing.Load(); f != 0 {
 		cy *= penalty(f, v)
 	}
+	if cx < alike*cy && cy < alike*cx {
+		cx = cy
+	}
+	// Waiting calls make it at least as dear as the longest has waited.
 	if aLoad|bLoad >= one {
 		cx = max(cx, a.oldest(aLoad, at)*scale)
 		cy = max(cy, b.oldest(bLoad, at)*scale)
@@ -75,8 +81,11 @@ const unknown = float32(1)
 
 func latencyOf(word uint64) float32 { return math.Float32frombits(uint32(word >> 32)) }
 
+// alike is how many times dearer tells nothing.
+const alike = 1 + 1.0/8
+
 // penalty is the factor that failures put on the cost, fading as they age.
 func penalty(failing uint32, aged float32) float32 {
-	ok := 1 - math.Float32frombits(failing)
-	return 1 + (1/(ok*ok)-1)/aged
+	ok := 1 - math.Float32frombits(failing)/aged
+	return 1 / (ok * ok)
 }

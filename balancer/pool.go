@@ -29,7 +29,8 @@ type Pool struct {
 // member is a node with what only the pool knows of it.
 type member struct {
 	node *Node
-	left time.Duration // when it left the snapshots; 0 while it is in
+	gone bool          // from the snapshots
+	left time.Duration // when that was
 }
 
 // remembered is how long a node that left is kept: an instance that comes back
@@ -77,11 +78,11 @@ func (p *Pool) Update(s discovery.Snapshot, now time.Duration) *View {
 		here[instance.ID] = true
 	}
 	for id, m := range p.nodes {
-		if !here[id] && m.left == 0 {
-			m.left = max(1, now)
+		if !here[id] && !m.gone {
+			m.gone, m.left = true, now
 		}
 	}
-	view.choose(p.config.Policy, protocols)
+	view.choose(p.config.Policy, append(protocols, whatever))
 	p.view.Store(view)
 	return view
 }
@@ -102,7 +103,7 @@ func (p *Pool) admit(r *record) *Node {
 		m = &member{node: &Node{id: id, index: int32(index)}}
 		p.nodes[id] = m
 	}
-	m.left = 0
+	m.gone = false
 	m.node.update(r)
 	return m.node
 }
@@ -110,7 +111,7 @@ func (p *Pool) admit(r *record) *Node {
 // forget drops the nodes that left long ago and have no call outstanding.
 func (p *Pool) forget(now time.Duration) {
 	for id, m := range p.nodes {
-		if m.left != 0 && now-m.left > remembered && m.node.Outstanding() == 0 {
+		if m.gone && now-m.left > remembered && m.node.Outstanding() == 0 {
 			delete(p.nodes, id)
 			p.free = append(p.free, m.node.Index())
 		}
@@ -121,7 +122,7 @@ func (p *Pool) forget(now time.Duration) {
 func (c *PoolConfig) resolve(i *discovery.Instance) (*record, int) {
 	r, ignored := &record{instance: *i}, 0
 	if len(i.Endpoints) == 0 {
-		r.endpoints = []endpoint{{discovery.HTTP, i.Addr}, {discovery.GRPC, i.Addr}}
+		r.endpoints = []endpoint{{whatever, i.Addr}}
 		return r, 0
 	}
 	for _, e := range i.Endpoints {

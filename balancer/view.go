@@ -16,7 +16,7 @@ type View struct {
 	// Ignored counts unix endpoints passed over because they are not allowed.
 	Ignored int
 
-	choices []choice
+	choices []choice // the last may be for any protocol that has none
 }
 
 // choice is what one protocol may choose from.
@@ -29,10 +29,8 @@ type choice struct {
 // Picker returns the picker for protocol p, or nil if no instance can be
 // reached by it.
 func (v *View) Picker(p discovery.Protocol) Picker {
-	for i := range v.choices {
-		if v.choices[i].protocol == p {
-			return v.choices[i].picker
-		}
+	if c := v.choice(p); c != nil {
+		return c.picker
 	}
 	return nil
 }
@@ -40,9 +38,16 @@ func (v *View) Picker(p discovery.Protocol) Picker {
 // Eligible returns the nodes that Picker(p) chooses from. It must not be
 // written to.
 func (v *View) Eligible(p discovery.Protocol) []*Node {
+	if c := v.choice(p); c != nil {
+		return c.nodes
+	}
+	return nil
+}
+
+func (v *View) choice(p discovery.Protocol) *choice {
 	for i := range v.choices {
-		if v.choices[i].protocol == p {
-			return v.choices[i].nodes
+		if c := &v.choices[i]; c.protocol == p || c.protocol == whatever {
+			return c
 		}
 	}
 	return nil
