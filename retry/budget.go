@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -29,6 +30,10 @@ func (c BudgetConfig) Validate() error {
 	return nil
 }
 
+// ErrBudgetSpent says that an attempt would have been made again, had there
+// been the means.
+var ErrBudgetSpent = errors.New("retry budget spent")
+
 const (
 	stripes = 8 // a power of two
 	// A call pays for 10 seconds (Finagle's ttl). Deposits are counted over
@@ -38,13 +43,15 @@ const (
 	withdrawSeconds = 11
 )
 
-// Budget is Finagle's RetryBudget: over any stretch of time, calls and their
-// retries together stay within
+// Budget is Finagle's RetryBudget: calls and their retries together stay within
 //
 //	1.2 × calls + 10/s × seconds + 100
 //
 // where the 100 are the ten seconds of the minimum that a budget starts with.
-// It is safe for concurrent use; a deposit, made by every call, takes no lock.
+// That holds from the beginning to any moment, and over any other stretch of
+// time if the calls of the ten seconds before it are counted too: they may
+// still be paying. It is safe for concurrent use; a deposit, made by every
+// call, takes no lock.
 type Budget struct {
 	ratio   float64
 	reserve float64
@@ -62,8 +69,15 @@ type stripe struct {
 }
 
 type slot struct {
-	second int64
+	second uint64
 	count  int
+}
+
+// secondOf numbers seconds so that no moment has a negative one: Durations
+// reach back 292 years before whatever they count from.
+func secondOf(now time.Duration) uint64 {
+	const reach = math.MaxInt64 / uint64(time.Second)
+	return (uint64(now) + reach*uint64(time.Second)) / uint64(time.Second)
 }
 
 // NewBudget returns a full budget. The error names the bad field.
@@ -82,7 +96,7 @@ func NewBudget(c BudgetConfig) (*Budget, error) {
 
 // Deposit counts one call, made at now. Any random bits choose the stripe.
 func (b *Budget) Deposit(now time.Duration, rand uint64) {
-	second := uint64(now / time.Second)
+	second := secondOf(now)
 	count := &b.calls[rand%stripes].seconds[second%depositSeconds]
 	for {
 		word := count.Load()
@@ -106,7 +120,7 @@ func (b *Budget) Withdraw(now time.Duration) bool {
 	if b.remainingLocked(now) < 1 {
 		return false
 	}
-	second := int64(now / time.Second)
+	second := secondOf(now)
 	s := &b.withdrawn[second%withdrawSeconds]
 	if s.second != second {
 		*s = slot{second: second}
@@ -123,19 +137,21 @@ func (b *Budget) Remaining(now time.Duration) int {
 }
 
 func (b *Budget) remainingLocked(now time.Duration) float64 {
-	second := int64(now / time.Second)
+	second := secondOf(now)
 	var calls uint64
 	for i := range b.calls {
 		for j := range b.calls[i].seconds {
 			word := b.calls[i].seconds[j].Load()
-			if age := second - int64(word>>32); age >= 0 && age < depositSeconds {
+			if age := int32(uint32(second) - uint32(word>>32)); age >= 0 && age < depositSeconds {
 				calls += uint64(uint32(word))
 			}
 		}
 	}
 	spent := 0
 	for _, s := range b.withdrawn {
-		if age := second - s.second; age >= 0 && age < withdrawSeconds {
+		// One of a later second, made by somebody who read the clock after
+		// now and was quicker here, is spent all the same.
+		if second < s.second+withdrawSeconds {
 			spent += s.count
 		}
 	}
