@@ -1,7 +1,9 @@
 package transport
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
@@ -17,30 +19,38 @@ type announcer struct {
 	announced discovery.Registration // nil while withdrawn
 }
 
-// keep follows readiness until ctx is done.
-func (a *announcer) keep(ctx context.Context) {
+// keep follows readiness until ctx is done. An error says that the instance
+// cannot be announced, now or later.
+func (a *announcer) keep(ctx context.Context) error {
 	if a.config.Ready == nil {
-		a.announce(ctx)
+		if err := a.announce(ctx); err != nil {
+			return err
+		}
 		<-ctx.Done()
-		return
+		return nil
 	}
 	tick := time.NewTicker(a.config.ReadyInterval)
 	defer tick.Stop()
-	for {
+	log := a.mesh.logger.With("service", a.instance.Service, "id", a.instance.ID)
+	for first := true; ; first = false {
 		err := a.ask(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return
+			return nil
 		case err == nil && a.announced == nil:
-			a.announce(ctx)
+			if err := a.announce(ctx); err != nil {
+				return err
+			}
 		case err != nil && a.announced != nil:
-			a.mesh.logger.Warn("fairlead: not ready, withdrawing", "service", a.instance.Service, "id", a.instance.ID, "error", err)
+			log.Warn("fairlead: not ready, withdrawing", "error", err)
 			a.withdraw()
+		case err != nil && first:
+			log.Info("fairlead: not ready yet, not announced", "error", err)
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return
+			return nil
 		}
 	}
 }
@@ -52,13 +62,11 @@ func (a *announcer) ask(ctx context.Context) error {
 	return a.config.Ready(ctx)
 }
 
-func (a *announcer) announce(ctx context.Context) {
-	r, err := a.mesh.Register(ctx, a.instance)
-	if err != nil {
-		a.mesh.logger.Error("fairlead: cannot register", "service", a.instance.Service, "id", a.instance.ID, "error", err)
-		return
+func (a *announcer) announce(ctx context.Context) (err error) {
+	if a.announced, err = a.mesh.Register(ctx, a.instance); err != nil {
+		return fmt.Errorf("register %s of %s: %w", a.instance.ID, a.instance.Service, err)
 	}
-	a.announced = r
+	return nil
 }
 
 func (a *announcer) withdraw() {
@@ -109,5 +117,5 @@ func (a *announcer) seen(ctx context.Context) error {
 			return nil
 		}
 	}
-	return context.Cause(ctx)
+	return cmp.Or(context.Cause(ctx), ErrClosed)
 }

@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"slices"
+
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fairlead-go/fairlead/balancer"
@@ -25,8 +27,9 @@ type Call struct {
 
 	service *service
 	tried   [mostTried]*balancer.Node
-	picks   int // every pick, also those that a door's own library made
-	tries   int // attempts that Do made
+	picks   int  // every pick, also those that a door's own library made
+	tries   int  // attempts that Do made
+	sent    bool // something of one of them may have reached a server
 	span    trace.Span
 }
 
@@ -44,12 +47,7 @@ func (c *Call) note(n *balancer.Node) {
 
 // was reports whether an attempt of this call went to the node already.
 func (c *Call) was(n *balancer.Node) bool {
-	for _, t := range c.tried[:min(c.picks, len(c.tried))] {
-		if t == n {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(c.tried[:min(c.picks, len(c.tried))], n)
 }
 
 // Instance returns the ID of the instance that the last attempt went to, or "".

@@ -11,6 +11,13 @@ type counts struct {
 	unaffordable atomic.Int64 // retries that the budget refused
 }
 
+// one adds to a counter that few calls come to.
+func (c *counts) one(counter *atomic.Int64) {
+	if c.on {
+		counter.Add(1)
+	}
+}
+
 type stripe struct {
 	attempts [8]atomic.Int64 // by Class; one cache line
 	_        [64]byte        // the line that is fetched along

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -36,8 +37,10 @@ func (m *Mesh) Do(ctx context.Context, call *Call, attempt Attempt) error {
 	}
 	s := call.service
 	if s.pool.View().Snapshot.State == discovery.Cold {
-		if err := s.await(ctx); err != nil {
-			return &Error{Stage: StageList, Class: classOf(err), Service: call.Service, Method: call.Method, Err: err}
+		if err := s.await(ctx, m.ctx); errors.Is(err, ErrClosed) {
+			return m.refuse(call, err)
+		} else if err != nil {
+			return &Error{Stage: StageList, Class: classOf(ctx.Err()), Service: call.Service, Method: call.Method, Err: err}
 		}
 	}
 	// 2 Deadline. A call that has no time left is not begun: nothing is
@@ -57,30 +60,45 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 	for {
 		call.tries++
 		outcome := m.try(ctx, call, attempt)
-		if outcome.Class == Success || !m.again(ctx, call, outcome) {
+		call.sent = call.sent || outcome.Sent
+		if outcome.Class == Success || !m.again(ctx, call, &outcome) {
 			return m.finish(call, outcome)
 		}
 	}
 }
 
-// again decides whether another attempt follows, and waits for its turn.
-func (m *Mesh) again(ctx context.Context, call *Call, o Outcome) bool {
-	if call.picks == 0 || !m.options.retry.Allows(o.failure(), call.tries, call.Idempotent) || ctx.Err() != nil {
+// again decides whether another attempt follows, and waits for its turn. Where
+// one was due and does not follow, the outcome is told why.
+func (m *Mesh) again(ctx context.Context, call *Call, o *Outcome) bool {
+	if call.picks == 0 || !m.options.retry.Allows(o.failure(), call.tries, call.Idempotent) {
 		return false
 	}
 	s := call.service
-	if !s.budget.Withdraw(balancer.Now()) {
-		s.counts.unaffordable.Add(1)
+	if now := balancer.Now(); ctx.Err() == nil && !s.budget.Withdraw(now) {
+		m.budgetSpent(s, now)
+		o.because(retry.ErrBudgetSpent)
 		return false
 	}
-	s.counts.retries.Add(1)
-	return pause(ctx, retry.Backoff(call.tries+1, rand.Uint64()))
+	if !pause(ctx, retry.Backoff(call.tries+1, rand.Uint64())) {
+		o.Class = classOf(ctx.Err())
+		o.because(context.Cause(ctx))
+		return false
+	}
+	s.counts.one(&s.counts.retries)
+	return true
 }
 
-// pause reports whether it came to its end.
+// because adds why no other attempt was made to an outcome that is an error.
+func (o *Outcome) because(reason error) {
+	if o.Err != nil {
+		o.Err = fmt.Errorf("%w: %w", reason, o.Err)
+	}
+}
+
+// pause reports whether it came to its end before ctx did.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
-		return true
+		return ctx.Err() == nil
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -92,6 +110,15 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// budgetSpent counts, and tells at most every ten seconds.
+func (m *Mesh) budgetSpent(s *service, now time.Duration) {
+	s.counts.one(&s.counts.unaffordable)
+	last := s.spentTold.Load()
+	if due := last == 0 || int64(now)-last >= int64(10*time.Second); due && s.spentTold.CompareAndSwap(last, int64(now)) {
+		m.logger.Warn("fairlead: retry budget spent, failures are passed on", "service", s.name)
+	}
+}
+
 // finish turns the last outcome into the caller's error. What the server said
 // itself is passed on as it is.
 func (m *Mesh) finish(call *Call, o Outcome) error {
@@ -99,6 +126,7 @@ func (m *Mesh) finish(call *Call, o Outcome) error {
 		return nil
 	}
 	if own, ok := errors.AsType[*Error](o.Err); ok && own.Service == call.Service {
+		own.MaybeExecuted = own.MaybeExecuted || call.sent
 		return o.Err
 	}
 	if o.Answered && o.Class != Lost {
@@ -107,7 +135,7 @@ func (m *Mesh) finish(call *Call, o Outcome) error {
 	return &Error{
 		Stage: StageSend, Class: o.Class, Service: call.Service, Method: call.Method,
 		Instance: call.Instance(), Attempts: call.picks,
-		MaybeExecuted: o.Sent && o.Class != Success, RetryAfter: o.RetryAfter, Err: o.Err,
+		MaybeExecuted: call.sent && o.Class != Success, RetryAfter: o.RetryAfter, Err: o.Err,
 	}
 }
 

@@ -1,10 +1,13 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -49,7 +52,7 @@ func Open(opener Opener, opts ...Option) (*Mesh, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := New(registry, append(opts, func(o *options) { o.ownsStore = true })...)
+	m, err := New(registry, append(slices.Clip(opts), func(o *options) { o.ownsStore = true })...)
 	if c, ok := registry.(closer); ok && err != nil {
 		err = errors.Join(err, c.Close(context.Background()))
 	}
@@ -59,7 +62,7 @@ func Open(opener Opener, opts ...Option) (*Mesh, error) {
 // New returns a mesh over a registry, which stays the caller's to close. It
 // waits for nothing: the watch of a service begins with the first call to it.
 func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
-	o := options{logger: slog.Default(), level: Metrics}
+	o := options{level: Metrics}
 	for _, set := range opts {
 		set(&o)
 	}
@@ -72,7 +75,7 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 	m := &Mesh{
 		registry:      registry,
 		options:       o,
-		logger:        o.logger,
+		logger:        cmp.Or(o.logger, slog.Default()),
 		registrations: map[*registration]struct{}{},
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
@@ -85,8 +88,8 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 	return m, nil
 }
 
-// Close withdraws the instances registered through the mesh, ends its watches
-// and waits for them, at most until ctx is done; then it closes the registry
+// Close ends the mesh's watches, withdraws the instances registered through it
+// and waits for both, at most until ctx is done; then it closes the registry
 // if [Open] made it. Calls that come later fail with [ErrClosed]; those on
 // their way are not disturbed. A second Close does nothing.
 func (m *Mesh) Close(ctx context.Context) error {
@@ -96,20 +99,41 @@ func (m *Mesh) Close(ctx context.Context) error {
 		return nil
 	}
 	m.closed = true
+	m.services.Store(&map[string]*service{}) // so that lookup finds none and begins none
 	registrations := maps.Clone(m.registrations)
 	m.mu.Unlock()
 
+	m.cancel()
+	ended := make(chan struct{})
+	go func() { // ends with the loops
+		m.loops.Wait()
+		close(ended)
+	}()
 	var errs []error
 	for r := range registrations {
 		errs = append(errs, r.Close(ctx))
 	}
-	m.cancel()
-	m.loops.Wait()
-	errs = append(errs, m.meter.close())
+	errs = append(errs, waitFor(ctx, ended), m.meter.close())
 	if c, ok := m.registry.(closer); ok && m.options.ownsStore {
 		errs = append(errs, c.Close(ctx))
 	}
 	return errors.Join(errs...)
+}
+
+// waitFor waits for the watch loops, which a registry that ignores its context
+// can hold up.
+func waitFor(ctx context.Context, ended <-chan struct{}) error {
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+	}
+	select {
+	case <-ended: // as well
+		return nil
+	default:
+		return fmt.Errorf("fairlead: the registry's watches have not ended: %w", context.Cause(ctx))
+	}
 }
 
 // lookup returns the service, beginning its watch if this is its first use.

@@ -25,7 +25,7 @@ type options struct {
 	ownsStore bool
 }
 
-// WithLogger sets where state changes are logged; the default is
+// WithLogger sets where state changes are logged; nil, the default, is
 // [slog.Default].
 func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l } }
 

@@ -28,7 +28,8 @@ type Server interface {
 // ServeConfig says how [Serve] comes and goes. The zero value is good.
 type ServeConfig struct {
 	// Ready is asked every ReadyInterval whether the instance can work: nil
-	// announces it, an error withdraws it. A nil Ready is always ready.
+	// announces it, an error withdraws it. It has to end with its context. A
+	// nil Ready is always ready.
 	Ready         func(context.Context) error
 	ReadyInterval time.Duration // 0: 1 s
 	// Grace is how long the instance goes on serving after its own watch has
@@ -79,9 +80,9 @@ func (c ServeConfig) withDefaults() ServeConfig {
 }
 
 // Serve runs servers as one instance of a service until ctx is done, a signal
-// comes or a server fails. It announces the instance once it is ready, at the
-// servers' endpoints unless the instance names its own. On the way out nobody
-// who calls it sees an error:
+// comes, a server fails or the registry refuses the instance. It announces the
+// instance once it is ready, at the servers' endpoints unless the instance
+// names its own. On the way out nobody who calls it sees an error:
 //
 //  1. it announces that it is draining,
 //  2. waits until its own watch shows that, and Grace,
@@ -104,6 +105,9 @@ func Serve(ctx context.Context, m *Mesh, instance discovery.Instance, config Ser
 	if err := instance.Validate(); err != nil {
 		return err
 	}
+	if _, ok := m.registry.(discovery.Registrar); !ok {
+		return ErrNoRegistrar
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	if len(config.Signals) > 0 {
@@ -123,11 +127,12 @@ func Serve(ctx context.Context, m *Mesh, instance discovery.Instance, config Ser
 		})
 	}
 	a := announcer{mesh: m, instance: instance, config: config}
-	a.keep(ctx)
+	refused := a.keep(ctx)
+	stop()
 	a.leave()
 	err := shutdown(config.ShutdownTimeout, servers)
 	running.Wait()
-	return errors.Join(append(failures, err)...)
+	return errors.Join(append(failures, refused, err)...)
 }
 
 func shutdown(timeout time.Duration, servers []Server) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -30,6 +31,8 @@ type service struct {
 	tellOnce sync.Once
 	// trouble is what the registry last complained of, nil while it is live.
 	trouble atomic.Pointer[error]
+	// spentTold is when a spent budget was last logged, 0: never.
+	spentTold atomic.Int64
 	// turn is closed and replaced with every new view.
 	turn atomic.Pointer[chan struct{}]
 }
@@ -53,31 +56,36 @@ func (m *Mesh) follow(s *service) {
 		// The registry gave up, as it does once it is closed. What is known
 		// stays in use.
 		err := errors.New("the registry ended the watch")
+		if last := s.trouble.Load(); last != nil {
+			err = fmt.Errorf("%w: %w", err, *last)
+		}
 		m.apply(s, stale(s.pool.View().Snapshot), err)
 	}
 }
 
 func stale(s discovery.Snapshot) discovery.Snapshot {
 	if s.State == discovery.Live {
-		s.State = discovery.Stale
+		s.State, s.AsOf = discovery.Stale, time.Now()
 	}
 	return s
 }
 
 func (m *Mesh) apply(s *service, snapshot discovery.Snapshot, err error) {
 	before := s.pool.View()
+	var trouble *error
 	if err != nil {
-		s.trouble.Store(&err)
-	} else {
-		s.trouble.Store(nil)
+		trouble = &err
 	}
+	last := s.trouble.Swap(trouble)
 	if snapshot.State != discovery.Cold {
 		s.pool.Update(snapshot, balancer.Now())
 		next := make(chan struct{})
 		close(*s.turn.Swap(&next))
 	}
 	s.tellOnce.Do(func() { close(s.told) })
-	m.logChange(s, before.Snapshot, snapshot, err)
+	if err == nil || last == nil || (*last).Error() != err.Error() || before.Snapshot.State != snapshot.State {
+		m.logChange(s, before.Snapshot, snapshot, err)
+	}
 }
 
 // logChange writes one line per change of state, none per change of the list.
@@ -96,11 +104,13 @@ func (m *Mesh) logChange(s *service, before, now discovery.Snapshot, err error) 
 }
 
 // await waits for the first word of the registry. This and nothing else of a
-// call ever waits for it.
-func (s *service) await(ctx context.Context) error {
+// call ever waits for it. It comes only as long as the mesh is open.
+func (s *service) await(ctx, mesh context.Context) error {
 	select {
 	case <-s.told:
 		return nil
+	case <-mesh.Done():
+		return ErrClosed
 	case <-ctx.Done():
 		return fmt.Errorf("no list yet: %w", context.Cause(ctx))
 	}

@@ -1,0 +1,115 @@
+package transport_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/transport"
+	"github.com/fairlead-go/fairlead/transport/fairleadtest"
+)
+
+// A mesh over a list that never changes. With etcd, it is transport.Open and an
+// etcd.Config.
+func ExampleNew() {
+	registry, err := discovery.NewStatic(discovery.Addrs("orders", "10.0.0.7:8080", "10.0.0.8:8080")...)
+	if err != nil {
+		panic(err)
+	}
+	mesh, err := transport.New(registry)
+	if err != nil {
+		panic(err)
+	}
+	defer mesh.Close(context.Background())
+
+	views, err := mesh.Views(context.Background(), "orders")
+	if err != nil {
+		panic(err)
+	}
+	for view := range views {
+		for _, node := range view.Nodes {
+			fmt.Println(node.Endpoint(discovery.HTTP))
+		}
+		break // or follow the changes
+	}
+	// Output:
+	// 10.0.0.7:8080
+	// 10.0.0.8:8080
+}
+
+// A registry that the mesh opens is closed with it.
+func ExampleOpen() {
+	var config transport.Opener = inMemory{} // such as etcd.Config
+	mesh, err := transport.Open(config, transport.WithTelemetry(transport.Full))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(mesh.Close(context.Background()))
+	// Output: <nil>
+}
+
+type inMemory struct{}
+
+func (inMemory) Open() (discovery.Registry, error) { return new(discovery.Memory), nil }
+
+// What is said of a call in its context holds for both doors.
+func ExampleWithCall() {
+	ctx := transport.WithCall(context.Background(),
+		transport.Key("user 7"),
+		transport.Idempotent(true)) // this POST may be executed twice
+
+	// A door fills in what it knows, then asks the context.
+	call := transport.Call{Service: "orders", Method: "POST", Protocol: discovery.HTTP}
+	call.Apply(ctx)
+	fmt.Println(call.Key, call.Idempotent)
+	// Output: user 7 true
+}
+
+// All that a mesh knows is one value for people and tools.
+func ExampleMesh_Dump() {
+	fleet := fairleadtest.NewFleet(fairleadtest.Instances("orders", "a", "b")...)
+	mesh, err := transport.New(fleet)
+	if err != nil {
+		panic(err)
+	}
+	defer mesh.Close(context.Background())
+	call := &transport.Call{Service: "orders", Protocol: discovery.HTTP}
+	if err := mesh.Do(context.Background(), call, fleet.Door(mesh)); err != nil {
+		panic(err)
+	}
+	fleet.Fail(fmt.Errorf("etcd is down"))
+	views, err := mesh.Views(context.Background(), "orders")
+	if err != nil {
+		panic(err)
+	}
+	for view := range views {
+		if view.Snapshot.State == discovery.Stale { // it has been heard
+			break
+		}
+	}
+
+	for _, s := range mesh.Dump().Services {
+		fmt.Printf("%s: %d instances, %s (%s)\n", s.Service, len(s.Instances), s.State, s.Trouble)
+		fmt.Printf("%d attempts went well, %d retries can be afforded\n", s.Attempts["success"], s.BudgetRemaining)
+	}
+	// Output:
+	// orders: 2 instances, stale (etcd is down)
+	// 1 attempts went well, 100 retries can be afforded
+}
+
+// What goes wrong says where, on whom, and whether it may have been executed.
+func ExampleError() {
+	fleet := fairleadtest.NewFleet(fairleadtest.Instances("orders", "a")...)
+	fleet.Play("a", fairleadtest.Reset())
+	mesh, err := transport.New(fleet)
+	if err != nil {
+		panic(err)
+	}
+	defer mesh.Close(context.Background())
+
+	call := &transport.Call{Service: "orders", Method: "POST", Protocol: discovery.HTTP}
+	err = mesh.Do(context.Background(), call, fleet.Door(mesh))
+	fmt.Println(strings.TrimSuffix(err.Error(), " read tcp: connection reset by peer"))
+	// Output: fairlead: orders POST: send, instance a, maybe executed:
+}
