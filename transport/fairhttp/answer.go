@@ -1,0 +1,117 @@
+package fairhttp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/fairlead-go/fairlead/transport"
+)
+
+// answer is the body of a response. The attempt is in flight until the body
+// ends, by whatever comes first: its end, an error, Close, or the end of the
+// context of a stream that nobody reads.
+type answer struct {
+	body    io.ReadCloser // the base's
+	request *http.Request // the caller's
+	lease   transport.Lease
+	gen     *generation
+	outcome transport.Outcome // if all goes well
+	over    atomic.Bool
+	stop    func() bool // takes abandon back; may be nil
+}
+
+// begin puts the answer into x.response, where there is a body to wait for.
+func (a *answer) begin(x *exchange, lease transport.Lease, gen *generation, o transport.Outcome) {
+	resp, ctx := x.response, x.request.Context()
+	a.request, a.lease, a.gen, a.outcome = x.request, lease, gen, o
+	a.body = resp.Body
+	if w, ok := resp.Body.(io.Writer); ok {
+		// 101: the connection is the caller's now, and no context ends it.
+		resp.Body = upgraded{a, w}
+		return
+	}
+	if resp.Body == nil || resp.ContentLength == 0 || x.call.Method == http.MethodHead {
+		a.settle(o)
+		return
+	}
+	resp.Body = a
+	if resp.ContentLength < 0 && ctx.Done() != nil {
+		a.stop = context.AfterFunc(ctx, a.abandon)
+	}
+}
+
+func (a *answer) Read(p []byte) (int, error) {
+	n, err := a.body.Read(p)
+	if err != nil && a.claim() {
+		a.settle(a.judge(err))
+	}
+	return n, err
+}
+
+// Close settles after the base's Close, which gives the connection back, but
+// claims before it: a Read that fails because of it says nothing.
+func (a *answer) Close() error {
+	mine := a.claim()
+	err := a.body.Close()
+	if mine {
+		a.settle(a.outcome)
+	}
+	return err
+}
+
+// abandon is called once the context has ended.
+func (a *answer) abandon() {
+	if a.over.CompareAndSwap(false, true) {
+		o := a.outcome
+		o.Class, o.Err = transport.Neutral, context.Cause(a.request.Context())
+		a.settle(o)
+	}
+}
+
+// claim reports to one of its callers that the end is theirs to settle.
+func (a *answer) claim() bool {
+	if !a.over.CompareAndSwap(false, true) {
+		return false
+	}
+	if a.stop != nil {
+		a.stop()
+	}
+	return true
+}
+
+func (a *answer) settle(o transport.Outcome) {
+	a.lease.Done(o)
+	a.gen.release()
+}
+
+// judge turns the error that ended the body into an outcome.
+func (a *answer) judge(err error) transport.Outcome {
+	o := a.outcome
+	if err == io.EOF {
+		return o
+	}
+	o.Err, o.Class = err, transport.Lost
+	if ended, _ := endedBy(a.request); ended {
+		// Whether the instance was slow to send or the caller slow to read
+		// cannot be told.
+		o.Class = transport.Neutral
+	}
+	return o
+}
+
+// upgraded is the body of a 101 response: both directions of a connection.
+type upgraded struct {
+	*answer
+	io.Writer
+}
+
+// CloseWrite ends the caller's direction, where the connection can do that.
+func (u upgraded) CloseWrite() error {
+	if c, ok := u.Writer.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}

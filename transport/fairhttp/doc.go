@@ -1,0 +1,67 @@
+// Package fairhttp is the door for net/http: it makes any [http.Client] call
+// services through a [transport.Mesh], and any [http.Server] an instance of
+// one.
+//
+//	client.Transport = fairhttp.New(mesh, client.Transport)
+//	resp, err := client.Get("mesh://orders/v1/orders/42")
+//
+// # What is governed
+//
+// A mesh:// URL names a service, without a port. URLs of http:// and https://
+// are governed if [Config].Hosts declares their host, for generated clients
+// that know no other scheme; everything else goes to the base untouched. On
+// the wire mesh:// is http, or https if [Config].TLS is set. The instance that
+// was picked gets a Host header and a TLS server name that say the service;
+// where it is, is nobody's business but the transport's, and resp.Request
+// stays the caller's request.
+//
+// # What is tried again
+//
+// An attempt that never reached a server is made again on another instance,
+// whatever the method. One whose connection was lost before a response is made
+// again if the method is GET, HEAD, OPTIONS or TRACE, or if
+// [transport.WithCall] declares the call idempotent. A body is sent again only
+// if it is untouched or GetBody gives another; nothing is buffered. CONNECT
+// and upgrades are never made again once they were sent. A status is not an
+// error: it is judged (5xx against the instance, 429 and 503 as overload) and
+// handed out with its body.
+//
+// Beneath this, net/http itself repeats what is lost on a connection that was
+// used before, on the same instance. Such repetitions are counted in
+// [State].Replays; where they begin, connections fairhttp owns stop them for a
+// while, so that the loss comes back to the mesh, is paid for from its retry
+// budget and goes elsewhere.
+//
+// An error is a [*transport.Error]. It wraps the cause, so that errors.Is
+// finds context.DeadlineExceeded and its like, and it says whether a server
+// may have executed the call.
+//
+// # When a call ends
+//
+// A call is in flight until its body was read to the end or closed, as
+// net/http demands of its callers anyway. One that reads a response of unknown
+// length and is abandoned ends with the request's context at the latest.
+//
+// # Connections
+//
+// Where the base is nil or an [*http.Transport], each instance gets one of its
+// own, cloned from it: with an idle pool that fits concurrency, a bounded age,
+// HTTP/2 pings, and without a proxy. It is drained when the instance leaves.
+// Over HTTP/2 it is replaced when a call times out and nothing else was
+// answered in the meantime. Any other base is shared by all instances: it
+// keeps its own pool, fairhttp warns once if that is too small, and since it is
+// given addresses it has to know by itself which TLS server name to expect.
+//
+// # Cookies, redirects, time
+//
+// These belong to the http.Client. A relative redirect stays in the mesh. The
+// standard cookie jar ignores mesh:// URLs: declare the host and use http://
+// where cookies matter. A context deadline is cheaper than
+// http.Client.Timeout, for which the client starts a goroutine per call
+// through any RoundTripper but its own.
+//
+// # The other end
+//
+// [Serve] runs an http.Server as an instance in one line, [Server] where a
+// program serves more than HTTP.
+package fairhttp

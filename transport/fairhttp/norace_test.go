@@ -1,0 +1,5 @@
+//go:build !race
+
+package fairhttp_test
+
+const raceEnabled = false

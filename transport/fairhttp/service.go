@@ -1,0 +1,203 @@
+package fairhttp
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/discovery"
+)
+
+// service holds the leaves of one service's instances.
+type service struct {
+	name      string
+	transport *Transport
+
+	// leaves is indexed by balancer.Node.Index. Its slots are replaced in
+	// place, it is copied only to grow; both by the holder of mu.
+	leaves atomic.Pointer[[]atomic.Pointer[leaf]]
+
+	mu       sync.Mutex // guards what follows
+	here     map[*balancer.Node]bool
+	draining []draining
+	ended    bool // nobody tends it any more
+}
+
+// draining is a retired generation whose calls or connections may not have
+// ended.
+type draining struct {
+	*generation
+	swept bool // once since its last call ended
+}
+
+// openService begins to follow a service; the caller holds t.mu. Its two
+// goroutines belong to the transport and end with it or with the mesh.
+func openService(t *Transport, name string) (*service, error) {
+	s := &service{name: name, transport: t}
+	s.leaves.Store(new([]atomic.Pointer[leaf]))
+	if t.shared != nil {
+		return s, discovery.ValidateService(name)
+	}
+	ctx, cancel := context.WithCancel(t.ctx)
+	views, err := t.mesh.Views(ctx, name)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	t.loops.Go(func() {
+		defer cancel()
+		s.follow(ctx, views)
+	})
+	t.loops.Go(func() { s.tend(ctx) })
+	return s, nil
+}
+
+// leaf returns the leaf of an instance that was picked.
+func (s *service) leaf(n *balancer.Node) *leaf {
+	if s.transport.shared != nil {
+		return s.transport.shared
+	}
+	leaves := *s.leaves.Load()
+	if i := n.Index(); i < len(leaves) {
+		if l := leaves[i].Load(); l != nil && l.node == n {
+			return l
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.leafLocked(n)
+}
+
+func (s *service) leafLocked(n *balancer.Node) *leaf {
+	leaves := *s.leaves.Load()
+	i := n.Index()
+	if i >= len(leaves) {
+		grown := make([]atomic.Pointer[leaf], max(2*len(leaves), i+1, 8))
+		for j := range leaves {
+			grown[j].Store(leaves[j].Load())
+		}
+		s.leaves.Store(&grown)
+		leaves = grown
+	}
+	l := leaves[i].Load()
+	if l != nil && l.node == n {
+		return l
+	}
+	if l != nil { // the number's last owner
+		s.dropLocked(l)
+	}
+	l = s.grow(n)
+	l.current.Load().retired.Store(s.ended) // then it closes what it opens
+	leaves[i].Store(l)
+	return l
+}
+
+// each calls f for every leaf.
+func (s *service) each(f func(*leaf)) {
+	leaves := *s.leaves.Load()
+	for i := range leaves {
+		if l := leaves[i].Load(); l != nil {
+			f(l)
+		}
+	}
+}
+
+// follow keeps the leaves with the view.
+func (s *service) follow(ctx context.Context, views iter.Seq[*balancer.View]) {
+	for view := range views {
+		s.mu.Lock()
+		before := s.here
+		s.here = make(map[*balancer.Node]bool, len(view.Nodes))
+		for _, n := range view.Nodes {
+			s.here[n] = true
+			if s.transport.config.Prewarm > 0 && !before[n] && addressed(n) {
+				l := s.leafLocked(n)
+				s.transport.loops.Go(func() { l.spares.fill(ctx, s.transport.config.Prewarm) })
+			}
+		}
+		s.clearLocked()
+		s.mu.Unlock()
+	}
+}
+
+func addressed(n *balancer.Node) bool { return n.Endpoint(discovery.HTTP) != "" }
+
+// tend does once a second what time demands, and ends by closing what it can.
+func (s *service) tend(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			s.mu.Lock()
+			s.clearLocked() // a call that was late may have made a leaf again
+			s.each(func(l *leaf) {
+				if g := l.current.Load(); now.After(g.expires) {
+					s.renewLocked(l, g)
+				}
+			})
+			s.sweepLocked()
+			s.mu.Unlock()
+		case <-ctx.Done():
+			s.mu.Lock()
+			s.here, s.ended = nil, true
+			s.clearLocked()
+			s.mu.Unlock()
+			return
+		}
+	}
+}
+
+// clearLocked drops the leaves of instances that are gone. The leaf of one
+// that is too new to be here comes back with its next call.
+func (s *service) clearLocked() {
+	leaves := *s.leaves.Load()
+	for i := range leaves {
+		if l := leaves[i].Load(); l != nil && !s.here[l.node] {
+			leaves[i].Store(nil)
+			s.dropLocked(l)
+		}
+	}
+}
+
+func (s *service) dropLocked(l *leaf) {
+	s.transport.totals.attempts.Add(l.attempts.Load())
+	l.spares.close()
+	s.retireLocked(l.current.Load())
+}
+
+// renew gives a leaf a new generation in g's place, if g is still current.
+func (s *service) renew(l *leaf, g *generation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.renewLocked(l, g)
+}
+
+func (s *service) renewLocked(l *leaf, g *generation) {
+	if l.current.CompareAndSwap(g, s.generation(l)) {
+		s.transport.totals.renewals.Add(1)
+		s.retireLocked(g)
+	}
+}
+
+func (s *service) retireLocked(g *generation) {
+	g.retire()
+	s.draining = append(s.draining, draining{generation: g})
+}
+
+// sweepLocked closes what became idle in retired generations. HTTP/2 is a
+// moment late to see that a connection is idle, so that the end of the last
+// call is not enough.
+func (s *service) sweepLocked() {
+	s.draining = slices.DeleteFunc(s.draining, func(d draining) bool {
+		d.closeIdle()
+		return d.users.Load() == 0 && d.swept
+	})
+	for i := range s.draining {
+		s.draining[i].swept = s.draining[i].users.Load() == 0
+	}
+}
