@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMain lets the processes of a run be this test binary in another role.
+func TestMain(m *testing.M) {
+	play()
+	os.Exit(m.Run())
+}
+
+// outcome runs a command line and returns its report.
+func outcome(t *testing.T, args ...string) (report, string) {
+	t.Helper()
+	p, err := parse(args, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), p, &out, t.Output()); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	var r report
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil {
+		t.Fatalf("last line: %v\n%s", err, &out)
+	}
+	return r, out.String()
+}
+
+func TestARunEndsWithARowAndRatiosForEveryVariant(t *testing.T) {
+	r, out := outcome(t, "-json", "-pairs", "2", "-warmup", "20ms", "-duration", "60ms",
+		"-protocol", "http1,grpc", "-concurrency", "1,8", "-payload", "64", "-variants", "fairlead-metrics,fairlead-off")
+	want := map[string][]string{
+		"http1": {"plain", "A/A", "fairlead-metrics", "fairlead-off"},
+		"grpc":  {"round-robin", "A/A", "fairlead-metrics", "fairlead-off"},
+	}
+	rows := map[string][]string{}
+	for _, in := range r.Rows {
+		if in.Concurrency == 8 {
+			rows[in.Protocol] = append(rows[in.Protocol], in.Variant)
+		}
+		if in.RPS <= 0 || in.P50 <= 0 || in.P50 > in.P99 || in.P99 > in.P999 || in.ClientAllocs < 1 || in.Errors != 0 {
+			t.Errorf("row makes no sense: %+v", in)
+		}
+		if runtime.GOOS == "linux" && (in.CPU <= 0 || in.RSS <= 1) {
+			t.Errorf("row has no accounts: %+v", in)
+		}
+		if in.Payload != 64 || in.Handler != "thin" || in.Deadline != "none" {
+			t.Errorf("row does not say what was called: %+v", in)
+		}
+		if !strings.Contains(out, in.Variant) {
+			t.Errorf("%s is not in the table", in.Variant)
+		}
+	}
+	for protocol, variants := range want {
+		if !slices.Equal(rows[protocol], variants) {
+			t.Errorf("%s has rows %v, want %v", protocol, rows[protocol], variants)
+		}
+	}
+	ratios := 0
+	for _, of := range r.Ratios {
+		if of.Metric != "rps" {
+			continue
+		}
+		ratios++
+		if of.Base != base(of.Protocol) || of.Pairs != 2 || of.Low <= 0 || of.Low > of.Median || of.Median > of.High {
+			t.Errorf("ratio makes no sense: %+v", of)
+		}
+	}
+	if want := 2 * 2 * 3; ratios != want {
+		t.Errorf("%d ratios of the throughput, want %d: one for each row but the bases", ratios, want)
+	}
+	if r.Environment.Cores != runtime.NumCPU() || r.Environment.Go != runtime.Version() {
+		t.Errorf("environment %+v", r.Environment)
+	}
+}
+
+func TestJSONNamesFieldsAsReadersExpectThem(t *testing.T) {
+	line, err := json.Marshal(report{Rows: []row{{}}, Ratios: []ratio{{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ Rows, Ratios []map[string]any }
+	if err := json.Unmarshal(line, &got); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		fields map[string]any
+		want   string
+	}{
+		{"row", got.Rows[0], "variant protocol payload concurrency handler deadline rps p50_us p99_us p999_us cpu_us_per_req rss_mb client_allocs errors"},
+		{"ratio", got.Ratios[0], "variant base protocol payload concurrency handler deadline metric median low high confidence pairs"},
+	} {
+		for field := range strings.FieldsSeq(c.want) {
+			if _, ok := c.fields[field]; !ok {
+				t.Errorf("a %s has no field %s", c.name, field)
+			}
+			delete(c.fields, field)
+		}
+		if len(c.fields) > 0 {
+			t.Errorf("a %s has fields nobody knows of: %v", c.name, c.fields)
+		}
+	}
+}
+
+// A closed port refuses every call; the run must say so and not pass for fast.
+func TestFailedCallsShowInTheRowAndFailTheRun(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	for _, protocol := range []string{http1, grpc1} {
+		s := scenario{Protocol: protocol, Payload: 16, Concurrency: 2}
+		m, err := runClient(t.Context(), assignment{
+			Variant: base(protocol), Scenario: s, Addrs: []string{l.Addr().String()}, Servers: nil, Duration: 50 * time.Millisecond,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Calls != 0 || m.Errors == 0 || m.FirstError == "" {
+			t.Fatalf("%s: %+v", protocol, m)
+		}
+		var r report
+		r.add(s, []*lane{{name: base(protocol), runs: []measurement{m}}})
+		var out bytes.Buffer
+		if err := r.print(&out, false); err == nil || !strings.Contains(err.Error(), "calls failed") {
+			t.Errorf("%s: print returned %v", protocol, err)
+		}
+		if r.Rows[0].Errors != m.Errors || !strings.Contains(out.String(), m.FirstError) {
+			t.Errorf("%s: the report hides the failures:\n%s", protocol, &out)
+		}
+	}
+}
+
+func TestCommandLineIsRefusedWithFieldAndRule(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"-protocol http3", `-protocol "http3": allowed are http1, grpc`},
+		{"-variants plain", `-variants "plain": allowed are`},
+		{"-concurrency 0", `-concurrency "0": allowed are whole numbers from 1 to 4096`},
+		{"-payload 1,x", `-payload "x": allowed are whole numbers`},
+		{"-pairs 0", "-pairs 0: allowed are"},
+		{"-duration 1ms", "-duration 1ms: allowed is"},
+		{"-warmup -1s", "-warmup -1s: allowed is"},
+		{"more", `argument "more"`},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			var said bytes.Buffer
+			if _, err := parse(strings.Fields(c.args), &said); err == nil || !strings.Contains(said.String(), c.want) {
+				t.Errorf("said %q (%v), want %q", &said, err, c.want)
+			}
+		})
+	}
+}
+
+func TestAProfileIsWrittenPerRun(t *testing.T) {
+	dir := t.TempDir()
+	p, err := parse([]string{"-pairs", "1", "-duration", "20ms", "-concurrency", "1", "-protocol", "http1", "-variants", "fairlead-off", "-profile", dir}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t.Context(), p, io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	want := []string{"http1-128-1-AA-0.pprof", "http1-128-1-fairlead-off-0.pprof", "http1-128-1-plain-0.pprof"}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("profiles %v (%v), want %v", got, err, want)
+	}
+}

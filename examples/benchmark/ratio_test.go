@@ -1,0 +1,106 @@
+package main
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+func TestEstimateTakesTheNarrowestIntervalThatIsSureEnough(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		n          int
+		low, high  float64 // of the ratios 1, 2, … n
+		confidence float64
+	}{
+		{"one pair says nothing", 1, 1, 1, 0},
+		{"five pairs: the extremes, with less than 95 %", 5, 1, 5, 1 - 2.0/32},
+		{"six pairs: the extremes", 6, 1, 6, 1 - 2.0/64},
+		{"ten pairs: all but one on either side", 10, 2, 9, 1 - 2*11.0/1024},
+		{"twenty pairs: all but five on either side", 20, 6, 15, 1 - 2*21700.0/(1<<20)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ratios := make([]float64, c.n)
+			for i := range ratios {
+				ratios[i] = float64(i + 1)
+			}
+			rand.Shuffle(c.n, func(i, j int) { ratios[i], ratios[j] = ratios[j], ratios[i] })
+			got := estimateOf(ratios)
+			if got.Low != c.low || got.High != c.high || got.Median != float64(c.n+1)/2 || got.Pairs != c.n {
+				t.Errorf("got %+v", got)
+			}
+			if math.Abs(got.Confidence-c.confidence) > 1e-9 {
+				t.Errorf("confidence %v, want %v", got.Confidence, c.confidence)
+			}
+		})
+	}
+}
+
+// The promise of the interval: of many, at least 95 % hold the true median,
+// also where the noise is skewed as that of a busy machine is.
+func TestIntervalHoldsTheTrueMedianAsOftenAsItSays(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	const trials = 20_000
+	held := 0
+	for range trials {
+		ratios := make([]float64, 10)
+		for i := range ratios {
+			ratios[i] = 1 + random.ExpFloat64()
+		}
+		if e := estimateOf(ratios); e.Low <= 1+math.Ln2 && 1+math.Ln2 <= e.High {
+			held++
+		}
+	}
+	if share := float64(held) / trials; share < 0.95 {
+		t.Errorf("%.3f of the intervals hold the median", share)
+	}
+}
+
+func TestRatiosAreTakenWithinARound(t *testing.T) {
+	// The machine becomes slower and slower, and one run was disturbed.
+	seconds := func(of ...float64) (runs []measurement) {
+		for _, s := range of {
+			runs = append(runs, measurement{Calls: 1000, CPU: time.Duration(s * float64(time.Second))})
+		}
+		return runs
+	}
+	e, known := compare(seconds(1.1, 6, 10.5), seconds(1, 3, 10), cpu)
+	if !known || math.Abs(e.Median-1.1) > 1e-6 {
+		t.Errorf("got %+v, want 1.1: the ratio of the medians is 2", e)
+	}
+	if _, known := compare([]measurement{{Calls: 1}}, []measurement{{Calls: 1}}, cpu); known {
+		t.Error("a figure that the system did not tell was compared")
+	}
+}
+
+func TestNoLaneRunsEarlierOrBehindTheSameOneMoreOftenThanAnother(t *testing.T) {
+	const n = 4
+	var places [n][n]int // by lane and place
+	var first [n][n]int  // by two lanes: how often one ran before the other
+	for round := range 2 * n {
+		ran := map[int]bool{}
+		for place, lane := range order(round, n) {
+			places[lane][place]++
+			for other := range ran {
+				first[other][lane]++
+			}
+			ran[lane] = true
+		}
+		if len(ran) != n {
+			t.Fatalf("round %d ran %v", round, ran)
+		}
+	}
+	for a := range n {
+		for place, count := range places[a] {
+			if count != 2 {
+				t.Errorf("lane %d stood %d times at place %d, want 2", a, count, place)
+			}
+		}
+		for b := range a {
+			if first[a][b] != first[b][a] {
+				t.Errorf("lane %d ran before lane %d %d times, and after it %d times", a, b, first[a][b], first[b][a])
+			}
+		}
+	}
+}
