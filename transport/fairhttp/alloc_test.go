@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
@@ -12,21 +13,25 @@ import (
 
 // allocsPerCall returns how many allocations a request and its response cost
 // in this whole process, servers included.
-func allocsPerCall(t testing.TB, rt http.RoundTripper, urls []string) float64 {
-	const calls = 2000
+func allocsPerCall(t testing.TB, rt http.RoundTripper, method string, urls []string) float64 {
+	const warmUp, calls = 100, 1000
 	var before, after runtime.MemStats
-	for i := range calls + 100 {
-		if i == 100 { // connections and pools are warm
+	for i := range warmUp + calls {
+		if i == warmUp {
 			runtime.ReadMemStats(&before)
 		}
-		roundTrip(t, rt, urls[i%len(urls)])
+		roundTrip(t, rt, method, urls[i%len(urls)])
 	}
 	runtime.ReadMemStats(&after)
 	return float64(after.Mallocs-before.Mallocs) / calls
 }
 
-func roundTrip(t testing.TB, rt http.RoundTripper, url string) {
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+func roundTrip(t testing.TB, rt http.RoundTripper, method, url string) {
+	var body io.Reader
+	if method == "POST" {
+		body = strings.NewReader("payload")
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,23 +54,40 @@ func TestAddedAllocations(t *testing.T) {
 	const most = 3
 	var addrs, urls []string
 	for range 3 {
-		s := serve(t, say("hello"))
+		s := serve(t, say("hello"), overH2C)
 		addrs, urls = append(addrs, s.addr()), append(urls, s.URL)
 	}
-	orders := newService(t, addrs...)
-	_, governed := orders.client(t, fairhttp.Config{}, nil)
-	plain := &http.Transport{MaxIdleConnsPerHost: 16}
-	t.Cleanup(plain.CloseIdleConnections)
-
-	var added []float64
-	for range 5 {
-		added = append(added, allocsPerCall(t, governed, []string{"mesh://orders/"})-allocsPerCall(t, plain, urls))
-	}
-	slices.Sort(added)
-	if median := added[len(added)/2]; median > most+0.2 { // the rest of the process allocates a little too
-		t.Errorf("a governed call allocates %.2f times more than a plain one (of %.2f), %d are allowed", median, added, most)
-	} else {
-		t.Logf("added allocations per call: %.2f", added)
+	http2 := protocols((*http.Protocols).SetUnencryptedHTTP2)
+	for _, c := range []struct {
+		name, method string
+		protocols    *http.Protocols
+		shared       bool
+	}{
+		{"GET", "GET", nil, false},
+		{"POST", "POST", nil, false},
+		{"GET over HTTP/2", "GET", http2, false},
+		{"GET over a shared base", "GET", nil, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			plain := &http.Transport{MaxIdleConnsPerHost: 16, Protocols: c.protocols}
+			var base http.RoundTripper = plain.Clone()
+			if c.shared {
+				base = idleClosing{plain.Clone()}
+			}
+			orders := newService(t, addrs...)
+			client, governed := orders.client(t, fairhttp.Config{}, base)
+			t.Cleanup(plain.CloseIdleConnections)
+			t.Cleanup(client.CloseIdleConnections)
+			var added []float64
+			for range 5 {
+				added = append(added, allocsPerCall(t, governed, c.method, []string{"mesh://orders/"})-allocsPerCall(t, plain, c.method, urls))
+			}
+			slices.Sort(added)
+			// The rest of the process allocates a little too.
+			if median := added[len(added)/2]; median > most+0.2 {
+				t.Errorf("a governed call allocates %.2f times more than a plain one (of %.2f), %d are allowed", median, added, most)
+			}
+		})
 	}
 }
 
@@ -87,7 +109,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				roundTrip(b, c.rt, c.urls[i%len(c.urls)])
+				roundTrip(b, c.rt, "GET", c.urls[i%len(c.urls)])
 			}
 		})
 	}

@@ -73,3 +73,19 @@ type silent struct{}
 func (silent) Watch(ctx context.Context, _ string) iter.Seq2[discovery.Snapshot, error] {
 	return func(func(discovery.Snapshot, error) bool) { <-ctx.Done() }
 }
+
+// blockingBody blocks in Read until it is closed, and in Close until that Read
+// has come back to its caller.
+type blockingBody struct{ reading, closed, read chan struct{} }
+
+func (b *blockingBody) Read([]byte) (int, error) {
+	close(b.reading)
+	<-b.closed
+	return 0, http.ErrBodyReadAfterClose
+}
+
+func (b *blockingBody) Close() error {
+	close(b.closed)
+	<-b.read
+	return nil
+}

@@ -202,7 +202,8 @@ func TestMaxConnAge(t *testing.T) {
 				fetch(t, client, "GET", "mesh://orders/", "")
 				return s.connections.Load() >= 2
 			})
-			until(t, "the first one is closed", func() bool { return s.open.Load() == 1 })
+			// The second may have come of age by then, too.
+			until(t, "the first one is closed", func() bool { return s.open.Load() <= 1 })
 			if rt.State().Renewals == 0 {
 				t.Errorf("state %+v tells of no renewal", rt.State())
 			}

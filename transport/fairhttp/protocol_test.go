@@ -91,15 +91,22 @@ func TestH11Trailers(t *testing.T) {
 	for _, w := range wires(t) {
 		t.Run(w.name, func(t *testing.T) {
 			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("Trailer", "Grpc-Status")
+				key := http.TrailerPrefix + "Grpc-Status"
+				if r.URL.Path == "/announced" {
+					key = "Grpc-Status"
+					w.Header().Set("Trailer", key)
+				}
 				io.WriteString(w, "body")
-				w.Header().Set("Grpc-Status", "0")
+				w.(http.Flusher).Flush()
+				w.Header().Set(key, "0")
 			}, w.server)
 			orders := newService(t, s.addr())
 			client, _ := orders.client(t, w.client, nil)
-			resp, _ := fetch(t, client, "GET", "mesh://orders/", "")
-			if got := resp.Trailer.Get("Grpc-Status"); got != "0" {
-				t.Errorf("trailer after the body is %q, want 0", got)
+			for _, path := range []string{"announced", "unannounced"} {
+				resp, _ := fetch(t, client, "GET", "mesh://orders/"+path, "")
+				if got := resp.Trailer.Get("Grpc-Status"); got != "0" {
+					t.Errorf("the %s trailer after the body is %q, want 0", path, got)
+				}
 			}
 		})
 	}
