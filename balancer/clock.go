@@ -1,6 +1,9 @@
 package balancer
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 var epoch = time.Now()
 
@@ -9,8 +12,7 @@ var epoch = time.Now()
 func Now() time.Duration { return time.Since(epoch) }
 
 // tick is a moment in units of 65.536 µs, so that it fits beside another value
-// in one atomic word. It wraps after 78 hours; differences are taken as signed
-// numbers, and one that comes out negative counts as zero.
+// in one atomic word. It wraps after 78 hours, see since.
 type tick uint32
 
 const tickShift = 16
@@ -18,7 +20,15 @@ const tickShift = 16
 // tickOf never returns 0, which means "none" in the words of a Node.
 func tickOf(now time.Duration) tick { return max(1, tick(now>>tickShift)) }
 
-// since returns the ticks from t to u.
-func (u tick) since(t tick) int32 { return max(0, int32(u-t)) }
+// since returns the ticks from t to u. Clocks are read before words are, so t
+// may be a little later than u: that is no time at all. All else is the past,
+// however long ago.
+func (u tick) since(t tick) int32 {
+	const skew = 1 << 20 // 69 s
+	if d := u - t; d < -skew&math.MaxUint32 {
+		return int32(min(d, math.MaxInt32))
+	}
+	return 0
+}
 
 const nsPerTick = 1 << tickShift

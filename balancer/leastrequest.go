@@ -17,12 +17,13 @@ type leastRequest []*Node
 func (p leastRequest) Pick(r Request) *Node {
 	i, j := drawTwo(r.Rand, len(p))
 	a, b := p[i], p[j]
-	if b.busyness() < a.busyness() {
-		return b
+	aCalls, bCalls := a.outstanding.Load()>>32, b.outstanding.Load()>>32
+	aPer, bPer := math.Float32frombits(a.perWeight.Load()), math.Float32frombits(b.perWeight.Load())
+	if aPer != bPer && aCalls == bCalls {
+		return byWeight(r.Rand, a, b, aPer, bPer)
+	}
+	if float32(bCalls+1)*bPer < float32(aCalls+1)*aPer {
+		a = b
 	}
 	return a
-}
-
-func (n *Node) busyness() float32 {
-	return float32(n.outstanding.Load()>>32+1) * math.Float32frombits(n.perWeight.Load())
 }

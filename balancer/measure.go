@@ -17,7 +17,10 @@ const (
 	failureGain = 1.0 / 4 // what one failure moves the share of failures by
 	successGain = 1.0 / 8 // what one success moves it by
 	forgiven    = 1.0 / 64
-	mostFailing = 0.75 // costs 1/(1-0.75)² = 16 times
+	// mostFailing costs 1/(1-31/32)² = 1024 times: enough that an instance
+	// which refuses everything at once, and so never has a call outstanding,
+	// does not look good beside busy ones.
+	mostFailing = 1 - 1.0/32
 )
 
 // aged is how much an old value has lost after ticks without news, as a

@@ -64,10 +64,10 @@ func TestFailuresAreAShareOfRecentCalls(t *testing.T) {
 	}{
 		{"all well", results(100, balancer.Success), time.Millisecond, 0, 0},
 		{"one failure", results(1, balancer.Failure), 0, 0.25, 0.25},
-		{"failures only: bounded", results(100, balancer.Failure), time.Millisecond, 0.7, 0.75},
-		{"one success forgives little", append(results(100, balancer.Failure), balancer.Success), time.Millisecond, 0.6, 0.7},
+		{"failures only: bounded", results(100, balancer.Failure), time.Millisecond, 0.96, 31.0 / 32},
+		{"one success forgives little", append(results(100, balancer.Failure), balancer.Success), time.Millisecond, 0.8, 0.9},
 		{"forty successes forgive all", append(results(100, balancer.Failure), results(40, balancer.Success)...), time.Millisecond, 0, 0},
-		{"neutral ends forgive nothing", append(results(100, balancer.Failure), results(40, balancer.Neutral)...), time.Millisecond, 0.7, 0.75},
+		{"neutral ends forgive nothing", append(results(100, balancer.Failure), results(40, balancer.Neutral)...), time.Millisecond, 0.96, 31.0 / 32},
 		{"after a long pause one success is enough", append(results(5, balancer.Failure), balancer.Success), 10 * time.Minute, 0, 0},
 		{"after a long pause a failure counts as the first", results(5, balancer.Failure), 10 * time.Minute, 0.25, 0.26},
 	}

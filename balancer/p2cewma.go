@@ -17,9 +17,11 @@ import "math"
 //   - Costs that differ by less than an eighth are equal, and then the draw
 //     decides. So a node that drifted is tried again, however little there is
 //     to do.
+//   - Between equals of different weight the draw decides by weight, so that
+//     the lighter one has its share when there is little to do, too.
 //   - Cost is never below the age of the oldest call that is still outstanding,
 //     so that a node that has stopped answering is seen before it answers.
-//   - Failures multiply the cost, up to 16 times, and never lower the latency:
+//   - Failures multiply the cost, up to 1024 times, and never lower the latency:
 //     fast errors attract nothing.
 func P2CEWMA(nodes []*Node) Picker {
 	if len(nodes) < 2 {
@@ -67,9 +69,13 @@ func (p p2cEWMA) Pick(r Request) *Node {
 		cx = max(cx, a.oldest(aLoad, at)*scale)
 		cy = max(cy, b.oldest(bLoad, at)*scale)
 	}
-	cx *= float32(aLoad>>32+1) * math.Float32frombits(a.perWeight.Load())
-	cy *= float32(bLoad>>32+1) * math.Float32frombits(b.perWeight.Load())
-	if cy < cx {
+	aPer, bPer := math.Float32frombits(a.perWeight.Load()), math.Float32frombits(b.perWeight.Load())
+	cx *= float32(aLoad>>32 + 1)
+	cy *= float32(bLoad>>32 + 1)
+	if aPer != bPer && cx == cy {
+		return byWeight(r.Rand, a, b, aPer, bPer)
+	}
+	if cy*bPer < cx*aPer {
 		a = b
 	}
 	return a

@@ -90,10 +90,18 @@ func TestP2CEWMAChoosesTheCheaper(t *testing.T) {
 				a.Start(start).Done(start+ms, balancer.Failure)
 			}
 		}, ms, never},
-		{"failures cost at most sixteen times", func(a, b *balancer.Node) {
+		{"what refuses everything at once looks no better than the busiest", func(a, b *balancer.Node) {
 			took(a, ms, start)
 			took(b, ms, start)
-			hold(b, 16, start)
+			hold(b, 500, start)
+			for range 1000 {
+				a.Start(start).Done(start+ms, balancer.Failure)
+			}
+		}, ms, never},
+		{"failures cost at most 1024 times", func(a, b *balancer.Node) {
+			took(a, ms, start)
+			took(b, ms, start)
+			hold(b, 1024, start)
 			for range 1000 {
 				a.Start(start).Done(start+ms, balancer.Failure)
 			}
