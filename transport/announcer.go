@@ -17,6 +17,7 @@ type announcer struct {
 	config   ServeConfig
 
 	announced discovery.Registration // nil while withdrawn
+	withdrawn time.Time              // when that was; zero: never
 }
 
 // keep follows readiness until ctx is done. An error says that the instance
@@ -75,12 +76,15 @@ func (a *announcer) withdraw() {
 	if err := a.announced.Close(ctx); err != nil {
 		a.mesh.logger.Warn("fairlead: record not deleted, it will expire", "service", a.instance.Service, "id", a.instance.ID, "error", err)
 	}
-	a.announced = nil
+	a.announced, a.withdrawn = nil, time.Now()
 }
 
 // leave is steps 1 to 3 of [Serve].
 func (a *announcer) leave() {
 	if a.announced == nil {
+		if !a.withdrawn.IsZero() { // not everybody may have heard of it yet
+			time.Sleep(a.config.Grace + a.config.DeleteGrace - time.Since(a.withdrawn))
+		}
 		return
 	}
 	log := a.mesh.logger.With("service", a.instance.Service, "id", a.instance.ID)

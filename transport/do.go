@@ -46,7 +46,7 @@ func (m *Mesh) Do(ctx context.Context, call *Call, attempt Attempt) error {
 	// 2 Deadline. A call that has no time left is not begun: nothing is
 	// picked, nobody is judged.
 	if err := ctx.Err(); err != nil {
-		return &Error{Stage: StageSend, Class: classOf(err), Service: call.Service, Method: call.Method, Err: context.Cause(ctx)}
+		return &Error{Stage: StageSend, Class: classOf(err), Service: call.Service, Method: call.Method, Err: ended(ctx)}
 	}
 	if m.meter.tracer != nil {
 		return m.doTraced(ctx, call, attempt)
@@ -81,7 +81,7 @@ func (m *Mesh) again(ctx context.Context, call *Call, o *Outcome) bool {
 	}
 	if !pause(ctx, retry.Backoff(call.tries+1, rand.Uint64())) {
 		o.Class = classOf(ctx.Err())
-		o.because(context.Cause(ctx))
+		o.because(ended(ctx))
 		return false
 	}
 	s.counts.one(&s.counts.retries)
@@ -146,6 +146,16 @@ func (m *Mesh) refuse(call *Call, err error) error {
 		stage = StageClosed
 	}
 	return &Error{Stage: stage, Class: Neutral, Service: call.Service, Method: call.Method, Err: err}
+}
+
+// ended says why ctx is done: always with the context's own error, which callers
+// look for, and with the cause that somebody gave, if there is one.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == err {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, cause)
 }
 
 // classOf tells a deadline from a cancellation.

@@ -122,8 +122,8 @@ func Serve(ctx context.Context, m *Mesh, instance discovery.Instance, config Ser
 		running.Go(func() {
 			if err := s.Serve(); err != nil {
 				failures[i] = fmt.Errorf("serve %s at %s: %w", s.Endpoint().Protocol, s.Endpoint().Addr, err)
-				stop()
 			}
+			stop() // also where the application itself ended the server
 		})
 	}
 	a := announcer{mesh: m, instance: instance, config: config}

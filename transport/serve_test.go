@@ -256,6 +256,57 @@ func TestServeThatNeverWasReady(t *testing.T) {
 	})
 }
 
+// Withdrawn a moment ago and then told to end: callers have the same time to
+// hear of it as at any other end.
+func TestServeStopsNoSoonerAfterAWithdrawal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, fleet := newDiary(), orders()
+		d.watch(t, fleet)
+		var down atomic.Bool
+		time.AfterFunc(10500*time.Millisecond, func() { down.Store(true) })
+		ctx, stop := context.WithCancel(t.Context())
+		time.AfterFunc(12*time.Second, stop)
+		config := transport.ServeConfig{Signals: none, Ready: func(context.Context) error {
+			if down.Load() {
+				return errDown
+			}
+			return nil
+		}}
+		if err := transport.Serve(ctx, newMesh(t, fleet), me, config, newServer("http", d)); err != nil {
+			t.Error(err)
+		}
+		d.want(t,
+			"0s others see it there",
+			"11s others see it gone",
+			"13.5s http stops accepting", // 2 s and 500 ms later
+			"13.5s http is done",
+		)
+	})
+}
+
+// A server that the application itself has ended is announced no longer.
+func TestServeEndsWithAServerThatEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, fleet := newDiary(), orders()
+		d.watch(t, fleet)
+		ends := make(chan error)
+		time.AfterFunc(time.Minute, func() { close(ends) })
+		s := newServer("http", d)
+		s.fails = ends
+		if err := transport.Serve(t.Context(), newMesh(t, fleet), me, transport.ServeConfig{Signals: none}, s); err != nil {
+			t.Error(err)
+		}
+		d.want(t,
+			"0s others see it there",
+			"1m0s http fails",
+			"1m0s others see it draining",
+			"1m2s others see it gone",
+			"1m2.5s http stops accepting",
+			"1m2.5s http is done",
+		)
+	})
+}
+
 // A server that fails ends the others, in order, and Serve tells why.
 func TestServeEndsWithAFailingServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

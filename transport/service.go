@@ -112,7 +112,7 @@ func (s *service) await(ctx, mesh context.Context) error {
 	case <-mesh.Done():
 		return ErrClosed
 	case <-ctx.Done():
-		return fmt.Errorf("no list yet: %w", context.Cause(ctx))
+		return fmt.Errorf("no list yet: %w", ended(ctx))
 	}
 }
 

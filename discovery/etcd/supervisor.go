@@ -82,7 +82,12 @@ func (s *supervisor) add(instance discovery.Instance, value string) (*registrati
 	if s.closed {
 		return nil, discovery.ErrClosed
 	}
-	if r := s.registrations[key]; r != nil && !r.gone {
+	if r := s.registrations[key]; r != nil && r.closing {
+		// It is on its way out, and may be for as long as etcd is away. The new
+		// record takes the place of the old one, so nothing of it is left.
+		r.gone = true
+		s.changed.tell()
+	} else if r != nil {
 		return nil, &discovery.FieldError{Field: "Instance.ID", Value: instance.ID, Allowed: "an ID that " + instance.Service + " does not have yet"}
 	}
 	r := &registration{

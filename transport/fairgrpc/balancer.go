@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/serviceconfig"
+	"google.golang.org/grpc/status"
 )
 
 const (
@@ -100,8 +101,14 @@ func (p *policy) UpdateState(s grpcbalancer.State) {
 	p.ClientConn.UpdateState(s)
 }
 
-// ResolverError changes nothing where there is a list.
-func (p *policy) ResolverError(err error) { p.children.ResolverError(err) }
+// ResolverError changes nothing where there is a list, unless it has a status:
+// then it is final, and calls that wait for somebody to be ready end with it.
+func (p *policy) ResolverError(err error) {
+	p.children.ResolverError(err)
+	if _, final := err.(interface{ GRPCStatus() *status.Status }); final {
+		p.ClientConn.UpdateState(grpcbalancer.State{ConnectivityState: connectivity.TransientFailure, Picker: base.NewErrPicker(err)})
+	}
+}
 
 // UpdateSubConnState is not used: the children have listeners.
 func (p *policy) UpdateSubConnState(grpcbalancer.SubConn, grpcbalancer.SubConnState) {}
