@@ -35,7 +35,7 @@ type Call struct {
 
 // mostTried bounds the ledger; gRPC's transparent retries may add picks to our
 // attempts.
-const mostTried = 2 * retry.MostAttempts
+const mostTried = retry.MostAttempts + 3
 
 // note writes a pick into the ledger.
 func (c *Call) note(n *balancer.Node) {

@@ -38,9 +38,17 @@ func (a *answer) begin(x *exchange, lease transport.Lease, gen *generation, o tr
 		return
 	}
 	resp.Body = a
-	if resp.ContentLength < 0 && ctx.Done() != nil {
+	if ctx.Done() != nil && oftenAbandoned(resp) {
 		a.stop = context.AfterFunc(ctx, a.abandon)
 	}
+}
+
+// oftenAbandoned reports whether callers are known to leave such a body neither
+// read nor closed: a stream, what is long, and what is not what they wanted.
+// A short success is read, and watching the context costs more than all else
+// that is done here.
+func oftenAbandoned(resp *http.Response) bool {
+	return resp.ContentLength < 0 || resp.ContentLength > 64<<10 || resp.StatusCode >= 300
 }
 
 func (a *answer) Read(p []byte) (int, error) {

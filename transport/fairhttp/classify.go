@@ -77,7 +77,7 @@ func (x *exchange) failed(err error, l *leaf, seen sightings) transport.Outcome 
 		o.Class = class
 	case x.upload.broken():
 		o.Class = transport.Neutral // the caller's own body failed
-	case seen.asked == 0 && !l.isShared():
+	case seen.asked+seen.got == 0 && !l.isShared():
 		// net/http refused the request before it looked for a connection: it is
 		// malformed, and will be elsewhere.
 		o.Class = transport.Neutral

@@ -143,11 +143,15 @@ func TestErrorsTellWhatHappened(t *testing.T) {
 		}
 	})
 	t.Run("a closed mesh", func(t *testing.T) {
-		orders := newService(t)
+		s := serve(t, say("hello"))
+		orders := newService(t, s.addr())
 		client, _ := orders.client(t, fairhttp.Config{}, nil)
+		fetch(t, client, "GET", "mesh://orders/", "")
 		orders.mesh.Close(context.Background())
-		if _, err := client.Get("mesh://orders/"); !errors.Is(err, transport.ErrClosed) {
-			t.Errorf("error %v, want ErrClosed", err)
+		for _, url := range []string{"mesh://orders/", "mesh://billing/"} { // known and not
+			if _, err := client.Get(url); !errors.Is(err, transport.ErrClosed) {
+				t.Errorf("%s: error %v, want ErrClosed", url, err)
+			}
 		}
 	})
 }

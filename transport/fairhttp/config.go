@@ -34,7 +34,8 @@ type Config struct {
 	Hosts []string
 	// TLS makes mesh:// speak https and says what to trust and to present. Its
 	// ServerName, where it is empty, is the service's name. nil: mesh:// is
-	// plaintext, and https:// hosts use the base's TLSClientConfig.
+	// plaintext, and https:// hosts use the base's TLSClientConfig, or its
+	// DialTLSContext, which is then on its own.
 	TLS *tls.Config
 	// Protocols are those to speak; for HTTP/2 without TLS it holds
 	// UnencryptedHTTP2 and not HTTP1. nil: those of the base.
@@ -61,8 +62,11 @@ type Config struct {
 
 // New returns a RoundTripper that sends what is addressed to a service through
 // mesh and everything else to base; nil is [http.DefaultTransport]. It waits
-// for nothing and cannot fail.
+// for nothing and cannot fail; a nil mesh is a programming error and panics.
 func New(mesh *transport.Mesh, base http.RoundTripper) *Transport {
+	if mesh == nil {
+		panic("fairhttp: New needs a mesh, and got nil")
+	}
 	return newTransport(mesh, base, Config{})
 }
 
@@ -78,6 +82,10 @@ func (c Config) Transport(mesh *transport.Mesh, base http.RoundTripper) (*Transp
 	if field := c.shaping(); field != "" && !buildable(base) {
 		return nil, &discovery.FieldError{Field: "Config." + field, Value: fmt.Sprintf("set beside a %T", base),
 			Allowed: "unset, or a base that is nil or an *http.Transport: the connections of any other base are its own affair"}
+	}
+	if own, ok := base.(*http.Transport); ok && c.TLS != nil && (own.DialTLSContext != nil || own.DialTLS != nil) {
+		return nil, &discovery.FieldError{Field: "Config.TLS", Value: "set beside a base with DialTLSContext",
+			Allowed: "one of the two: a base that dials TLS by itself decides by itself whom it trusts"}
 	}
 	return newTransport(mesh, base, c), nil
 }

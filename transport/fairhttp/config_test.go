@@ -1,8 +1,11 @@
 package fairhttp
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -69,6 +72,10 @@ func TestConfigNeedsABaseItCanShape(t *testing.T) {
 	if _, err := (Config{Hosts: []string{"orders"}}).Transport(mesh, foreign); err != nil {
 		t.Errorf("Hosts over a base of its own kind: %v", err)
 	}
+	dialling := &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return nil, io.EOF }}
+	if _, err := (Config{TLS: new(tls.Config)}).Transport(mesh, dialling); !errors.Is(err, discovery.ErrInvalid) {
+		t.Errorf("TLS beside a base that dials TLS by itself: %v", err)
+	}
 	if _, err := (Config{}).Transport(nil, nil); !errors.Is(err, discovery.ErrInvalid) {
 		t.Errorf("no mesh: %v", err)
 	}
@@ -128,25 +135,5 @@ func TestModelLeavesTheCallersAlone(t *testing.T) {
 	modelOf(base, Config{TLS: own, MaxIdle: 9}).Clone()
 	if own.ServerName != "" || len(own.NextProtos) != 1 || array[:2][1] != "" || base.MaxIdleConns != 7 || base.MaxIdleConnsPerHost != 0 {
 		t.Errorf("TLS %+v, array %q, base %+v", own, array[:2], base)
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	for _, c := range []struct {
-		value     string
-		low, high time.Duration
-	}{
-		{"", 0, 0},
-		{"0", 0, 0},
-		{"120", 2 * time.Minute, 2 * time.Minute},
-		{"-5", 0, 0},
-		{"soon", 0, 0},
-		{"99999999999999999999", 0, 0},
-		{time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), 50 * time.Minute, time.Hour},
-		{"Thu, 01 Jan 1970 00:00:00 GMT", 0, 0},
-	} {
-		if got := retryAfter(c.value); got < c.low || got > c.high {
-			t.Errorf("retryAfter(%q) = %v, want %v to %v", c.value, got, c.low, c.high)
-		}
 	}
 }

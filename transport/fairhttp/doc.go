@@ -28,9 +28,9 @@
 //
 // Beneath this, net/http itself repeats what is lost on a connection that was
 // used before, on the same instance. Such repetitions are counted in
-// [State].Replays; where they begin, connections fairhttp owns stop them for a
-// while, so that the loss comes back to the mesh, is paid for from its retry
-// budget and goes elsewhere.
+// [State].Replays; where they begin they are stopped for a while, so that the
+// loss comes back to the mesh, is paid for from its retry budget and goes
+// elsewhere.
 //
 // An error is a [*transport.Error]. It wraps the cause, so that errors.Is
 // finds context.DeadlineExceeded and its like, and it says whether a server
@@ -39,8 +39,9 @@
 // # When a call ends
 //
 // A call is in flight until its body was read to the end or closed, as
-// net/http demands of its callers anyway. One that reads a response of unknown
-// length and is abandoned ends with the request's context at the latest.
+// net/http demands of its callers anyway. Where a caller forgets that, a response
+// of unknown length, of more than 64 KiB or with a status of 300 and above ends
+// with the request's context at the latest.
 //
 // # Connections
 //

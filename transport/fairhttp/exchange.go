@@ -83,7 +83,7 @@ func (x *exchange) Try(ctx context.Context, call *transport.Call) transport.Outc
 		return transport.Outcome{Err: err}
 	}
 	leaf := x.service.leaf(lease.Node())
-	host, err := leaf.hostOf(lease.Node(), call.Service)
+	host, err := leaf.hostOf(lease.Node())
 	if err != nil {
 		return x.lost(lease, transport.Outcome{Class: transport.Lost, Err: err})
 	}
@@ -99,7 +99,7 @@ func (x *exchange) Try(ctx context.Context, call *transport.Call) transport.Outc
 		err = errors.New("the base RoundTripper returned neither a response nor an error")
 	}
 	if err != nil {
-		if resp != nil { // a base that breaks the contract: the error wins
+		if resp != nil && resp.Body != nil { // a base that breaks the contract: the error wins
 			resp.Body.Close()
 		}
 		o := x.failed(err, leaf, seen)

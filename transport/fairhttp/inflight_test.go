@@ -238,6 +238,7 @@ func TestH20ContextErrors(t *testing.T) {
 				h := func(_ http.ResponseWriter, r *http.Request) {
 					executing <- struct{}{}
 					<-r.Context().Done()
+					panic(http.ErrAbortHandler) // no answer, not even a late one
 				}
 				a, b := serve(t, h, w.server), serve(t, h, w.server)
 				orders := newService(t, a.addr(), b.addr())

@@ -22,9 +22,10 @@ type leaf struct {
 	host    string // what its requests' URLs say
 	spares  spares // dialled ahead
 
-	http2 atomic.Bool  // spoken by the last connection that was made, as far as known
+	http2 atomic.Bool  // what its connections speak, as soon as one is known to
 	loss  atomic.Int64 // see wary
 
+	_        [64]byte // what follows is written by every call
 	attempts atomic.Int64
 	churn    churn
 }
@@ -35,9 +36,11 @@ type generation struct {
 	base    http.RoundTripper
 	born    time.Time
 	expires time.Time
+	retired atomic.Bool
+	_       [64]byte     // what follows is written by every call
 	users   atomic.Int64 // attempts that are not over
 	answers atomic.Int64 // responses, to tell a slow handler from a dead connection
-	retired atomic.Bool
+	_       [64]byte
 }
 
 // newSharedLeaf returns the leaf of a base that is shared by all instances.
@@ -53,7 +56,7 @@ var errUnixOverShared = errors.New("the instance is reached by a unix socket, wh
 
 // hostOf returns what the URL of a request to node says. A unix socket has no
 // name of its own: its leaf dials it whatever the URL says.
-func (l *leaf) hostOf(n *balancer.Node, service string) (string, error) {
+func (l *leaf) hostOf(n *balancer.Node) (string, error) {
 	if !l.isShared() {
 		return l.host, nil
 	}

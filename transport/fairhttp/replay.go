@@ -44,7 +44,7 @@ func (l *leaf) wary() bool {
 // HTTP/1, and that looks the same on the wire: it does not repeat a body that
 // it cannot get again, were it an empty one.
 func (l *leaf) single(req *http.Request) {
-	if l.isShared() || l.http2.Load() || len(req.Header["Expect"]) > 0 || !repeats(req) {
+	if l.http2.Load() || len(req.Header["Expect"]) > 0 || !repeats(req) {
 		return
 	}
 	if req.Body == nil || req.Body == http.NoBody {

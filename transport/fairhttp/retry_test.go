@@ -187,12 +187,18 @@ func TestH5HiddenReplaysAreCounted(t *testing.T) {
 // H5: where connections keep being lost, executions stay within the budget of
 // calls, net/http's own repetitions included.
 func TestH5ExecutionsStayWithinTheBudget(t *testing.T) {
+	for name, base := range map[string]http.RoundTripper{"connections of our own": nil, "a wrapped base": wrapped{new(http.Transport)}} {
+		t.Run(name, func(t *testing.T) { executionsStayWithinTheBudget(t, base) })
+	}
+}
+
+func executionsStayWithinTheBudget(t *testing.T, base http.RoundTripper) {
 	const calls, callers = 3000, 8
 	var turn atomic.Int64
 	half := func() bool { return turn.Add(1)%2 == 0 }
 	a, b, c := serve(t, flaky(half)), serve(t, flaky(half)), serve(t, flaky(half))
 	orders := newService(t, a.addr(), b.addr(), c.addr())
-	client, rt := orders.client(t, fairhttp.Config{}, nil)
+	client, rt := orders.client(t, fairhttp.Config{}, base)
 	began := time.Now()
 	var all sync.WaitGroup
 	var failed atomic.Int64
@@ -377,6 +383,23 @@ func TestH15StatusIsAnAnswer(t *testing.T) {
 				t.Errorf("attempts by outcome %v, want one %s", n, c.class)
 			}
 		})
+	}
+}
+
+// Trap 14, H7: no response is discarded by default, so none can be left open:
+// answers of 503 cost no connection each.
+func TestTrap14UnhappyAnswersLeakNoConnection(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(503)
+		w.Write(make([]byte, 64<<10))
+	})
+	orders := newService(t, s.addr())
+	client, _ := orders.client(t, fairhttp.Config{}, nil)
+	for range 20 {
+		fetch(t, client, "GET", "mesh://orders/", "")
+	}
+	if c, e := s.connections.Load(), s.executions.Load(); c != 1 || e != 20 {
+		t.Errorf("%d connections and %d executions of 20 calls, want 1 and 20", c, e)
 	}
 }
 

@@ -1,7 +1,6 @@
 package fairhttp
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +22,15 @@ import (
 // A readiness check, other waiting times or a second server beside srv are for
 // transport.Serve with a [Server].
 func Serve(ctx context.Context, mesh *transport.Mesh, srv *http.Server, instance discovery.Instance) error {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", cmp.Or(srv.Addr, ":http"))
+	addr := srv.Addr
+	switch {
+	case addr != "":
+	case speaksTLS(srv):
+		addr = ":https"
+	default:
+		addr = ":http"
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
@@ -50,6 +57,11 @@ func Server(srv *http.Server, l net.Listener) (transport.Server, error) {
 	return &server{srv: srv, listener: l, addr: addr}, nil
 }
 
+func speaksTLS(srv *http.Server) bool {
+	c := srv.TLSConfig
+	return c != nil && (len(c.Certificates) > 0 || c.GetCertificate != nil || c.GetConfigForClient != nil)
+}
+
 type server struct {
 	srv      *http.Server
 	listener net.Listener
@@ -62,7 +74,7 @@ func (s *server) Endpoint() discovery.Endpoint {
 
 func (s *server) Serve() error {
 	serve := s.srv.Serve
-	if c := s.srv.TLSConfig; c != nil && (len(c.Certificates) > 0 || c.GetCertificate != nil || c.GetConfigForClient != nil) {
+	if speaksTLS(s.srv) {
 		serve = func(l net.Listener) error { return s.srv.ServeTLS(l, "", "") }
 	}
 	if err := serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
