@@ -31,7 +31,7 @@ import (
 
 // The balancer's config is an empty object, and anything else is a clear
 // error. G7: its name is as written, to the case.
-func TestConfig(t *testing.T) {
+func TestG7NameAndConfig(t *testing.T) {
 	parser := grpcbalancer.Get("fairlead").(grpcbalancer.ConfigParser)
 	for _, tt := range []struct{ config, want string }{
 		{`{}`, ""},

@@ -14,7 +14,7 @@ import (
 
 // G3 and G18: what gRPC says of the end of a pick, and what that says of the
 // instance. The codes alone do not tell.
-func TestClassify(t *testing.T) {
+func TestG3G18WhatAnEndSaysOfTheInstance(t *testing.T) {
 	end := func(c codes.Code, sent, received bool) grpcbalancer.DoneInfo {
 		return grpcbalancer.DoneInfo{Err: status.Error(c, ""), BytesSent: sent, BytesReceived: received}
 	}

@@ -143,7 +143,7 @@ func (w *world) resolve(c *channel) resolver.Resolver {
 
 // G9 and trap 33: the channel is told by one goroutine, whatever happens, and
 // by none after Close.
-func TestG9ChannelIsToldByOneGoroutine(t *testing.T) {
+func TestG9Trap33ChannelIsToldByOneGoroutine(t *testing.T) {
 	w := newWorld(t)
 	c := new(channel)
 	r := w.resolve(c)
@@ -199,7 +199,7 @@ func TestG10ResolveNowIsFree(t *testing.T) {
 
 // G8 and trap 33, zero addresses: trouble of the registry never empties the
 // list of a channel.
-func TestG8RegistryTroubleKeepsTheList(t *testing.T) {
+func TestG8Trap33RegistryTroubleKeepsTheList(t *testing.T) {
 	w := newWorld(t)
 	a := start(t, "a")
 	w.announce(a)
@@ -431,7 +431,7 @@ func (c *counting) Watch(ctx context.Context, service string) iter.Seq2[discover
 // drops its resolver and its balancer, and builds them again with the next
 // call. Nothing is left behind, the mesh's one watch goes on, and the
 // instances' history is still there.
-func TestG25IdleAndRebuild(t *testing.T) {
+func TestG25Trap33IdleAndRebuild(t *testing.T) {
 	leakCheck(t)
 	registry := new(discovery.Memory)
 	counted := &counting{Registry: registry}

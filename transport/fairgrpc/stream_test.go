@@ -22,7 +22,7 @@ import (
 
 // G2, G17 and trap 27, streams accounted at open: a stream counts until its
 // true end. That is not its opening, not an answer, not CloseSend.
-func TestG2StreamIsOutstandingUntilItsTrueEnd(t *testing.T) {
+func TestG2G17Trap27StreamIsOutstandingUntilItsTrueEnd(t *testing.T) {
 	send := func(t *testing.T, s grpc.ClientStream) {
 		t.Helper()
 		if err := s.SendMsg(wrapperspb.String("x")); err != nil {
@@ -113,7 +113,7 @@ func TestStreamWithoutInterceptorsIsNoLatency(t *testing.T) {
 
 // G12 and G16: a stream that broke after it was opened is the application's to
 // begin again, and its error is gRPC's own.
-func TestG12OpenedStreamIsNotRetried(t *testing.T) {
+func TestG12G16OpenedStreamIsNotRetried(t *testing.T) {
 	w := newWorld(t)
 	a, b := start(t, "a"), start(t, "b")
 	for _, b := range []*backend{a, b} {

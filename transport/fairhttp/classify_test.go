@@ -104,6 +104,7 @@ func TestEndedBy(t *testing.T) {
 		{"cancelled by the channel long before the deadline", far, closed, true, transport.Neutral},
 		{"cancelled by the channel at the deadline", near, closed, true, transport.Timeout},
 	} {
+		//lint:ignore SA1019 it is what http.Client.Timeout uses
 		req := (&http.Request{Cancel: c.cancel}).WithContext(c.ctx)
 		if ended, class := endedBy(req); ended != c.ended || class != c.class {
 			t.Errorf("%s: ended %t, %v; want %t, %v", c.name, ended, class, c.ended, c.class)

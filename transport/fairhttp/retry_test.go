@@ -388,7 +388,7 @@ func TestH15StatusIsAnAnswer(t *testing.T) {
 
 // Trap 14, H7: no response is discarded by default, so none can be left open:
 // answers of 503 cost no connection each.
-func TestTrap14UnhappyAnswersLeakNoConnection(t *testing.T) {
+func TestH7Trap14UnhappyAnswersLeakNoConnection(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(503)
 		w.Write(make([]byte, 64<<10))
