@@ -82,12 +82,12 @@ func Example() {
 // the quickstart runs the same code against a real etcd.
 
 func Example_http() {
-	_ = func(ctx context.Context, client *http.Client) error {
+	_ = func(client *http.Client) error {
 		mesh, err := transport.Open(etcd.Config{Client: clientv3.Config{Endpoints: []string{"127.0.0.1:2379"}}})
 		if err != nil {
 			return err
 		}
-		defer mesh.Close(ctx)
+		defer mesh.Close(context.Background())
 
 		client.Transport = fairhttp.New(mesh, client.Transport) // the one line
 		return nil

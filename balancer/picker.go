@@ -8,6 +8,9 @@ type Request struct {
 	// Rand is 64 fresh random bits. Two requests with the same bits choose
 	// alike.
 	Rand uint64
+	// Key names what the call is about, "" if nothing is known. No policy of
+	// this package looks at it; one that hashes does.
+	Key string
 }
 
 // Picker chooses a node. It never blocks, never allocates, and is safe for

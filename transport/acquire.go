@@ -47,7 +47,7 @@ func (m *Mesh) Acquire(ctx context.Context, call *Call, gate Gate) (Lease, error
 			Instance: call.Instance(), Attempts: call.picks, Err: s.nobody(call.Protocol)}
 	}
 	bits := rand.Uint64()
-	node := picker.Pick(balancer.Request{Now: now, Rand: bits})
+	node := picker.Pick(balancer.Request{Now: now, Rand: bits, Key: call.Key})
 
 	// 10 Gate. It stands after the pick, so that a refusal costs only those
 	// who meet one.
@@ -85,7 +85,7 @@ func (c *Call) accepts(n *balancer.Node, gate Gate) bool {
 // one that was tried is used again. It returns nil if none is ready at all.
 func repick(view *balancer.View, picker balancer.Picker, call *Call, gate Gate, now time.Duration) *balancer.Node {
 	for range repicks {
-		if n := picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64()}); call.accepts(n, gate) {
+		if n := picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key}); call.accepts(n, gate) {
 			return n
 		}
 	}

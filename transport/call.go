@@ -22,7 +22,7 @@ type Call struct {
 	// Stream says that the call's length is the application's doing, so that
 	// it is not taken for the instance's latency.
 	Stream bool
-	// Key tells calls apart that should go to the same instance.
+	// Key names what the call is about, for policies that look at it.
 	Key string
 
 	service *service

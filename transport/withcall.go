@@ -25,8 +25,9 @@ func WithCall(ctx context.Context, options ...CallOption) context.Context {
 	return context.WithValue(ctx, settingsKey{}, s)
 }
 
-// Key names what the call is about, such as a user or a tenant: policies that
-// hash send calls with the same key to the same instance.
+// Key names what the call is about, such as a user or a tenant. It reaches the
+// policy as balancer.Request.Key, for those that keep calls with the same key on
+// the same instance; the policies that come with fairlead so far do not.
 func Key(key string) CallOption { return func(s *settings) { s.key = key } }
 
 // Idempotent says whether executing the call twice is the same as executing it

@@ -37,7 +37,7 @@ func TestWaitForReadyEndsWithTheMesh(t *testing.T) {
 			go func() {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 				defer cancel()
-				_, err := call(ctx, conn, "get", "1", grpc.WaitForReady(true))
+				_, err := call(ctx, conn, get, "1", grpc.WaitForReady(true))
 				ended <- err
 			}()
 			eventually(t, "the call waits", func() bool { return len(w.mesh.Dump().Services) == 1 && conn.GetState().String() != "IDLE" })
@@ -64,7 +64,7 @@ func TestCancelledWithACauseIsCanceled(t *testing.T) {
 	warm(t, conn, b)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("the user went away"))
-	if _, err := call(ctx, conn, "get", "1"); status.Code(err) != codes.Canceled {
+	if _, err := call(ctx, conn, get, "1"); status.Code(err) != codes.Canceled {
 		t.Errorf("got %v", err)
 	}
 }
