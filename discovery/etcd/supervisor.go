@@ -86,6 +86,7 @@ func (s *supervisor) add(instance discovery.Instance, value string) (*registrati
 		// It is on its way out, and may be for as long as etcd is away. The new
 		// record takes the place of the old one, so nothing of it is left.
 		r.gone = true
+		r.seenLocked(false, time.Now())
 		s.changed.tell()
 	} else if r != nil {
 		return nil, &discovery.FieldError{Field: "Instance.ID", Value: instance.ID, Allowed: "an ID that " + instance.Service + " does not have yet"}
