@@ -72,7 +72,7 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.remaining, errs[4] = in.Int64ObservableGauge("fairlead.retry.budget.remaining",
 		metric.WithDescription("Retries that could be made right now."))
 	t.endpoints, errs[5] = in.Int64ObservableGauge("fairlead.endpoints",
-		metric.WithDescription("Instances by state: serving, draining, refused as malformed."))
+		metric.WithDescription("Instances by state: serving, draining, refused as malformed; and unix endpoints ignored as not allowed."))
 	t.staleness, errs[6] = in.Float64ObservableGauge("fairlead.registry.staleness", metric.WithUnit("s"),
 		metric.WithDescription("Age of the list since the registry was last heard; 0 while it is live."))
 	t.registeredIs, errs[7] = in.Int64ObservableGauge("fairlead.registered",
@@ -120,6 +120,7 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		to.ObserveInt64(t.endpoints, int64(len(view.Nodes)-draining), metric.WithAttributes(of, stateKey.String("serving")))
 		to.ObserveInt64(t.endpoints, int64(draining), metric.WithAttributes(of, stateKey.String("draining")))
 		to.ObserveInt64(t.endpoints, int64(view.Snapshot.Refused), metric.WithAttributes(of, stateKey.String("refused")))
+		to.ObserveInt64(t.endpoints, int64(view.Ignored), metric.WithAttributes(of, stateKey.String("ignored")))
 		to.ObserveFloat64(t.staleness, staleness(view.Snapshot).Seconds(), only)
 	}
 	registered := map[string]int64{}

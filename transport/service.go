@@ -78,7 +78,9 @@ func (m *Mesh) apply(s *service, snapshot discovery.Snapshot, err error) {
 	}
 	last := s.trouble.Swap(trouble)
 	if snapshot.State != discovery.Cold {
-		s.pool.Update(snapshot, balancer.Now())
+		if view := s.pool.Update(snapshot, balancer.Now()); view.Ignored > before.Ignored {
+			m.logger.Warn("fairlead: unix endpoints that are not allowed here were ignored", "service", s.name, "ignored", view.Ignored)
+		}
 		next := make(chan struct{})
 		close(*s.turn.Swap(&next))
 	}

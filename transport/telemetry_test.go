@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/retry"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairleadtest"
@@ -159,6 +160,9 @@ func busy(t *testing.T, level transport.Level) (*transport.Mesh, *meters, *trace
 	t.Helper()
 	instances := fairleadtest.Instances("orders", "a", "b", "c")
 	instances[2].Draining = true
+	instances[2].Endpoints = []discovery.Endpoint{
+		{Protocol: discovery.HTTP, Addr: instances[2].Addr}, {Protocol: discovery.HTTP, Addr: "unix:/run/c.sock"},
+	}
 	fleet := fairleadtest.NewFleet(instances...)
 	meters, tracers := new(meters), new(tracers)
 	m := newMesh(t, fleet, inTurn(), transport.WithTelemetry(level), transport.WithMeterProvider(meters), transport.WithTracerProvider(tracers),
@@ -194,6 +198,7 @@ func TestMetrics(t *testing.T) {
 			"fairlead.endpoints service=orders state=serving":          2,
 			"fairlead.endpoints service=orders state=draining":         1,
 			"fairlead.endpoints service=orders state=refused":          0,
+			"fairlead.endpoints service=orders state=ignored":          1,
 			"fairlead.registry.staleness service=orders":               60,
 			"fairlead.registered service=users":                        0,
 		}
