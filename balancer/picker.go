@@ -24,7 +24,7 @@ type Picker interface {
 // never writes to it either.
 type Policy func(nodes []*Node) Picker
 
-// one and two draw without bias worth speaking of (below n ÷ 2³²), from halves
+// drawOne and drawTwo draw without bias worth speaking of (below n ÷ 2³²), from halves
 // of the same 64 bits.
 
 func drawOne(rand uint64, n int) int {

@@ -62,7 +62,7 @@ func Open(opener Opener, opts ...Option) (*Mesh, error) {
 // New returns a mesh over a registry, which stays the caller's to close. It
 // waits for nothing: the watch of a service begins with the first call to it.
 func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
-	o := options{level: Metrics}
+	var o options
 	for _, set := range opts {
 		set(&o)
 	}
