@@ -18,7 +18,7 @@ func Example() {
 	}
 	pool.Update(discovery.Snapshot{
 		State:     discovery.Live,
-		Instances: discovery.Addrs("cache", "10.0.0.1:6379", "10.0.0.2:6379"),
+		Instances: discovery.List(discovery.Addrs("cache", "10.0.0.1:6379", "10.0.0.2:6379")...),
 	}, balancer.Now())
 
 	call := func() string {

@@ -66,7 +66,7 @@ func (p *Pool) Update(s discovery.Snapshot, now time.Duration) *View {
 	protocols := []discovery.Protocol{discovery.HTTP, discovery.GRPC}
 	here := make(map[string]bool, len(s.Instances))
 	for i := range s.Instances {
-		instance := &s.Instances[i]
+		instance := s.Instances[i]
 		for _, e := range instance.Endpoints {
 			if !slices.Contains(protocols, e.Protocol) && len(protocols) < discovery.MaxEndpoints {
 				protocols = append(protocols, e.Protocol)

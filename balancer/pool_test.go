@@ -48,7 +48,9 @@ func TestTrap28StatisticsOutliveChanges(t *testing.T) {
 	of1 := func(set func(*discovery.Instance)) change {
 		return func(s *discovery.Snapshot) {
 			s.Instances = slices.Clone(s.Instances)
-			set(&s.Instances[1])
+			changed := *s.Instances[1]
+			set(&changed)
+			s.Instances[1] = &changed
 		}
 	}
 	tests := []struct {
@@ -165,7 +167,7 @@ func TestCallsOutliveTheirInstance(t *testing.T) {
 func TestIndexesAreDenseStableAndUsedAgain(t *testing.T) {
 	pool := newPool(t, nil)
 	bits := rand.New(rand.NewPCG(9, 10))
-	all := fixture.Instances("orders", 40)
+	all := fixture.Snapshot("orders", 40).Instances
 	most, now := 0, start
 	known := map[string]*balancer.Node{}
 	for range 300 {
@@ -223,7 +225,7 @@ func TestPicksWhileViewsAreSwapped(t *testing.T) {
 		s := fixture.Snapshot("orders", 20)
 		s.Revision = int64(revision)
 		// Five of twenty are there, others with each revision.
-		var some []discovery.Instance
+		var some []*discovery.Instance
 		for i := range s.Instances {
 			if (i+revision)%4 == 0 {
 				s.Instances[i].Version = fmt.Sprint(revision)

@@ -62,7 +62,7 @@ func TestWhoMayBeChosen(t *testing.T) {
 			for i, id := range []string{"a", "b", "c"} {
 				s.Instances[i].ID = id
 			}
-			tt.prepare(&s.Instances[0], &s.Instances[1], &s.Instances[2])
+			tt.prepare(s.Instances[0], s.Instances[1], s.Instances[2])
 			view := newPool(t, nil).Update(s, start)
 			for protocol, want := range tt.want {
 				var got strings.Builder
@@ -105,7 +105,7 @@ func TestNodesAreInTheOrderOfTheSnapshot(t *testing.T) {
 	pool := newPool(t, nil)
 	pool.Update(fixture.Snapshot("orders", 3), start)
 	view := pool.Update(fixture.Snapshot("orders", 9), start)
-	if !slices.EqualFunc(view.Nodes, view.Snapshot.Instances, func(n *balancer.Node, i discovery.Instance) bool { return n.ID() == i.ID }) {
+	if !slices.EqualFunc(view.Nodes, view.Snapshot.Instances, func(n *balancer.Node, i *discovery.Instance) bool { return n.ID() == i.ID }) {
 		t.Error("nodes and instances differ")
 	}
 }

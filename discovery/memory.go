@@ -56,7 +56,7 @@ func (m *Memory) Register(_ context.Context, instance Instance) (Registration, e
 	if s.records[instance.ID] != nil {
 		return nil, &FieldError{Field: "Instance.ID", Value: instance.ID, Allowed: "an ID that " + s.name + " does not have yet"}
 	}
-	r := &memoryRegistration{memory: m, service: s, instance: instance, since: now}
+	r := &memoryRegistration{memory: m, service: s, instance: &instance, since: now}
 	s.records[instance.ID] = r
 	r.revision = m.changedLocked(s)
 	return r, nil
@@ -132,7 +132,7 @@ func (m *Memory) publishLocked(s *memoryService) {
 		return
 	}
 	now := time.Now()
-	instances := make([]Instance, 0, len(s.records))
+	instances := make([]*Instance, 0, len(s.records))
 	for _, r := range s.records {
 		instances = append(instances, r.instance)
 		r.seenLocked(true, now)

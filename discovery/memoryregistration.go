@@ -13,7 +13,7 @@ type memoryRegistration struct {
 	service *memoryService
 
 	// Guarded by memory.mu.
-	instance  Instance
+	instance  *Instance // replaced, never written to: snapshots hold it
 	revision  int64     // of the last change made here
 	seen      bool      // by others
 	since     time.Time // when seen last changed
@@ -23,7 +23,7 @@ type memoryRegistration struct {
 func (r *memoryRegistration) Instance() Instance {
 	r.memory.mu.Lock()
 	defer r.memory.mu.Unlock()
-	return r.instance
+	return *r.instance
 }
 
 func (r *memoryRegistration) State() RegistrationState {
@@ -84,7 +84,7 @@ func (r *memoryRegistration) Update(instance Instance) error {
 	if err := instance.Validate(); err != nil {
 		return err
 	}
-	r.instance = instance
+	r.instance = &instance
 	r.revision = r.memory.changedLocked(r.service)
 	return nil
 }
@@ -92,7 +92,9 @@ func (r *memoryRegistration) Update(instance Instance) error {
 func (r *memoryRegistration) Drain(ctx context.Context) error {
 	r.memory.mu.Lock()
 	if !r.withdrawn && !r.instance.Draining {
-		r.instance.Draining = true
+		draining := *r.instance
+		draining.Draining = true
+		r.instance = &draining
 		r.revision = r.memory.changedLocked(r.service)
 	}
 	r.memory.mu.Unlock()

@@ -41,8 +41,10 @@ type Snapshot struct {
 	State    State `json:"state"`
 	// AsOf is when the registry was last known to say this.
 	AsOf time.Time `json:"asOf,omitzero"`
-	// Instances is sorted by ID, without duplicates.
-	Instances []Instance `json:"instances"`
+	// Instances is sorted by ID, without duplicates. An instance that did not
+	// change keeps its pointer from one snapshot of a registry to the next, so
+	// that readers can tell what changed without looking into each.
+	Instances []*Instance `json:"instances"`
 	// Refused counts the records that were skipped as malformed, Refusals says
 	// why, at most MaxRefusals of them.
 	Refused  int       `json:"refused,omitempty"`
@@ -58,7 +60,17 @@ type Refusal struct {
 	Reason string `json:"reason"`
 }
 
+// List returns copies of instances as a Snapshot wants them: sorted by ID.
+func List(instances ...Instance) []*Instance {
+	list := make([]*Instance, len(instances))
+	for n := range instances {
+		list[n] = new(instances[n])
+	}
+	Sort(list)
+	return list
+}
+
 // Sort orders instances as a Snapshot wants them.
-func Sort(instances []Instance) {
-	slices.SortFunc(instances, func(a, b Instance) int { return strings.Compare(a.ID, b.ID) })
+func Sort(instances []*Instance) {
+	slices.SortFunc(instances, func(a, b *Instance) int { return strings.Compare(a.ID, b.ID) })
 }

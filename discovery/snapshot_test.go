@@ -21,7 +21,7 @@ func TestStateReadsAsText(t *testing.T) {
 }
 
 func TestSortIsByID(t *testing.T) {
-	instances := []discovery.Instance{{ID: "b"}, {ID: "a10"}, {ID: "B"}, {ID: "a"}, {ID: "a2"}}
+	instances := []*discovery.Instance{{ID: "b"}, {ID: "a10"}, {ID: "B"}, {ID: "a"}, {ID: "a2"}}
 	discovery.Sort(instances)
 	for n, want := range []string{"B", "a", "a10", "a2", "b"} {
 		if got := instances[n].ID; got != want {

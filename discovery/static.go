@@ -35,7 +35,7 @@ func NewStatic(instances ...Instance) (*Static, error) {
 	}
 	s := &Static{services: make(map[string]*feed, len(listed))}
 	for service, instances := range listed {
-		Sort(instances)
+		instances := List(instances...)
 		for n := 1; n < len(instances); n++ {
 			if id := instances[n].ID; id == instances[n-1].ID {
 				return nil, &FieldError{Field: "Instance.ID", Value: id, Allowed: "an ID that no other instance of " + service + " has"}
@@ -59,7 +59,7 @@ func (s *Static) Watch(ctx context.Context, service string) iter.Seq2[Snapshot, 
 	return f.watch(ctx)
 }
 
-func fixed(service string, instances []Instance) *feed {
+func fixed(service string, instances []*Instance) *feed {
 	f := new(feed)
 	f.publish(Snapshot{Service: service, Revision: 1, State: Live, AsOf: time.Now(), Instances: instances}, nil)
 	return f

@@ -38,8 +38,8 @@ func TestStaticNormalizesTheSameInEveryProcess(t *testing.T) {
 		Endpoints: []discovery.Endpoint{{Protocol: discovery.HTTP, Addr: "[2001:DB8::7]:8080"}},
 		Weight:    discovery.DefaultWeight,
 	}
-	if len(s.Instances) != 1 || !reflect.DeepEqual(s.Instances[0], want) {
-		t.Errorf("instances %+v, want %+v and no start time", s.Instances, want)
+	if len(s.Instances) != 1 || !reflect.DeepEqual(*s.Instances[0], want) {
+		t.Errorf("instances %+v, want %+v and no start time", *s.Instances[0], want)
 	}
 }
 
@@ -49,8 +49,8 @@ func TestStaticKeepsWhatIsGiven(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, _ := latest(t, r, "orders")
-	if len(s.Instances) != 1 || !reflect.DeepEqual(s.Instances[0], valid()) {
-		t.Errorf("instances %+v, want %+v", s.Instances, valid())
+	if len(s.Instances) != 1 || !reflect.DeepEqual(*s.Instances[0], valid()) {
+		t.Errorf("instances %+v, want %+v", *s.Instances[0], valid())
 	}
 }
 

@@ -84,7 +84,9 @@ func leaking(when func(yields int) bool) func(*discovery.Memory) discovery.Regis
 func edited(s discovery.Snapshot, edit func(*discovery.Instance)) discovery.Snapshot {
 	s.Instances = slices.Clone(s.Instances)
 	for n := range s.Instances {
-		edit(&s.Instances[n])
+		i := *s.Instances[n]
+		edit(&i)
+		s.Instances[n] = &i
 	}
 	return s
 }

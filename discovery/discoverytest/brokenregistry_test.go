@@ -174,7 +174,7 @@ func brokenRegistries() []broken {
 			name:  "hides the draining",
 			fails: []string{"Change/DrainingArrives", "Registrar/DrainArrives"},
 			registry: each(func(_ int, _, s discovery.Snapshot) (discovery.Snapshot, bool) {
-				s.Instances = slices.DeleteFunc(slices.Clone(s.Instances), func(i discovery.Instance) bool { return i.Draining })
+				s.Instances = slices.DeleteFunc(slices.Clone(s.Instances), func(i *discovery.Instance) bool { return i.Draining })
 				return s, true
 			}),
 		},
@@ -197,13 +197,13 @@ func brokenRegistries() []broken {
 			name:  "deltas",
 			fails: []string{"Change/EverySnapshotIsComplete"},
 			registry: each(func(yields int, before, s discovery.Snapshot) (discovery.Snapshot, bool) {
-				isNew := func(i discovery.Instance) bool {
-					return !slices.ContainsFunc(before.Instances, func(b discovery.Instance) bool {
+				isNew := func(i *discovery.Instance) bool {
+					return !slices.ContainsFunc(before.Instances, func(b *discovery.Instance) bool {
 						return b.ID == i.ID && b.Weight == i.Weight && b.Version == i.Version && b.Draining == i.Draining && maps.Equal(b.Meta, i.Meta)
 					})
 				}
 				if yields > 0 && slices.ContainsFunc(s.Instances, isNew) {
-					s.Instances = slices.DeleteFunc(slices.Clone(s.Instances), func(i discovery.Instance) bool { return !isNew(i) })
+					s.Instances = slices.DeleteFunc(slices.Clone(s.Instances), func(i *discovery.Instance) bool { return !isNew(i) })
 				}
 				return s, true
 			}),
@@ -212,7 +212,7 @@ func brokenRegistries() []broken {
 			name:  "reuses the backing array",
 			fails: []string{"Change/SnapshotsAreImmutable"},
 			registry: watching(func(_ context.Context, inner iter.Seq2[discovery.Snapshot, error], yield func(discovery.Snapshot, error) bool) {
-				array := make([]discovery.Instance, 0, 64)
+				array := make([]*discovery.Instance, 0, 64)
 				for s, err := range inner {
 					array = append(array[:0], s.Instances...)
 					s.Instances = array

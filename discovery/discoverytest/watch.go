@@ -71,8 +71,9 @@ func copied(s discovery.Snapshot) discovery.Snapshot {
 	s.Refusals = slices.Clone(s.Refusals)
 	s.Instances = slices.Clone(s.Instances)
 	for n := range s.Instances {
-		i := &s.Instances[n]
+		i := *s.Instances[n]
 		i.Endpoints, i.Meta = slices.Clone(i.Endpoints), maps.Clone(i.Meta)
+		s.Instances[n] = &i
 	}
 	return s
 }
@@ -178,22 +179,22 @@ func (y yield) String() string {
 }
 
 func (y yield) hasID(id string) bool {
-	return slices.ContainsFunc(y.Instances, func(i discovery.Instance) bool { return i.ID == id })
+	return slices.ContainsFunc(y.Instances, func(i *discovery.Instance) bool { return i.ID == id })
 }
 
 func (y yield) has(want discovery.Instance) bool {
-	return slices.ContainsFunc(y.Instances, func(i discovery.Instance) bool { return i.ID == want.ID && text(i) == text(want) })
+	return slices.ContainsFunc(y.Instances, func(i *discovery.Instance) bool { return i.ID == want.ID && text(*i) == text(want) })
 }
 
 // is says whether y is Live and has these instances and no others, in any order.
 func (y yield) is(want ...discovery.Instance) bool {
-	return y.State == discovery.Live && y.err == nil && maps.Equal(texts(y.Instances), texts(want))
+	return y.State == discovery.Live && y.err == nil && maps.Equal(texts(y.Instances), texts(discovery.List(want...)))
 }
 
-func texts(instances []discovery.Instance) map[key]string {
+func texts(instances []*discovery.Instance) map[key]string {
 	m := make(map[key]string, len(instances))
 	for _, i := range instances {
-		m[key{i.Service, i.ID}] = text(i)
+		m[key{i.Service, i.ID}] = text(*i)
 	}
 	return m
 }

@@ -23,7 +23,7 @@ type instances struct {
 
 // entry is what one key says.
 type entry struct {
-	instance discovery.Instance
+	instance *discovery.Instance
 	refusal  error // why the record is skipped; nil: it is not
 	created  int64 // revision in which the key came into being
 	modified int64 // revision of this record
@@ -50,7 +50,8 @@ func (s *instances) put(kv *mvccpb.KeyValue, before entry) {
 	key := string(kv.Key)
 	now := entry{created: kv.CreateRevision, modified: kv.ModRevision}
 	if id, ok := lastSegment(s.prefix, key); ok {
-		now.instance, now.refusal = decode(s.service, id, kv)
+		instance, err := decode(s.service, id, kv)
+		now.instance, now.refusal = &instance, err
 	} else {
 		now.refusal = errors.New("key is not of the form instances/<service>/<id>")
 	}
@@ -75,7 +76,7 @@ func (s *instances) fill(snapshot *discovery.Snapshot) {
 			at[e.instance.Addr] = e
 		}
 	}
-	snapshot.Instances = make([]discovery.Instance, 0, len(at))
+	snapshot.Instances = make([]*discovery.Instance, 0, len(at))
 	for e := range maps.Values(at) {
 		snapshot.Instances = append(snapshot.Instances, e.instance)
 	}
