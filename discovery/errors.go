@@ -12,6 +12,14 @@ var ErrInvalid = errors.New("invalid")
 // Close.
 var ErrClosed = errors.New("discovery: closed")
 
+// ErrUnauthorized is wrapped by the error of a registry that understood and
+// refused: what is known stays in use, and it is asked again now and then.
+var ErrUnauthorized = errors.New("discovery: the registry refuses access")
+
+// ErrNoSpace is wrapped by the error of a registry that has no space left for
+// a registration. It passes when somebody makes room.
+var ErrNoSpace = errors.New("discovery: the registry has no space left")
+
 // FieldError says which field was bad, what it held and what is allowed. It
 // wraps [ErrInvalid].
 type FieldError struct {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -77,6 +78,15 @@ func (i Instance) Normalize(now time.Time) Instance {
 	return i
 }
 
+// Equal reports whether i and o say the same. Start times are compared as
+// moments.
+func (i *Instance) Equal(o *Instance) bool {
+	return i == o || i.ID == o.ID && i.Service == o.Service && i.Addr == o.Addr && i.Weight == o.Weight &&
+		i.Region == o.Region && i.Zone == o.Zone && i.Version == o.Version && i.Draining == o.Draining &&
+		i.BootID == o.BootID && i.StartedAt.Equal(o.StartedAt) &&
+		slices.Equal(i.Endpoints, o.Endpoints) && maps.Equal(i.Meta, o.Meta)
+}
+
 func isUnix(e Endpoint) bool {
 	_, ok := e.Unix()
 	return ok
@@ -104,7 +114,7 @@ func (i Instance) Validate() error {
 	if err := ValidateService(i.Service); err != nil {
 		return err
 	}
-	if !validID(i.ID) {
+	if !ValidID(i.ID) {
 		return &FieldError{Field: "Instance.ID", Value: i.ID, Allowed: "1 to 128 bytes of letters, digits and . _ - :"}
 	}
 	if err := validateAddr("Instance.Addr", i.Addr); err != nil {
@@ -165,7 +175,9 @@ func validText(s string) bool {
 	return true
 }
 
-func validID(id string) bool {
+// ValidID reports whether id can be the ID of an instance: 1 to 128 bytes of
+// letters, digits and . _ - :, neither "." nor "..".
+func ValidID(id string) bool {
 	if id == "" || len(id) > 128 || id == "." || id == ".." {
 		return false
 	}

@@ -3,6 +3,7 @@ package etcd
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"slices"
@@ -23,10 +24,11 @@ const (
 	DefaultTTL    = 15 * time.Second
 	MinTTL        = 10 * time.Second // four heartbeats and a reconnection fit in
 	MaxTTL        = 5 * time.Minute
-)
 
-// callTimeout bounds every single try of a call to etcd.
-const callTimeout = 2 * time.Second
+	DefaultMaxInstances = 10_000
+
+	mostInstances = 1_000_000
+)
 
 // Config says where etcd is and how records are kept there. Only
 // Client.Endpoints has no usable zero value.
@@ -49,6 +51,15 @@ type Config struct {
 	// TTL is how long the record of a process that died stays, from 10 s to
 	// 5 min; etcd counts in whole seconds. Zero means 15 s.
 	TTL time.Duration
+	// MaxInstances bounds how many instances of one service are kept, against
+	// a flood. What is above it is passed over, by every reader the same, and
+	// logged. Zero means 10000.
+	MaxInstances int
+	// Caller is the service in whose name this process calls others. It shows
+	// in etcd who watches which service, under the lease of the process. Empty
+	// means the first service that is registered here; a process that neither
+	// has a name nor registers is not shown, and needs no lease.
+	Caller string
 	// Logger is told of every change of state. Nil means slog.Default().
 	Logger *slog.Logger
 }
@@ -85,6 +96,12 @@ func (c Config) Validate() error {
 	}
 	if c.TTL != 0 && (c.TTL < MinTTL || c.TTL > MaxTTL) {
 		return &discovery.FieldError{Field: "Config.TTL", Value: c.TTL, Allowed: "0 (meaning " + DefaultTTL.String() + ") or " + MinTTL.String() + " to " + MaxTTL.String()}
+	}
+	if c.MaxInstances < 0 || c.MaxInstances > mostInstances {
+		return &discovery.FieldError{Field: "Config.MaxInstances", Value: c.MaxInstances, Allowed: fmt.Sprintf("0 (meaning %d) to %d", DefaultMaxInstances, mostInstances)}
+	}
+	if c.Caller != "" && discovery.ValidateService(c.Caller) != nil {
+		return &discovery.FieldError{Field: "Config.Caller", Value: c.Caller, Allowed: "empty or the name of a service: a lower-case DNS name"}
 	}
 	return nil
 }
@@ -136,6 +153,7 @@ func odd(c rune) bool {
 func (c Config) normalize() Config {
 	c.Prefix = cmp.Or(c.Prefix, DefaultPrefix)
 	c.TTL = cmp.Or(c.TTL, DefaultTTL)
+	c.MaxInstances = cmp.Or(c.MaxInstances, DefaultMaxInstances)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	c.Client = normalizeClient(c.Client)
 	return c

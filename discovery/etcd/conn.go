@@ -5,11 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
+
+	"github.com/fairlead-go/fairlead/discovery"
+)
+
+// Bounds of a single try of a call to etcd. One that answers slowly is given
+// more time, so that it is slow and not dead.
+const (
+	callTimeout = 2 * time.Second
+	longestCall = 4 * time.Second
 )
 
 // dialer makes an etcd client; it is clientv3.New outside tests.
@@ -20,24 +31,56 @@ type dialer func(clientv3.Config) (*clientv3.Client, error)
 type conn struct {
 	config     clientv3.Config
 	dial       dialer
+	members    members
 	client     *clientv3.Client // nil: none
 	unanswered int              // calls over client in a row
+	misses     int              // calls in a row without an answer, over any client
+	took       time.Duration    // the last call that was answered
 }
 
-// open returns the client. It may take as long as a call, where the client
-// begins with a password. ctx is the one that the client lives in.
+// newConn returns a conn that has not dialled yet.
+func newConn(config Config, dial dialer) conn {
+	return conn{config: config.Client, dial: dial, members: members{log: config.Logger, all: config.Client.Endpoints}}
+}
+
+// open returns the client, which lives until it is closed. It may take as long
+// as a call, where the client begins with a password.
 func (c *conn) open(ctx context.Context) (*clientv3.Client, error) {
-	if c.client != nil {
-		return c.client, nil
+	if c.client == nil {
+		config := c.config
+		config.Context = context.WithoutCancel(ctx)
+		client, err := c.dial(config)
+		if err != nil {
+			return nil, c.explain(err)
+		}
+		c.client = client
 	}
-	config := c.config
-	config.Context = ctx
-	client, err := c.dial(config)
+	c.members.restore(ctx, c.client)
+	return c.client, nil
+}
+
+// do makes one call that has to be over in time. Where the call is bounded
+// anyway, atMost says by what; 0: by nothing.
+func (c *conn) do(ctx context.Context, atMost time.Duration, call func(context.Context, *clientv3.Client) error) error {
+	client, err := c.open(ctx)
 	if err != nil {
-		return nil, c.explain(err)
+		return err
 	}
-	c.client = client
-	return client, nil
+	limited, cancel := context.WithTimeout(ctx, c.patience(atMost))
+	defer cancel()
+	began := time.Now()
+	err = call(limited, client)
+	return c.report(ctx, err, time.Since(began))
+}
+
+// patience is how long the next call may take: twice as long as the last one
+// took, and twice as long as the one that came to nothing.
+func (c *conn) patience(atMost time.Duration) time.Duration {
+	d := max(callTimeout, 2*c.took)
+	if atMost > 0 {
+		d = min(d, atMost)
+	}
+	return min(d<<min(c.misses, 2), longestCall)
 }
 
 // report takes the outcome of a call over the client and returns it with what
@@ -46,16 +89,25 @@ func (c *conn) open(ctx context.Context) (*clientv3.Client, error) {
 // makes another: the connection may be half open, which its own pings find out
 // only after 13 s, too late for a lease. A connection that is down is left
 // alone, since it is being made anew as it is.
-func (c *conn) report(err error) error {
+func (c *conn) report(ctx context.Context, err error, took time.Duration) error {
 	if !timedOut(err) {
-		c.unanswered = 0
-		return err
+		c.unanswered, c.misses = 0, 0
+		if err == nil {
+			c.took = took
+		}
+		return named(err)
 	}
 	err = c.explain(err)
+	if ctx.Err() != nil {
+		return err // the caller's doing
+	}
 	c.unanswered++
+	c.misses++
 	if state, known := c.state(); c.unanswered >= 2 && (!known || state == connectivity.Ready) {
 		c.close()
+		return err
 	}
+	c.members.avoid(ctx, c.client)
 	return err
 }
 
@@ -85,4 +137,23 @@ func (c *conn) close() {
 
 func timedOut(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || status.Code(err) == codes.DeadlineExceeded
+}
+
+// isForbidden reports whether etcd understood and refused.
+func isForbidden(err error) bool {
+	return errors.Is(err, rpctypes.ErrPermissionDenied) || errors.Is(err, rpctypes.ErrUserEmpty) ||
+		errors.Is(err, rpctypes.ErrAuthFailed) || errors.Is(err, rpctypes.ErrInvalidAuthToken)
+}
+
+// named adds the name that callers know an error of etcd by.
+func named(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case isForbidden(err):
+		return fmt.Errorf("%w: %w", discovery.ErrUnauthorized, err)
+	case errors.Is(err, rpctypes.ErrNoSpace):
+		return fmt.Errorf("%w: %w", discovery.ErrNoSpace, err)
+	}
+	return err
 }

@@ -31,6 +31,8 @@ type fake struct {
 	leases    map[int64]lease
 	calls     []call
 	clients   int
+	asked     int  // for progress
+	swallow   bool // puts are confirmed and not made
 	changed   broadcast
 }
 
@@ -65,9 +67,13 @@ func (f *fake) dial(clientv3.Config) (*clientv3.Client, error) {
 	return c, nil
 }
 
+func (f *fake) conn(log *slog.Logger) conn {
+	return newConn(Config{Client: clientv3.Config{Endpoints: []string{"fake:2379"}}, Logger: log}, f.dial)
+}
+
 func (f *fake) supervisor(t *testing.T) *supervisor {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	return startSupervisor(conn{config: clientv3.Config{Endpoints: []string{"fake:2379"}}, dial: f.dial}, keys{prefix: DefaultPrefix}, DefaultTTL, log)
+	return newSupervisor(f.conn(log), keys{prefix: DefaultPrefix}, DefaultTTL, "", log)
 }
 
 // arrive takes note of a call and holds it up as the test wants.
@@ -257,43 +263,127 @@ func (k fakeKV) Put(ctx context.Context, in *pb.PutRequest, _ ...grpc.CallOption
 	return &pb.PutResponse{Header: f.headerLocked()}, nil
 }
 
-// Txn knows the two that this package makes: delete a key that is ours, and
-// create a key.
+// Txn arrives as one call per operation in it that this package makes: a put, a
+// delete, a check of one key, or the epoch.
 func (k fakeKV) Txn(ctx context.Context, in *pb.TxnRequest, _ ...grpc.CallOption) (*pb.TxnResponse, error) {
 	f := k.fake
-	guard, then := in.Compare[0], in.Success[0]
-	key, op := string(guard.Key), "epoch"
-	if then.GetRequestDeleteRange() != nil {
-		op = "delete"
-	}
-	if err := f.arrive(ctx, op, key, 0); err != nil {
-		return nil, err
+	for _, c := range calls(in) {
+		if err := f.arrive(ctx, c.op, c.key, 0); err != nil {
+			return nil, err
+		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.expireLocked()
-	kv := f.keys[key]
-	if kv == nil {
-		kv = &mvccpb.KeyValue{}
+	for _, put := range f.putsLocked(in) {
+		if _, ok := f.leases[put.Lease]; put.Lease != 0 && !ok {
+			return nil, rpctypes.ErrGRPCLeaseNotFound
+		}
 	}
-	r := &pb.TxnResponse{Header: f.headerLocked()}
-	switch guard.Target {
-	case pb.Compare_LEASE:
-		r.Succeeded = kv.Lease == guard.GetLease()
-	case pb.Compare_CREATE:
-		r.Succeeded = kv.CreateRevision == guard.GetCreateRevision()
-	}
-	if !r.Succeeded {
-		return r, nil
-	}
-	if op == "delete" {
-		f.deleteLocked(string(then.GetRequestDeleteRange().Key))
-	} else {
-		put := then.GetRequestPut()
-		f.revision++
-		f.putLocked(string(put.Key), string(put.Value), put.Lease)
-	}
+	before := f.revision
+	r := f.txnLocked(in, before+1)
 	return r, nil
+}
+
+// calls names what a transaction is for.
+func calls(in *pb.TxnRequest) []call {
+	var all []call
+	for _, op := range in.Success {
+		switch {
+		case op.GetRequestTxn() != nil:
+			all = append(all, calls(op.GetRequestTxn())...)
+		case op.GetRequestDeleteRange() != nil:
+			all = append(all, call{op: "delete", key: string(op.GetRequestDeleteRange().Key)})
+		case op.GetRequestPut() != nil && strings.HasSuffix(string(op.GetRequestPut().Key), "epoch"):
+			all = append(all, call{op: "epoch", key: string(op.GetRequestPut().Key)})
+		case op.GetRequestPut() != nil:
+			all = append(all, call{op: "put", key: string(op.GetRequestPut().Key)})
+		case op.GetRequestRange() != nil && len(in.Success) == 1 || len(in.Compare) == 0:
+			all = append(all, call{op: "get", key: string(op.GetRequestRange().Key)})
+		}
+	}
+	return all
+}
+
+func (f *fake) holdsLocked(in *pb.TxnRequest) bool {
+	for _, guard := range in.Compare {
+		kv := f.keys[string(guard.Key)]
+		if kv == nil {
+			kv = &mvccpb.KeyValue{}
+		}
+		switch guard.Target {
+		case pb.Compare_LEASE:
+			if kv.Lease != guard.GetLease() {
+				return false
+			}
+		case pb.Compare_CREATE:
+			if kv.CreateRevision != guard.GetCreateRevision() {
+				return false
+			}
+		case pb.Compare_MOD:
+			if kv.ModRevision != guard.GetModRevision() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// putsLocked returns the puts that would be made.
+func (f *fake) putsLocked(in *pb.TxnRequest) []*pb.PutRequest {
+	ops := in.Failure
+	if f.holdsLocked(in) {
+		ops = in.Success
+	}
+	var all []*pb.PutRequest
+	for _, op := range ops {
+		if put := op.GetRequestPut(); put != nil {
+			all = append(all, put)
+		} else if txn := op.GetRequestTxn(); txn != nil {
+			all = append(all, f.putsLocked(txn)...)
+		}
+	}
+	return all
+}
+
+// txnLocked makes all changes at one revision.
+func (f *fake) txnLocked(in *pb.TxnRequest, revision int64) *pb.TxnResponse {
+	r := &pb.TxnResponse{Succeeded: f.holdsLocked(in)}
+	ops := in.Failure
+	if r.Succeeded {
+		ops = in.Success
+	}
+	for _, op := range ops {
+		answer := &pb.ResponseOp{}
+		switch {
+		case op.GetRequestTxn() != nil:
+			answer.Response = &pb.ResponseOp_ResponseTxn{ResponseTxn: f.txnLocked(op.GetRequestTxn(), revision)}
+		case op.GetRequestPut() != nil:
+			put := op.GetRequestPut()
+			f.revision = revision
+			if f.swallow {
+				answer.Response = &pb.ResponseOp_ResponsePut{ResponsePut: &pb.PutResponse{}}
+				break
+			}
+			f.putLocked(string(put.Key), string(put.Value), put.Lease)
+			answer.Response = &pb.ResponseOp_ResponsePut{ResponsePut: &pb.PutResponse{}}
+		case op.GetRequestDeleteRange() != nil:
+			if key := string(op.GetRequestDeleteRange().Key); f.keys[key] != nil {
+				f.revision = revision - 1 // deleteLocked takes the next
+				f.deleteLocked(key)
+			}
+			answer.Response = &pb.ResponseOp_ResponseDeleteRange{ResponseDeleteRange: &pb.DeleteRangeResponse{}}
+		case op.GetRequestRange() != nil:
+			read := &pb.RangeResponse{}
+			if kv := f.keys[string(op.GetRequestRange().Key)]; kv != nil {
+				read.Kvs = append(read.Kvs, kv)
+			}
+			answer.Response = &pb.ResponseOp_ResponseRange{ResponseRange: read}
+		}
+		r.Responses = append(r.Responses, answer)
+	}
+	r.Header = f.headerLocked()
+	return r
 }
 
 type fakeLease struct {
@@ -366,6 +456,19 @@ type fakeWatcher struct {
 
 func (w fakeWatcher) Close() error { return nil }
 
+// RequestProgress makes each watch say that it is there, unless intercept
+// fails the call.
+func (w fakeWatcher) RequestProgress(ctx context.Context) error {
+	if err := w.fake.arrive(ctx, "progress", "", 0); err != nil {
+		return err
+	}
+	w.fake.mu.Lock()
+	defer w.fake.mu.Unlock()
+	w.fake.asked++
+	w.fake.changed.tell()
+	return nil
+}
+
 // Watch closes its channel without a word when intercept fails the call.
 func (w fakeWatcher) Watch(ctx context.Context, prefix string, opts ...clientv3.OpOption) clientv3.WatchChan {
 	f, next := w.fake, clientv3.OpGet(prefix, opts...).Rev()
@@ -375,8 +478,13 @@ func (w fakeWatcher) Watch(ctx context.Context, prefix string, opts ...clientv3.
 		if f.arrive(ctx, "watch", prefix, next) != nil {
 			return
 		}
+		f.mu.Lock()
+		asked := f.asked
+		f.mu.Unlock()
 		for {
 			f.mu.Lock()
+			wanted := f.asked != asked
+			asked = f.asked
 			r := clientv3.WatchResponse{Header: f.headerLocked()}
 			if next <= f.compacted {
 				r.Canceled, r.CompactRevision = true, f.compacted
@@ -389,7 +497,7 @@ func (w fakeWatcher) Watch(ctx context.Context, prefix string, opts ...clientv3.
 			next = f.revision + 1
 			changed := f.changed.next()
 			f.mu.Unlock()
-			if r.Canceled || len(r.Events) > 0 {
+			if r.Canceled || len(r.Events) > 0 || wanted {
 				select {
 				case ch <- r:
 				case <-ctx.Done():

@@ -17,7 +17,9 @@ import (
 var errDown = errors.New("down")
 
 func ordersFeed(log *bytes.Buffer, heard time.Time) *feed {
-	return newFeed("orders", DefaultPrefix+"instances/orders/", slog.New(slog.NewTextHandler(log, nil)), func() time.Time { return heard })
+	f := newFeed(keys{prefix: DefaultPrefix}, "orders", DefaultMaxInstances, slog.New(slog.NewTextHandler(log, nil)), func() time.Time { return heard })
+	overrideSink{f}.replace(nil, 1)
+	return f
 }
 
 func TestFeedKeepsTheListThroughTrouble(t *testing.T) {
@@ -76,11 +78,11 @@ func TestFeedAppliesARevisionAsOne(t *testing.T) {
 	f.replace([]*mvccpb.KeyValue{a}, 7)
 	before := f.latest()
 	f.apply([]*clientv3.Event{(*clientv3.Event)(gone(a)), (*clientv3.Event)(put(b))}, 8)
+	<-before.outdated
 	after := f.latest()
 	if after.version != before.version+1 || ids(after.snapshot) != "b" || after.snapshot.Revision != 8 {
 		t.Errorf("one transaction makes %d versions and %q", after.version-before.version, ids(after.snapshot))
 	}
-	<-before.outdated
 	if ids(before.snapshot) != "a" {
 		t.Error("a snapshot that was handed out has changed")
 	}

@@ -17,16 +17,16 @@ import (
 type history struct {
 	revision int64  // 0: unknown
 	epoch    string // value and create revision of the epoch key; "": there is none
+	denied   bool   // reading it is forbidden; nothing is known then
+	keys     int    // that were listed then, as a hint
 }
 
 // readHistory is one linearizable read, thus also the proof that etcd answers
 // and has a leader.
 func readHistory(ctx context.Context, kv clientv3.KV, epochKey string) (history, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
 	r, err := kv.Get(ctx, epochKey)
 	if errors.Is(err, rpctypes.ErrPermissionDenied) {
-		return history{}, nil // etcd answers, but not this; be it so
+		return history{denied: true}, nil // etcd answers, but not this; be it so
 	}
 	if err != nil {
 		return history{}, err
@@ -46,14 +46,12 @@ func (h history) contradicts(old history) bool {
 // unchanged reports whether h proves that nothing was written since old. No
 // epoch, no proof.
 func (h history) unchanged(old history) bool {
-	return h.epoch != "" && h == old
+	return h.epoch != "" && h.epoch == old.epoch && h.revision == old.revision
 }
 
 // beginHistory creates the epoch key where there is none. Whoever is not
 // allowed to leaves it to others.
 func beginHistory(ctx context.Context, kv clientv3.KV, epochKey string) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
 	_, err := kv.Txn(ctx).
 		If(clientv3.Compare(clientv3.CreateRevision(epochKey), "=", 0)).
 		Then(clientv3.OpPut(epochKey, discovery.NewID())).

@@ -31,7 +31,7 @@ func gone(kv *mvccpb.KeyValue) *mvccpb.Event {
 }
 
 func orders(log *slog.Logger) *instances {
-	return &instances{service: "orders", prefix: DefaultPrefix + "instances/orders/", log: log}
+	return newInstances("orders", DefaultPrefix+"instances/orders/", DefaultMaxInstances, log)
 }
 
 func (s *instances) snapshot() discovery.Snapshot {

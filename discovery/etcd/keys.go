@@ -13,6 +13,15 @@ func (k keys) service(name string) string { return k.prefix + "instances/" + nam
 
 func (k keys) instance(service, id string) string { return k.service(service) + id }
 
+// overrides is the prefix of what operators say of a service's instances.
+func (k keys) overrides(service string) string { return k.prefix + "overrides/" + service + "/" }
+
+func (k keys) override(service, id string) string { return k.overrides(service) + id }
+
+// client is the key under which the process with an ID says that it calls a
+// service.
+func (k keys) client(callee, id string) string { return k.prefix + "clients/" + callee + "/" + id }
+
 // epoch is the key of the value that tells one store from another.
 func (k keys) epoch() string { return k.prefix + "epoch" }
 

@@ -9,24 +9,26 @@ import (
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/fairlead-go/fairlead/discovery"
 )
 
 // grant obtains a lease.
 func (s *supervisor) grant(ctx context.Context) {
-	client, err := s.conn.open(ctx)
 	var lease *clientv3.LeaseGrantResponse
-	if err == nil {
-		call, cancel := context.WithTimeout(ctx, callTimeout)
-		lease, err = client.Grant(call, int64(math.Ceil(s.ttl.Seconds())))
-		cancel()
-		err = s.conn.report(err)
-	}
+	err := s.conn.do(ctx, 0, func(ctx context.Context, client *clientv3.Client) (err error) {
+		lease, err = client.Grant(ctx, int64(math.Ceil(s.ttl.Seconds())))
+		return err
+	})
 	if err != nil {
 		s.leaseFailed(err)
 		return
 	}
 	s.leaseConfirmed(lease.ID)
-	if err := s.conn.report(beginHistory(ctx, client, s.keys.epoch())); err != nil {
+	err = s.conn.do(ctx, 0, func(ctx context.Context, client *clientv3.Client) error {
+		return beginHistory(ctx, client, s.keys.epoch())
+	})
+	if err != nil {
 		// The next grant, here or elsewhere, makes up for it. Until then lists
 		// are read anew more often than need be.
 		s.log.Debug("epoch not written", "error", err)
@@ -37,13 +39,10 @@ func (s *supervisor) grant(ctx context.Context) {
 // would try for ever. It is not the client's own stream of renewals, which
 // ends without saying why, or not at all.
 func (s *supervisor) heartbeat(ctx context.Context) {
-	client, err := s.conn.open(ctx)
-	if err == nil {
-		call, cancel := context.WithTimeout(ctx, min(callTimeout, s.ttl/6))
-		_, err = client.KeepAliveOnce(call, s.lease) // run alone writes s.lease
-		cancel()
-		err = s.conn.report(err)
-	}
+	err := s.conn.do(ctx, s.ttl/6, func(ctx context.Context, client *clientv3.Client) error {
+		_, err := client.KeepAliveOnce(ctx, s.lease) // run alone writes s.lease
+		return err
+	})
 	switch {
 	case errors.Is(err, rpctypes.ErrLeaseNotFound):
 		s.leaseLost(err)
@@ -67,11 +66,10 @@ func (s *supervisor) leaseConfirmed(lease clientv3.LeaseID) {
 	s.due = now.Add(between(s.ttl/4*9/10, s.ttl/4*11/10))
 	if s.trouble != nil {
 		s.trouble = nil
-		for _, r := range s.registrations {
-			r.due = time.Time{} // the record may have gone meanwhile
+		for _, h := range s.holdings {
+			h.due = time.Time{} // the value may have gone meanwhile
 		}
 	}
-	s.changed.tell()
 }
 
 // leaseFailed takes note that etcd did not do what was asked. Whether it still
@@ -83,17 +81,15 @@ func (s *supervisor) leaseFailed(err error) {
 	defer s.mu.Unlock()
 	s.trouble = err
 	s.due = now.Add(s.pause.NextBackOff())
-	if s.lease != 0 && age(s.beat, now) > s.ttl {
-		err = fmt.Errorf("no heartbeat for %s: %w", age(s.beat, now).Round(time.Second), err)
-		for _, r := range s.registrations {
-			r.seenLocked(false, now)
-			r.trouble = err
-		}
+	if errors.Is(err, discovery.ErrUnauthorized) {
+		s.due = now.Add(between(forbiddenPause, forbiddenPause*6/5))
 	}
-	s.changed.tell()
+	if s.lease != 0 && age(s.beat, now) > s.ttl {
+		s.doubtLocked(fmt.Errorf("no heartbeat for %s: %w", age(s.beat, now).Round(time.Second), err), now)
+	}
 }
 
-// leaseLost takes note that the lease is gone, and all records with it. Many
+// leaseLost takes note that the lease is gone, and all values with it. Many
 // may have lost theirs in the same moment, thus the jitter.
 func (s *supervisor) leaseLost(err error) {
 	now := time.Now()
@@ -101,10 +97,20 @@ func (s *supervisor) leaseLost(err error) {
 	defer s.mu.Unlock()
 	s.lease = 0
 	s.due = now.Add(between(0, time.Second))
-	for _, r := range s.registrations {
-		r.forgottenLocked(err, now)
+	for _, h := range s.holdings {
+		h.lostLocked(err, now)
+		h.seen = 0
+		h.changed.tell()
 	}
-	s.changed.tell()
+}
+
+// doubtLocked takes note that nobody can be said to see what is held.
+func (s *supervisor) doubtLocked(why error, now time.Time) {
+	for _, h := range s.holdings {
+		h.heldLocked(false, now)
+		h.trouble = why
+		h.changed.tell()
+	}
 }
 
 // age measures by both clocks: the monotonic one stands still while the

@@ -8,13 +8,17 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/connectivity"
+
+	"github.com/fairlead-go/fairlead/discovery"
 )
 
 var (
 	errDisconnected = errors.New("connection to etcd lost")
 	errOtherHistory = errors.New("etcd lost its history: it was wiped or restored")
+	errRenewed      = errors.New("the connection to etcd is made anew")
 )
 
 // link is the connection that lists and watches go over, and the knowledge
@@ -24,6 +28,9 @@ type link struct {
 	epoch string
 	log   *slog.Logger
 	pause *backoff.ExponentialBackOff // owned by run
+	// turn is held by whoever reads: however many services are listed, one
+	// read is under way, so that an etcd that is slow is not buried.
+	turn chan struct{}
 
 	mu      sync.Mutex // guards all below
 	session *session   // nil while etcd does not answer
@@ -35,12 +42,16 @@ type link struct {
 
 // session is a stretch of time during which etcd answers.
 type session struct {
-	client *clientv3.Client
-	ctx    context.Context // done when the session is over; its cause says why
+	client   *clientv3.Client
+	ctx      context.Context // done when the session is over; its cause says why
+	end      context.CancelCauseFunc
+	began    time.Time
+	history  history       // as it was when the session began
+	patience time.Duration // that reads need
 }
 
 func newLink(c conn, epochKey string, log *slog.Logger) *link {
-	return &link{conn: c, epoch: epochKey, log: log, pause: newBackoff(250*time.Millisecond, 2*time.Second)}
+	return &link{conn: c, epoch: epochKey, log: log, pause: newBackoff(250*time.Millisecond, 2*time.Second), turn: make(chan struct{}, 1)}
 }
 
 // current returns the session, or nil and why there is none, and a channel
@@ -58,45 +69,69 @@ func (l *link) lastHeard() time.Time {
 	return l.heard
 }
 
+// renew ends the session and begins another over a new connection: after a
+// long sleep the old one may be gone without a word.
+func (l *link) renew(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.session != nil && l.session.began.Before(now) {
+		l.session.end(errRenewed)
+	}
+}
+
 // run holds one session after the other until ctx is done. The registry owns
 // it and waits for it.
 func (l *link) run(ctx context.Context) {
 	defer l.conn.close()
 	for ctx.Err() == nil {
 		err := l.hold(ctx)
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return
+		case errors.Is(err, errRenewed):
+			l.conn.close()
+			l.over(nil)
+			continue
+		case errors.Is(err, discovery.ErrUnauthorized):
+			l.conn.close() // perhaps another token helps
 		}
-		l.lost(err)
-		l.rest(ctx)
+		if first := l.over(err); first {
+			l.log.Warn("etcd does not answer", "endpoints", l.conn.config.Endpoints, "error", err)
+		}
+		l.rest(ctx, err)
 	}
 }
 
 // hold opens a session, as soon as etcd has proved that it answers, and
 // returns when it is over.
 func (l *link) hold(ctx context.Context) error {
-	client, err := l.conn.open(ctx)
+	h, err := l.prove(ctx)
 	if err != nil {
 		return err
 	}
-	// Without the patience of the client's own calls: these wait for a
-	// connection until their time is up and then cannot tell what was wrong.
-	kv := clientv3.NewKVFromKVClient(clientv3.RetryKVClient(client), nil)
-	h, err := readHistory(ctx, kv, l.epoch)
-	if err := l.conn.report(err); err != nil {
-		return err
-	}
+	client := l.conn.client
 	ctx, end := context.WithCancelCause(ctx)
-	l.begin(&session{client: client, ctx: ctx})
-	err = l.guard(ctx, client, kv, h)
+	l.begin(&session{client: client, ctx: ctx, end: end, history: h, patience: l.conn.patience(0)})
+	err = l.guard(ctx, client, h)
 	end(err)
 	return err
+}
+
+// prove reads the history, which is the proof that etcd answers. It does so
+// without the patience of the client's own calls: these wait for a connection
+// until their time is up and then cannot tell what was wrong.
+func (l *link) prove(ctx context.Context) (h history, err error) {
+	err = l.conn.do(ctx, 0, func(ctx context.Context, client *clientv3.Client) error {
+		h, err = readHistory(ctx, clientv3.NewKVFromKVClient(clientv3.RetryKVClient(client), nil), l.epoch)
+		return err
+	})
+	return h, err
 }
 
 // guard returns when etcd can no longer be trusted to answer: at once when the
 // connection breaks, else when two reads in a row stay without an answer, of
 // which there is one every 24 to 30 s.
-func (l *link) guard(ctx context.Context, client *clientv3.Client, kv clientv3.KV, last history) error {
+func (l *link) guard(ctx context.Context, client *clientv3.Client, last history) error {
 	for failed := false; ; {
 		if !failed {
 			wait, cancel := context.WithTimeout(ctx, between(24*time.Second, 30*time.Second))
@@ -109,10 +144,13 @@ func (l *link) guard(ctx context.Context, client *clientv3.Client, kv clientv3.K
 				return errDisconnected
 			}
 		}
-		h, err := readHistory(ctx, kv, l.epoch)
-		if err := l.conn.report(err); err != nil {
-			if failed || ctx.Err() != nil {
-				return err
+		h, err := l.prove(ctx)
+		if l.conn.client != client && err == nil {
+			return errDisconnected // it was replaced
+		}
+		if err != nil {
+			if failed || ctx.Err() != nil || l.conn.client != client {
+				return because(ctx, err)
 			}
 			failed = true
 			continue
@@ -121,10 +159,23 @@ func (l *link) guard(ctx context.Context, client *clientv3.Client, kv clientv3.K
 		if h.contradicts(last) {
 			return errOtherHistory
 		}
+		if h.denied && !last.denied {
+			return discovery.ErrUnauthorized // lists may be forbidden now, too, though watches go on
+		}
 		last = h
 		l.mu.Lock()
 		l.heard = time.Now()
 		l.mu.Unlock()
+		l.ask(ctx, client)
+	}
+}
+
+// ask lets the watches prove that they still hear: etcd sends a word to each.
+func (l *link) ask(ctx context.Context, client *clientv3.Client) {
+	ctx, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), callTimeout)
+	defer cancel()
+	if err := client.RequestProgress(ctx); err != nil {
+		l.log.Debug("watches were not asked for progress", "error", err)
 	}
 }
 
@@ -132,29 +183,34 @@ func (l *link) begin(s *session) {
 	l.pause.Reset()
 	l.mu.Lock()
 	now := time.Now()
+	s.began = now
+	back := l.err != nil || l.since.IsZero()
 	l.session, l.err, l.since, l.heard = s, nil, now, now
 	l.changed.tell()
 	l.mu.Unlock()
-	l.log.Info("etcd answers", "endpoints", l.conn.config.Endpoints)
+	if back {
+		l.log.Info("etcd answers", "endpoints", l.conn.config.Endpoints)
+	}
 }
 
-func (l *link) lost(err error) {
+// over takes note that there is no session. It reports whether that is news.
+func (l *link) over(err error) (first bool) {
 	l.mu.Lock()
-	first := l.err == nil
-	if first {
+	defer l.mu.Unlock()
+	if first = l.err == nil && err != nil; first {
 		l.since = time.Now()
 	}
 	l.session, l.err = nil, err
 	l.changed.tell()
-	l.mu.Unlock()
-	if first {
-		l.log.Warn("etcd does not answer", "endpoints", l.conn.config.Endpoints, "error", err)
-	}
+	return first
 }
 
 // rest waits a while, or until the connection looks different.
-func (l *link) rest(ctx context.Context) {
+func (l *link) rest(ctx context.Context, why error) {
 	d := l.pause.NextBackOff()
+	if errors.Is(why, discovery.ErrUnauthorized) {
+		d = between(forbiddenPause, forbiddenPause*6/5)
+	}
 	if l.conn.client == nil {
 		sleep(ctx, d)
 		return
@@ -163,4 +219,58 @@ func (l *link) rest(ctx context.Context) {
 	defer cancel()
 	c := l.conn.client.ActiveConnection()
 	c.WaitForStateChange(ctx, c.GetState())
+}
+
+// read reads the history over a session's client when it is its turn.
+func (l *link) read(ctx context.Context, s *session) (history, error) {
+	done, err := l.wait(ctx)
+	if err != nil {
+		return history{}, err
+	}
+	defer done()
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	return readHistory(ctx, s.client, l.epoch)
+}
+
+// list reads all keys below prefix as they were at one revision, page by page,
+// each when it is its turn.
+func (l *link) list(ctx context.Context, s *session, prefix string) ([]*mvccpb.KeyValue, int64, error) {
+	var all []*mvccpb.KeyValue
+	from, end := prefix, clientv3.GetPrefixRangeEnd(prefix)
+	for revision := int64(0); ; {
+		page, err := l.page(ctx, s, from, end, revision)
+		if err != nil {
+			return nil, 0, named(err)
+		}
+		if revision == 0 {
+			revision = page.Header.Revision
+		}
+		all = append(all, page.Kvs...)
+		if !page.More || len(page.Kvs) == 0 {
+			return all, revision, nil
+		}
+		from = string(page.Kvs[len(page.Kvs)-1].Key) + "\x00"
+	}
+}
+
+func (l *link) page(ctx context.Context, s *session, from, end string, revision int64) (*clientv3.GetResponse, error) {
+	done, err := l.wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	return s.client.Get(ctx, from, clientv3.WithRange(end), clientv3.WithLimit(pageSize), clientv3.WithRev(revision))
+}
+
+// wait waits for the turn to read.
+func (l *link) wait(ctx context.Context) (done func(), err error) {
+	select {
+	case l.turn <- struct{}{}:
+		return func() { <-l.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }

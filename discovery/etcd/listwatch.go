@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -15,11 +16,18 @@ const (
 	// restTime is how long a watch must have stood for the pauses between
 	// watches to begin small again.
 	restTime = 10 * time.Second
+	// stallTime is how long a watch that answers when it is asked may be
+	// silent. It is asked every 24 to 30 s.
+	stallTime = 65 * time.Second
+	// forbiddenPause is how long somebody waits whom etcd has forbidden what he
+	// asked for, up to a fifth more.
+	forbiddenPause = 30 * time.Second
 )
 
 var (
 	errRelist     = errors.New("time to list again")
 	errWatchEnded = errors.New("etcd ended the watch")
+	errStalled    = errors.New("the watch has fallen silent")
 )
 
 // sink is told what stands below a prefix, by one goroutine.
@@ -42,14 +50,25 @@ type sink interface {
 // wiped can leave the sink with what is no longer true.
 type listWatch struct {
 	prefix string // ends in a slash
-	epoch  string // key of the epoch
 	link   *link
 	sink   sink
+	phase  atomic.Int32 // what it is doing, for people
 
 	// Owned by run.
-	seen  history // what the sink was told last; revision 0: nothing
+	seen  history  // what the sink was told last; revision 0: nothing
+	since *session // in which that was; nil: an earlier one
 	lists int
 }
+
+// What a listWatch may be doing.
+const (
+	waiting int32 = iota // for etcd to answer
+	listing
+	watching
+	forbidden
+)
+
+var phases = [...]string{"waiting", "listing", "watching", "unauthorised"}
 
 // run ends with ctx.
 func (w *listWatch) run(ctx context.Context) {
@@ -57,6 +76,7 @@ func (w *listWatch) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		s, changed, err := w.link.current()
 		if s == nil {
+			w.phase.Store(waiting)
 			if err != nil {
 				w.sink.trouble(err)
 			}
@@ -71,8 +91,16 @@ func (w *listWatch) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if errors.Is(err, errRenewed) {
+			continue
+		}
 		if !errors.Is(err, errRelist) && !errors.Is(err, rpctypes.ErrCompacted) { // in these two etcd can be heard well
 			w.sink.trouble(err)
+		}
+		if isForbidden(err) {
+			w.phase.Store(forbidden)
+			sleep(ctx, between(forbiddenPause, forbiddenPause*6/5))
+			continue
 		}
 		if time.Since(began) > restTime {
 			pause.Reset()
@@ -87,26 +115,39 @@ func (w *listWatch) follow(ctx context.Context, s *session) error {
 	defer cancel(nil)
 	defer context.AfterFunc(s.ctx, func() { cancel(context.Cause(s.ctx)) })()
 
-	h, err := readHistory(ctx, s.client, w.epoch)
-	if err != nil {
-		return because(ctx, err)
+	w.phase.Store(listing)
+	// What etcd said when the session began is good for one look at it.
+	h := s.history
+	if w.since == s {
+		var err error
+		if h, err = w.link.read(ctx, s); err != nil {
+			return because(ctx, err)
+		}
 	}
+	w.since = s
 	if h.unchanged(w.seen) {
 		w.sink.apply(nil, w.seen.revision)
 		return because(ctx, w.watch(ctx, s.client))
 	}
 	if w.lists > 0 {
 		// Many lost the same etcd at the same moment and all come to list.
-		sleep(ctx, between(0, time.Second))
+		sleep(ctx, between(0, herd(w.seen.keys)))
 	}
-	all, revision, err := list(ctx, s.client, w.prefix)
+	all, revision, err := w.link.list(ctx, s, w.prefix)
 	if err != nil {
 		return because(ctx, err)
 	}
 	w.lists++
-	w.seen = history{revision: revision, epoch: h.epoch}
+	w.seen = history{revision: revision, epoch: h.epoch, keys: len(all)}
 	w.sink.replace(all, revision)
 	return because(ctx, w.watch(ctx, s.client))
+}
+
+// herd is the time over which those who come back at the same moment are
+// spread: a second, and with large services, which have many clients, up to
+// five.
+func herd(keys int) time.Duration {
+	return min(max(time.Second, time.Duration(keys)*time.Millisecond), 5*time.Second)
 }
 
 // because prefers the reason for which ctx was cancelled to what a cancelled
@@ -125,43 +166,33 @@ func (w *listWatch) watch(ctx context.Context, watcher clientv3.Watcher) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, between(4*time.Minute, 6*time.Minute), errRelist)
 	defer cancel()
 	// A member that lost its leader ends the watch instead of falling silent.
-	for r := range watcher.Watch(clientv3.WithRequireLeader(ctx), w.prefix, clientv3.WithPrefix(), clientv3.WithRev(w.seen.revision+1)) {
-		if err := r.Err(); err != nil {
-			return because(ctx, err)
+	watch := watcher.Watch(clientv3.WithRequireLeader(ctx), w.prefix, clientv3.WithPrefix(), clientv3.WithRev(w.seen.revision+1))
+	w.phase.Store(watching)
+	stalled := time.NewTimer(stallTime)
+	defer stalled.Stop()
+	for answers := false; ; { // an etcd proxy does not answer a watch that asks
+		select {
+		case r, open := <-watch:
+			if !open {
+				return because(ctx, errWatchEnded)
+			}
+			if err := r.Err(); err != nil {
+				return because(ctx, named(err))
+			}
+			answers = answers || r.IsProgressNotify()
+			stalled.Reset(stallTime)
+			if len(r.Events) == 0 {
+				continue
+			}
+			// Not the revision in the header: it may run ahead of the events
+			// that a watch which catches up is given in portions.
+			w.seen.revision = r.Events[len(r.Events)-1].Kv.ModRevision
+			w.sink.apply(r.Events, w.seen.revision)
+		case <-stalled.C:
+			if answers {
+				return errStalled
+			}
+			stalled.Reset(stallTime)
 		}
-		if len(r.Events) == 0 {
-			continue
-		}
-		// Not the revision in the header: it may run ahead of the events that
-		// a watch which catches up is given in portions.
-		w.seen.revision = r.Events[len(r.Events)-1].Kv.ModRevision
-		w.sink.apply(r.Events, w.seen.revision)
 	}
-	return because(ctx, errWatchEnded)
-}
-
-// list reads all keys below prefix as they were at one revision, page by page.
-func list(ctx context.Context, kv clientv3.KV, prefix string) ([]*mvccpb.KeyValue, int64, error) {
-	var all []*mvccpb.KeyValue
-	from, end := prefix, clientv3.GetPrefixRangeEnd(prefix)
-	for revision := int64(0); ; {
-		page, err := getPage(ctx, kv, from, end, revision)
-		if err != nil {
-			return nil, 0, err
-		}
-		if revision == 0 {
-			revision = page.Header.Revision
-		}
-		all = append(all, page.Kvs...)
-		if !page.More || len(page.Kvs) == 0 {
-			return all, revision, nil
-		}
-		from = string(page.Kvs[len(page.Kvs)-1].Key) + "\x00"
-	}
-}
-
-func getPage(ctx context.Context, kv clientv3.KV, from, end string, revision int64) (*clientv3.GetResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	return kv.Get(ctx, from, clientv3.WithRange(end), clientv3.WithLimit(pageSize), clientv3.WithRev(revision))
 }

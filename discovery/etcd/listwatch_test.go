@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -90,12 +91,12 @@ type scene struct {
 // listWatching runs a listWatch of the keys below p/ until the test ends. The
 // store has an epoch. There is no connection yet.
 func listWatching(t *testing.T) *scene {
-	s := &scene{fake: newFake(), notes: &notes{}, link: &link{}}
+	s := &scene{fake: newFake(), notes: &notes{}, link: newLink(conn{}, "meta/epoch", slog.New(slog.DiscardHandler))}
 	s.put("meta/epoch", "one", 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	t.Cleanup(func() { cancel(); <-done })
-	w := &listWatch{prefix: "p/", epoch: "meta/epoch", link: s.link, sink: s.notes}
+	w := &listWatch{prefix: "p/", link: s.link, sink: s.notes}
 	go func() {
 		defer close(done)
 		w.run(ctx)
@@ -107,9 +108,16 @@ func (s *scene) connect() {
 	client, _ := s.dial(clientv3.Config{})
 	ctx, end := context.WithCancelCause(context.Background())
 	s.end = end
+	var h history
+	s.fake.mu.Lock()
+	h.revision = s.fake.revision
+	if kv := s.fake.keys["meta/epoch"]; kv != nil {
+		h.epoch = fmt.Sprintf("%s@%d", kv.Value, kv.CreateRevision)
+	}
+	s.fake.mu.Unlock()
 	s.link.mu.Lock()
 	defer s.link.mu.Unlock()
-	s.link.session, s.link.err = &session{client: client, ctx: ctx}, nil
+	s.link.session, s.link.err = &session{client: client, ctx: ctx, end: end, history: h, patience: callTimeout}, nil
 	s.link.changed.tell()
 }
 
@@ -231,7 +239,7 @@ func TestTrap10EveryEndOfAWatchLeadsToAnother(t *testing.T) {
 		}, false},
 		{"ClosedWithoutAWord", func(*scene) func(context.Context, call) error { return only(refuse, "watch") }, true},
 		{"PageCompacted", func(*scene) func(context.Context, call) error { return only(refuse, "list") }, true},
-		{"NoAnswer", func(*scene) func(context.Context, call) error { return only(hang, "epoch") }, true},
+		{"NoAnswer", func(*scene) func(context.Context, call) error { return only(hang, "list") }, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -371,15 +379,15 @@ func TestHistory(t *testing.T) {
 		contradicts bool
 		unchanged   bool
 	}{
-		{"Same", history{5, "x@2"}, history{5, "x@2"}, false, true},
-		{"Later", history{5, "x@2"}, history{6, "x@2"}, false, false},
-		{"Rewound", history{5, "x@2"}, history{4, "x@2"}, true, false},
-		{"OtherEpoch", history{5, "x@2"}, history{9, "y@2"}, true, false},
-		{"EpochCreatedAnew", history{5, "x@2"}, history{9, "x@7"}, true, false},
-		{"EpochGone", history{5, "x@2"}, history{5, ""}, true, false},
-		{"EpochAppeared", history{5, ""}, history{6, "x@6"}, false, false},
-		{"NeverAnEpoch", history{5, ""}, history{5, ""}, false, false},
-		{"NotAllowedToRead", history{5, "x@2"}, history{}, false, false},
+		{"Same", history{revision: 5, epoch: "x@2"}, history{revision: 5, epoch: "x@2"}, false, true},
+		{"Later", history{revision: 5, epoch: "x@2"}, history{revision: 6, epoch: "x@2"}, false, false},
+		{"Rewound", history{revision: 5, epoch: "x@2"}, history{revision: 4, epoch: "x@2"}, true, false},
+		{"OtherEpoch", history{revision: 5, epoch: "x@2"}, history{revision: 9, epoch: "y@2"}, true, false},
+		{"EpochCreatedAnew", history{revision: 5, epoch: "x@2"}, history{revision: 9, epoch: "x@7"}, true, false},
+		{"EpochGone", history{revision: 5, epoch: "x@2"}, history{revision: 5, epoch: ""}, true, false},
+		{"EpochAppeared", history{revision: 5, epoch: ""}, history{revision: 6, epoch: "x@6"}, false, false},
+		{"NeverAnEpoch", history{revision: 5, epoch: ""}, history{revision: 5, epoch: ""}, false, false},
+		{"NotAllowedToRead", history{revision: 5, epoch: "x@2"}, history{denied: true}, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := c.now.contradicts(c.old); got != c.contradicts {

@@ -5,99 +5,164 @@ import (
 	"errors"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/fairlead-go/fairlead/discovery"
 )
 
-// serve does for one registration what it needs most.
-func (s *supervisor) serve(ctx context.Context, r *registration) {
+// batchSize is how many holdings are served by one transaction. etcd allows
+// 128 operations, of which a put takes two.
+const batchSize = 60
+
+// served is a holding with what etcd says of it.
+type served struct {
+	*holding
+	value string // that was put or should be there
+	at    *mvccpb.KeyValue
+}
+
+// serve does one task for several holdings in one transaction.
+func (s *supervisor) serve(ctx context.Context, t task, batch []*holding) {
 	s.mu.Lock()
-	mine := own{key: r.key, value: r.value, lease: s.lease}
-	closing, proved := r.closing, r.proved
+	lease := s.lease
+	ops, all := make([]clientv3.Op, len(batch)), make([]served, len(batch))
+	for n, h := range batch {
+		ops[n], all[n] = h.op(t, lease), served{holding: h, value: h.value}
+	}
 	s.mu.Unlock()
 
-	client, err := s.conn.open(ctx)
-	switch {
-	case err != nil:
-	case closing:
-		err = mine.remove(ctx, client)
-	case proved:
-		err = mine.check(ctx, client)
-	default:
-		err = mine.put(ctx, client)
-	}
-	err = s.conn.report(err)
-
-	_, other := errors.AsType[*differs](err)
+	var r *clientv3.TxnResponse
+	err := s.conn.do(ctx, 0, func(ctx context.Context, client *clientv3.Client) (err error) {
+		r, err = client.Txn(ctx).Then(ops...).Commit()
+		return err
+	})
 	switch {
 	case errors.Is(err, rpctypes.ErrLeaseNotFound):
 		s.leaseLost(err)
-	case proved && other:
-		s.forgotten(r, err)
 	case err != nil:
-		s.failed(r, err, !closing && !proved)
-	case closing:
-		s.withdrawn(r)
+		s.failed(batch, t, err)
+	case t == toRemove:
+		s.withdrawn(batch...)
 	default:
-		s.confirmed(r, mine.value)
+		for n := range all {
+			all[n].at = answer(r.Responses[n])
+		}
+		s.observed(t, lease, all)
 	}
 }
 
-// confirmed: value was read back under the lease of now.
-func (s *supervisor) confirmed(r *registration, value string) {
+// observed compares what was read with what should be.
+func (s *supervisor) observed(t task, lease clientv3.LeaseID, all []served) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.seenLocked(true, now)
-	r.pause.Reset()
-	r.trouble = nil
-	if r.lost {
-		r.lost = false
-		r.repairs++
+	for _, h := range all {
+		rival, seen := h.rival, h.seen
+		switch err := h.observe(h.at, h.value, lease, s.incarnation); {
+		case err == nil:
+			s.confirmedLocked(h, now)
+		case h.rival != "":
+			if rival == "" {
+				h.lostLocked(err, now)
+			}
+			h.trouble, h.due = err, now.Add(checkPause())
+		case t == toCheck && rival != "":
+			h.due = time.Time{} // the successor has left
+		case t == toCheck:
+			h.lostLocked(err, now)
+		default: // what stood there was not what was seen before; now it is
+			h.trouble, h.due = err, now.Add(h.pause.NextBackOff())
+			if seen != h.seen {
+				h.due = time.Time{}
+			}
+		}
+		h.changed.tell()
 	}
-	if value == r.value && !r.closing { // else there is more to do at once
-		r.proved = true
-		r.doubtful = false
-		r.due = now.Add(between(24*time.Second, 30*time.Second))
+}
+
+// checkPause is the time between two looks at what is in order.
+func checkPause() time.Duration { return between(24*time.Second, 30*time.Second) }
+
+// confirmedLocked: the value was read back under the lease of now.
+func (s *supervisor) confirmedLocked(h served, now time.Time) {
+	h.heldLocked(true, now)
+	h.pause.Reset()
+	h.trouble, h.settled, h.alone = nil, true, false
+	if h.lost {
+		h.lost = false
+		h.repairs++
 	}
-	s.changed.tell()
+	if h.value == h.holding.value && !h.closing { // else there is more to do at once
+		h.proved, h.doubtful = true, false
+		h.due = now.Add(checkPause())
+	}
 }
 
-// forgotten: etcd holds another record or none, though it once held this one.
-func (s *supervisor) forgotten(r *registration, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r.forgottenLocked(err, time.Now())
-	s.changed.tell()
-}
-
-// failed: it has to be tried again.
-func (s *supervisor) failed(r *registration, err error, put bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r.trouble = err
-	r.doubtful = r.doubtful || put
-	r.due = time.Now().Add(r.pause.NextBackOff())
-	s.changed.tell()
-}
-
-// withdrawn: nothing of r is left. A put whose outcome was never known may
-// still be on its way, so r is then removed once more when it must have
-// arrived; nobody waits for that.
-func (s *supervisor) withdrawn(r *registration) {
+// failed: it has to be tried again. Of several, each is then asked for by
+// itself, so that one that is refused keeps nobody else waiting.
+func (s *supervisor) failed(batch []*holding, t task, err error) {
 	now := time.Now()
 	s.mu.Lock()
-	first := !r.gone
-	r.gone, r.trouble = true, nil
-	r.seenLocked(false, now)
-	if r.doubtful && s.lease != 0 {
-		r.doubtful = false
-		r.due = now.Add(2 * callTimeout)
-	} else if s.registrations[r.key] == r {
-		delete(s.registrations, r.key)
+	defer s.mu.Unlock()
+	for _, h := range batch {
+		h.doubtful = h.doubtful || t == toPut
+		if len(batch) > 1 && !timedOut(err) {
+			h.alone, h.due = true, time.Time{}
+			continue
+		}
+		h.alone = true
+		h.trouble = err
+		h.due = now.Add(h.pause.NextBackOff())
+		if errors.Is(err, discovery.ErrUnauthorized) {
+			h.due = now.Add(between(forbiddenPause, forbiddenPause*6/5))
+		}
+		h.changed.tell()
 	}
-	s.changed.tell()
+}
+
+// withdrawn: nothing of these is left. A put whose outcome was never known may
+// still be on its way, so the holding is then removed once more when it must
+// have arrived; nobody waits for that.
+func (s *supervisor) withdrawn(batch ...*holding) {
+	now := time.Now()
+	var keys []string
+	s.mu.Lock()
+	for _, h := range batch {
+		if !h.gone && h.contested {
+			keys = append(keys, h.key)
+		}
+		h.gone, h.trouble = true, nil
+		h.heldLocked(false, now)
+		if h.doubtful && s.lease != 0 {
+			h.doubtful = false
+			h.due = now.Add(2 * longestCall)
+		} else if s.holdings[h.key] == h {
+			delete(s.holdings, h.key)
+			delete(s.registrations, h.key)
+			s.presence.forget(h)
+		}
+		h.changed.tell()
+	}
 	s.mu.Unlock()
-	if first {
-		s.log.Info("instance withdrawn", "key", r.key)
+	switch {
+	case len(keys) == 1:
+		s.log.Info("instance withdrawn", "key", keys[0])
+	case len(keys) > 1:
+		s.log.Info("instances withdrawn", "instances", len(keys), "first", keys[0])
 	}
+}
+
+// answer is what a read of one key found, by itself or in a transaction, whose
+// last operation it is in either branch.
+func answer(r *pb.ResponseOp) *mvccpb.KeyValue {
+	if txn := r.GetResponseTxn(); txn != nil {
+		r = txn.Responses[len(txn.Responses)-1]
+	}
+	if kvs := r.GetResponseRange().GetKvs(); len(kvs) > 0 {
+		return kvs[0]
+	}
+	return nil
 }

@@ -40,6 +40,9 @@ type metadata struct {
 	BootID    string               `json:"bootID,omitempty"`
 	StartedAt time.Time            `json:"startedAt,omitzero"`
 	Meta      map[string]string    `json:"meta,omitempty"`
+	// Incarnation is random and tells the process that wrote the record from
+	// another one that has the same instance ID, before it or after.
+	Incarnation string `json:"incarnation,omitempty"`
 	// Library is who wrote the record.
 	Library string `json:"library,omitempty"`
 	// Static marks a record that may stand without a lease: an operator put
@@ -49,7 +52,7 @@ type metadata struct {
 
 // encode returns the record of a valid instance. The error is a
 // [*discovery.FieldError].
-func encode(i discovery.Instance) (string, error) {
+func encode(i discovery.Instance, incarnation string) (string, error) {
 	meta, err := json.Marshal(metadata{
 		ID:        i.ID,
 		Service:   i.Service,
@@ -63,6 +66,8 @@ func encode(i discovery.Instance) (string, error) {
 		StartedAt: i.StartedAt,
 		Meta:      i.Meta,
 		Library:   library(),
+
+		Incarnation: incarnation,
 	})
 	if err != nil { // a start time beyond the year 9999
 		return "", &discovery.FieldError{Field: "Instance", Value: err.Error(), Allowed: "what can be written as JSON"}
@@ -83,6 +88,9 @@ func encode(i discovery.Instance) (string, error) {
 func decode(service, id string, kv *mvccpb.KeyValue) (discovery.Instance, error) {
 	if len(kv.Value) > maxRecord {
 		return discovery.Instance{}, fmt.Errorf("value has %d bytes, at most %d are allowed", len(kv.Value), maxRecord)
+	}
+	if err := strict(kv.Value); err != nil {
+		return discovery.Instance{}, err
 	}
 	var r record
 	if err := json.Unmarshal(kv.Value, &r); err != nil {
@@ -128,6 +136,19 @@ func ours(raw json.RawMessage) bool {
 		Static json.RawMessage `json:"static"`
 	}
 	return json.Unmarshal(raw, &mark) == nil && (bytes.HasPrefix(mark.ID, []byte(`"`)) || string(mark.Static) == "true")
+}
+
+// incarnationOf returns who wrote a record, or "" if it is none of ours.
+func incarnationOf(value []byte) string {
+	var r struct {
+		Metadata struct {
+			Incarnation string `json:"incarnation"`
+		}
+	}
+	if json.Unmarshal(value, &r) != nil {
+		return ""
+	}
+	return r.Metadata.Incarnation
 }
 
 // library names this library and its version, as far as the program knows it.

@@ -43,7 +43,7 @@ func TestRecordKeepsEveryField(t *testing.T) {
 			t.Errorf("the test leaves out Instance.%s: it shows nothing for that field", fields.Type().Field(n).Name)
 		}
 	}
-	value, err := encode(want)
+	value, err := encode(want, "me")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,11 +56,11 @@ func TestRecordKeepsEveryField(t *testing.T) {
 // The form is other programs' as well: it changes for nobody.
 func TestRecordForm(t *testing.T) {
 	i := discovery.Instance{ID: "a", Service: "orders", Addr: "10.0.0.7:9000", Weight: 100, Zone: "north-1", StartedAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	value, err := encode(i)
+	value, err := encode(i, "me")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"Op":0,"Addr":"10.0.0.7:9000","Metadata":{"id":"a","service":"orders","weight":100,"zone":"north-1","startedAt":"2026-03-01T12:00:00Z","library":"` + library() + `"}}`
+	want := `{"Op":0,"Addr":"10.0.0.7:9000","Metadata":{"id":"a","service":"orders","weight":100,"zone":"north-1","startedAt":"2026-03-01T12:00:00Z","incarnation":"me","library":"` + library() + `"}}`
 	if value != want {
 		t.Errorf("record\n%s, want\n%s", value, want)
 	}
@@ -74,7 +74,7 @@ func TestRecordTooLargeIsRefused(t *testing.T) {
 	if err := i.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := encode(i)
+	_, err := encode(i, "me")
 	if _, ok := errors.AsType[*discovery.FieldError](err); !ok || !strings.Contains(err.Error(), "8192") {
 		t.Errorf("encode: %v, want a FieldError that names the limit", err)
 	}
@@ -132,7 +132,7 @@ func TestDecode(t *testing.T) {
 
 // Whatever stands in etcd: what is accepted is valid and can be written again.
 func FuzzDecodeInstance(f *testing.F) {
-	value, err := encode(full())
+	value, err := encode(full(), "me")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func FuzzDecodeInstance(f *testing.F) {
 		if err := i.Validate(); err != nil || i.ID != "a" || i.Service != "orders" {
 			t.Fatalf("accepted %+v: %v", i, err)
 		}
-		again, err := encode(i)
+		again, err := encode(i, "me")
 		if _, tooLarge := errors.AsType[*discovery.FieldError](err); tooLarge {
 			return // an address or two longer than the writer was
 		}

@@ -5,43 +5,16 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"github.com/fairlead-go/fairlead/discovery"
 )
 
 // registration is one instance that the supervisor keeps announced. The
 // methods say what should be; the supervisor's goroutine makes it so.
 type registration struct {
+	*holding   // its fields are guarded by supervisor.mu
 	supervisor *supervisor
-	key        string
-
-	// Guarded by supervisor.mu.
-
-	// What should be.
-	instance discovery.Instance
-	value    string // the record of instance
-	closing  bool   // it should not be at all
-
-	// What is.
-	registered bool      // others can see the instance, as far as is known
-	proved     bool      // value was read back under the lease of now
-	gone       bool      // withdrawn for good
-	since      time.Time // of registered
-	trouble    error     // what went wrong last; nil: nothing
-	lost       bool      // etcd lost a record that it had
-	repairs    int
-	told       outlook // as it was logged last
-
-	due   time.Time // when to look after it next; zero: now
-	pause *backoff.ExponentialBackOff
-	// doubtful: the outcome of the last put is unknown. It may still arrive,
-	// even after a deletion.
-	doubtful bool
+	instance   discovery.Instance // as it should be announced; guarded by supervisor.mu
 }
-
-// outlook is what is worth a line in the log when it changes.
-type outlook struct{ registered, troubled bool }
 
 // Instance implements [discovery.Registration].
 func (r *registration) Instance() discovery.Instance {
@@ -61,15 +34,17 @@ func (r *registration) stateLocked() discovery.RegistrationState {
 	s := discovery.RegistrationState{
 		Service:    r.instance.Service,
 		ID:         r.instance.ID,
-		Registered: r.registered,
+		Registered: r.held && !r.supervisor.asleepLocked(),
 		Draining:   r.instance.Draining,
 		Since:      r.since,
 		Repairs:    r.repairs,
 	}
 	switch {
-	case r.registered:
+	case s.Registered:
 	case r.gone:
 		s.Reason = "closed"
+	case r.held:
+		s.Reason = errSlept(age(r.supervisor.awake, time.Now())).Error()
 	case r.troubleLocked() != nil:
 		s.Reason = r.troubleLocked().Error()
 	default:
@@ -86,26 +61,13 @@ func (r *registration) troubleLocked() error {
 	return r.supervisor.trouble
 }
 
-func (r *registration) seenLocked(seen bool, now time.Time) {
-	if r.registered != seen {
-		r.registered, r.since = seen, now
-	}
-}
-
-// forgottenLocked takes note that etcd no longer holds the record.
-func (r *registration) forgottenLocked(why error, now time.Time) {
-	r.lost = r.lost || r.registered || r.proved
-	r.seenLocked(false, now)
-	r.proved, r.trouble, r.due = false, why, time.Time{}
-}
-
 // Wait implements [discovery.Registration].
 func (r *registration) Wait(ctx context.Context) error {
 	return r.until(ctx, func() (bool, error) {
 		if r.closing {
 			return true, discovery.ErrClosed
 		}
-		return r.proved && r.registered, nil
+		return r.proved && r.held, nil
 	})
 }
 
@@ -115,7 +77,7 @@ func (r *registration) until(ctx context.Context, ready func() (bool, error)) er
 	for {
 		s.mu.Lock()
 		done, err := ready()
-		trouble, changed := r.troubleLocked(), s.changed.next()
+		changed := r.changed.next()
 		s.mu.Unlock()
 		if done {
 			return err
@@ -123,6 +85,9 @@ func (r *registration) until(ctx context.Context, ready func() (bool, error)) er
 		select {
 		case <-changed:
 		case <-ctx.Done():
+			s.mu.Lock()
+			trouble := r.troubleLocked()
+			s.mu.Unlock()
 			if trouble == nil {
 				return fmt.Errorf("discovery/etcd: %s: %w", r.key, ctx.Err())
 			}
@@ -152,7 +117,7 @@ func (r *registration) updateLocked(instance discovery.Instance) error {
 	if err := instance.Validate(); err != nil {
 		return err
 	}
-	value, err := encode(instance)
+	value, err := encode(instance, r.supervisor.incarnation)
 	if err != nil {
 		return err
 	}
@@ -196,6 +161,6 @@ func (r *registration) Close(ctx context.Context) error {
 func (r *registration) hurryLocked() {
 	r.due = time.Time{}
 	r.pause.Reset()
-	r.supervisor.changed.tell()
+	r.changed.tell()
 	r.supervisor.wakeUp()
 }

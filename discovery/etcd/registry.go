@@ -2,7 +2,10 @@ package etcd
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,7 +19,9 @@ import (
 // unless the method says so.
 type Registry struct {
 	config     Config // normalized
+	dial       dialer
 	keys       keys
+	layout     Layout // of the instances; nil: our own
 	link       *link
 	supervisor *supervisor
 	closed     chan struct{} // closed when Close is done
@@ -51,9 +56,10 @@ func open(config Config, dial dialer) (*Registry, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Registry{
 		config:     config,
+		dial:       dial,
 		keys:       k,
-		link:       newLink(conn{config: config.Client, dial: dial}, k.epoch(), config.Logger),
-		supervisor: startSupervisor(conn{config: config.Client, dial: dial}, k, config.TTL, config.Logger),
+		link:       newLink(newConn(config, dial), k.epoch(), config.Logger),
+		supervisor: newSupervisor(newConn(config, dial), k, config.TTL, config.Caller, config.Logger),
 		closed:     make(chan struct{}),
 		ctx:        ctx,
 		cancel:     cancel,
@@ -78,26 +84,56 @@ func (r *Registry) Watch(ctx context.Context, service string) iter.Seq2[discover
 
 		for version := uint64(0); ctx.Err() == nil; {
 			latest := f.latest()
-			if r.ctx.Err() != nil {
-				last := latest.snapshot
-				if last.State == discovery.Live {
-					last.State = discovery.Stale // nobody looks after it any more
-				}
-				yield(last, discovery.ErrClosed)
-				return
-			}
-			if latest.version != version {
+			switch {
+			case latest.version != version:
 				version = latest.version
 				if !yield(latest.snapshot, latest.err) {
 					return
 				}
-				continue
+			case latest.last:
+				return
+			default:
+				select {
+				case <-latest.outdated:
+				case <-ctx.Done():
+				}
 			}
-			select {
-			case <-latest.outdated:
-			case <-r.ctx.Done():
-			case <-ctx.Done():
-			}
+		}
+	}
+}
+
+// heardWithin is how old the last proof that etcd answers can be in a process
+// that runs: there is one every 30 s at most.
+const heardWithin = 36 * time.Second
+
+// Refresh makes the list of a watched service as fresh as can be: it returns
+// when etcd has proved, over a new connection, that the list which watchers
+// have been given is the one of now, or when ctx is done. It is for a process
+// that slept and cannot know how long ago the last news was.
+func (r *Registry) Refresh(ctx context.Context, service string) error {
+	began := time.Now()
+	r.mu.Lock()
+	f := r.feeds[service]
+	r.mu.Unlock()
+	if f == nil {
+		return nil // whoever watches it gets a new list
+	}
+	if s := f.latest().snapshot; s.State == discovery.Live && age(r.link.lastHeard(), began) <= heardWithin {
+		return nil
+	}
+	r.link.renew(began)
+	for {
+		latest := f.latest()
+		if s := latest.snapshot; s.State == discovery.Live && s.AsOf.After(began) {
+			return nil
+		}
+		if latest.last {
+			return discovery.ErrClosed
+		}
+		select {
+		case <-latest.outdated:
+		case <-ctx.Done():
+			return fmt.Errorf("discovery/etcd: instances of %s not refreshed: %w", service, ctx.Err())
 		}
 	}
 }
@@ -123,30 +159,34 @@ func (r *Registry) startLocked(service string) *feed {
 		r.linked = true
 		r.running.Go(func() { r.link.run(r.ctx) })
 	}
-	f := newFeed(service, r.keys.service(service), r.config.Logger, r.link.lastHeard)
+	f := newFeed(r.keys, service, r.config.MaxInstances, r.config.Logger, r.link.lastHeard)
+	if r.layout != nil {
+		f.instances.prefix, f.instances.decoder = r.layout.Prefix(service), foreign(r.layout)
+	}
 	ctx, cancel := context.WithCancel(r.ctx)
 	f.stop = cancel
-	w := &listWatch{prefix: r.keys.service(service), epoch: r.keys.epoch(), link: r.link, sink: f}
-	r.running.Go(func() {
-		defer close(f.stopped)
-		w.run(ctx)
-	})
+	f.records = &listWatch{prefix: f.instances.prefix, link: r.link, sink: f}
+	words := &listWatch{prefix: r.keys.overrides(service), link: r.link, sink: overrideSink{f}}
+	for _, w := range []*listWatch{f.records, words} {
+		f.running.Go(func() { w.run(ctx) })
+	}
+	r.supervisor.calls(service, true)
 	return f
 }
 
-// leave takes one reader from f. The last one waits until the feed's goroutine
-// has ended; that takes no longer than it takes to cancel a call.
+// leave takes one reader from f. The last one waits until the feed's
+// goroutines have ended; that takes no longer than it takes to cancel a call.
 func (r *Registry) leave(f *feed) {
 	r.mu.Lock()
 	f.readers--
-	last := f.readers == 0
+	last := f.readers == 0 && r.feeds[f.service] == f
 	if last {
 		delete(r.feeds, f.service)
+		r.supervisor.calls(f.service, false)
 	}
 	r.mu.Unlock()
 	if last {
-		f.stop()
-		<-f.stopped
+		f.end(nil)
 	}
 }
 
@@ -157,11 +197,7 @@ func (r *Registry) Register(_ context.Context, instance discovery.Instance) (dis
 	if err := instance.Validate(); err != nil {
 		return nil, err
 	}
-	value, err := encode(instance)
-	if err != nil {
-		return nil, err
-	}
-	reg, err := r.supervisor.add(instance, value)
+	reg, err := r.supervisor.add(instance)
 	if err != nil {
 		return nil, err
 	}
@@ -190,5 +226,12 @@ func (r *Registry) Close(ctx context.Context) error {
 	err := r.supervisor.close(ctx)
 	r.cancel()
 	r.running.Wait()
+	r.mu.Lock()
+	feeds := slices.Collect(maps.Values(r.feeds))
+	clear(r.feeds)
+	r.mu.Unlock()
+	for _, f := range feeds {
+		f.end(discovery.ErrClosed)
+	}
 	return err
 }

@@ -20,6 +20,9 @@ type State struct {
 	Lease         LeaseState                    `json:"lease"`
 	Watches       []WatchState                  `json:"watches"`
 	Registrations []discovery.RegistrationState `json:"registrations"`
+	// Caller is the service in whose name this process is shown at those it
+	// watches; empty: it is not shown.
+	Caller string `json:"caller,omitempty"`
 }
 
 // ReadState says whether etcd answers reads.
@@ -46,10 +49,14 @@ type LeaseState struct {
 
 // WatchState is what is known of one watched service.
 type WatchState struct {
-	Service  string          `json:"service"`
-	State    discovery.State `json:"state"`
-	Since    time.Time       `json:"since"` // of State
-	Revision int64           `json:"revision"`
+	Service string          `json:"service"`
+	State   discovery.State `json:"state"`
+	// Phase is what is being done: "waiting" for etcd to answer, "listing",
+	// "watching", or "unauthorised": etcd refuses, and is asked again now and
+	// then.
+	Phase    string    `json:"phase"`
+	Since    time.Time `json:"since"` // of State
+	Revision int64     `json:"revision"`
 	// AsOf is when etcd was last known to say this. While the list is live,
 	// each proof of the connection counts.
 	AsOf      time.Time `json:"asOf,omitzero"`
@@ -57,6 +64,14 @@ type WatchState struct {
 	// Hidden counts records whose address a younger instance has.
 	Hidden  int `json:"hidden,omitempty"`
 	Refused int `json:"refused,omitempty"`
+	// Surplus counts instances passed over because there are too many.
+	Surplus int `json:"surplus,omitempty"`
+	// Overrides are the operator's words by instance ID, those that are over
+	// and those about nobody, too. OverridesRefused says of others why they are
+	// skipped, OverridesError why none can be read.
+	Overrides        map[string]Override `json:"overrides,omitempty"`
+	OverridesRefused map[string]string   `json:"overridesRefused,omitempty"`
+	OverridesError   string              `json:"overridesError,omitempty"`
 	// Lists counts how often all keys were read; Readers the iterators.
 	Lists   int    `json:"lists"`
 	Readers int    `json:"readers"`
@@ -75,7 +90,7 @@ func (r *Registry) Inspect() State {
 		Reads:     r.link.state(),
 		Watches:   []WatchState{},
 	}
-	s.Lease, s.Registrations = r.supervisor.state()
+	s.Lease, s.Registrations, s.Caller = r.supervisor.state()
 	r.mu.Lock()
 	for _, service := range slices.Sorted(maps.Keys(r.feeds)) {
 		f := r.feeds[service]
@@ -107,15 +122,28 @@ func (f *feed) watchState() WatchState {
 		Refused:   latest.snapshot.Refused,
 		Lists:     f.lists,
 		Error:     message(f.err),
+		Hidden:    f.instances.hidden(),
+		Surplus:   f.instances.surplus + f.instances.flood,
+		Overrides: maps.Clone(f.overrides.written),
+
+		OverridesError: message(f.overrides.err),
 	}
-	w.Hidden = len(f.instances.entries) - w.Instances - w.Refused
+	if f.records != nil {
+		w.Phase = phases[f.records.phase.Load()]
+	}
+	for id, err := range f.overrides.refusals {
+		if w.OverridesRefused == nil {
+			w.OverridesRefused = map[string]string{}
+		}
+		w.OverridesRefused[id] = err.Error()
+	}
 	if f.state == discovery.Live && heard.After(w.AsOf) {
 		w.AsOf = heard
 	}
 	return w
 }
 
-func (s *supervisor) state() (LeaseState, []discovery.RegistrationState) {
+func (s *supervisor) state() (LeaseState, []discovery.RegistrationState, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	lease := LeaseState{TTL: s.ttl, Heartbeat: s.beat, Grants: s.leases, Error: message(s.trouble)}
@@ -129,7 +157,7 @@ func (s *supervisor) state() (LeaseState, []discovery.RegistrationState) {
 	slices.SortFunc(all, func(a, b discovery.RegistrationState) int {
 		return strings.Compare(a.Service+"/"+a.ID, b.Service+"/"+b.ID)
 	})
-	return lease, all
+	return lease, all, s.presence.caller
 }
 
 func message(err error) string {

@@ -37,7 +37,7 @@ func TestInstanceIsRegisteredSeenDrainedAndGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := w.until("the instance", live("a")).Instances[0]
+	seen := *w.until("the instance", live("a")).Instances[0]
 	want := announced.Instance()
 	if !seen.StartedAt.Equal(want.StartedAt) {
 		t.Errorf("StartedAt = %v, want %v", seen.StartedAt, want.StartedAt)

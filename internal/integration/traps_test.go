@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -367,7 +368,7 @@ func TestTrap13ListsAreReadOnce(t *testing.T) {
 	c := config(t, server.Endpoint())
 	c.Client.DialOptions = []grpc.DialOption{grpc.WithChainUnaryInterceptor(
 		func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-			if r, ok := req.(*pb.RangeRequest); ok && len(r.RangeEnd) > 0 {
+			if r, ok := req.(*pb.RangeRequest); ok && len(r.RangeEnd) > 0 && strings.Contains(string(r.Key), "/instances/") {
 				lists.Add(1)
 			}
 			return next(ctx, method, req, reply, cc, opts...)
