@@ -3,6 +3,7 @@ package etcd
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 )
 
 // fake is an etcd in memory that works within a synctest bubble. It knows
@@ -33,6 +35,9 @@ type fake struct {
 	clients   int
 	asked     int  // for progress
 	swallow   bool // puts are confirmed and not made
+	onTxn     func()
+	late      bool                                      // the next transaction is made, and its answer lost
+	garble    func([]*clientv3.Event) []*clientv3.Event // what watches deliver
 	changed   broadcast
 }
 
@@ -65,6 +70,12 @@ func (f *fake) dial(clientv3.Config) (*clientv3.Client, error) {
 	c.Lease = clientv3.NewLeaseFromLeaseClient(fakeLease{fake: f}, nil, time.Second)
 	c.Watcher = fakeWatcher{fake: f}
 	return c, nil
+}
+
+func (f *fake) setGarble(garble func([]*clientv3.Event) []*clientv3.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.garble = garble
 }
 
 func (f *fake) conn(log *slog.Logger) conn {
@@ -166,6 +177,16 @@ func (f *fake) revokeAll() {
 		f.revokeLocked(id)
 	}
 }
+
+// revoke ends the lease of one supervisor.
+func (f *fake) revoke(s *supervisor) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.revokeLocked(int64(s.lease))
+}
+
+// instanceName is the ID of the nth of many instances.
+func instanceName(n int) string { return fmt.Sprintf("i%05d", n) }
 
 func (f *fake) revokeLocked(id int64) {
 	delete(f.leases, id)
@@ -280,8 +301,14 @@ func (k fakeKV) Txn(ctx context.Context, in *pb.TxnRequest, _ ...grpc.CallOption
 			return nil, rpctypes.ErrGRPCLeaseNotFound
 		}
 	}
-	before := f.revision
-	r := f.txnLocked(in, before+1)
+	if f.onTxn != nil {
+		f.onTxn()
+	}
+	r := f.txnLocked(in, f.revision+1)
+	if f.late {
+		f.late = false
+		return nil, status.FromContextError(context.DeadlineExceeded).Err()
+	}
 	return r, nil
 }
 
@@ -493,6 +520,9 @@ func (w fakeWatcher) Watch(ctx context.Context, prefix string, opts ...clientv3.
 				if e.Kv.ModRevision >= next && strings.HasPrefix(string(e.Kv.Key), prefix) {
 					r.Events = append(r.Events, e)
 				}
+			}
+			if f.garble != nil && len(r.Events) > 0 {
+				r.Events = f.garble(slices.Clone(r.Events))
 			}
 			next = f.revision + 1
 			changed := f.changed.next()

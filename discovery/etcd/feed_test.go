@@ -3,9 +3,11 @@ package etcd
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -95,5 +97,57 @@ func TestFeedMakesASnapshotOnlyOnce(t *testing.T) {
 	one, two := f.latest(), f.latest()
 	if &one.snapshot.Instances[0] != &two.snapshot.Instances[0] {
 		t.Error("two readers of one version have a copy each")
+	}
+}
+
+// Fault row 33: however fast a list changes, readers hear of it ten times a
+// second, of the first change at once and of the last in time.
+func TestChangesAreCoalesced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		f := ordersFeed(&log, time.Time{})
+		f.stop = func() {}
+		defer f.end(nil)
+		f.replace([]*mvccpb.KeyValue{at("a", "10.0.0.1:80", 1, 1)}, 1)
+		time.Sleep(time.Second)
+
+		before := f.latest()
+		revision := int64(10)
+		change := func() {
+			revision++
+			f.apply([]*clientv3.Event{(*clientv3.Event)(put(at("b", fmt.Sprintf("10.0.0.2:%d", revision), 2, revision)))}, revision)
+		}
+		change()
+		if now := f.latest(); now.version != before.version+1 {
+			t.Error("the first change after a rest is not told at once")
+		}
+		for range 999 {
+			time.Sleep(10 * time.Millisecond)
+			change()
+		}
+		time.Sleep(coalesce)
+		synctest.Wait()
+		after := f.latest()
+		if n := after.version - before.version; n < 90 || n > 102 {
+			t.Errorf("%d reports of 1000 changes in ten seconds, want ten a second", n)
+		}
+		if s := after.snapshot; s.Revision != revision || s.Instances[1].Addr != fmt.Sprintf("10.0.0.2:%d", revision) {
+			t.Errorf("the last report is of revision %d: %+v", s.Revision, s.Instances[1])
+		}
+	})
+}
+
+func TestUnchangedInstancesKeepTheirPointers(t *testing.T) {
+	var log bytes.Buffer
+	f := ordersFeed(&log, time.Time{})
+	a, b := at("a", "10.0.0.1:80", 1, 1), at("b", "10.0.0.2:80", 2, 2)
+	f.replace([]*mvccpb.KeyValue{a, b}, 7)
+	before := f.latest().snapshot.Instances
+	a2 := at("a", "10.0.0.1:80", 1, 8) // written again as it was
+	f.replace([]*mvccpb.KeyValue{a2, at("b", "10.0.0.3:80", 2, 9)}, 9)
+	f.flush()
+	after := f.latest().snapshot.Instances
+	if after[0] != before[0] || after[1] == before[1] {
+		t.Errorf("a kept its pointer: %t, b got another: %t; want both", after[0] == before[0], after[1] != before[1])
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,5 +132,52 @@ func TestRefusalsAreCountedShownAndLoggedOnce(t *testing.T) {
 	s.apply(gone(all[2]))
 	if got := s.snapshot(); ids(got) != "bad00 good" || got.Refused != 18 {
 		t.Errorf("after one was mended and one left: %q with %d refused, want 18", ids(got), got.Refused)
+	}
+}
+
+// Threat: somebody registers a million instances. What is kept is bounded, and
+// every reader keeps the same, in whatever order the keys arrived.
+func TestFloodIsBoundedAndTheChoiceIsTheSame(t *testing.T) {
+	const most, total = 50, 190
+	keys := make([]*mvccpb.KeyValue, total)
+	for n := range keys {
+		keys[n] = at(fmt.Sprintf("i%03d", n), fmt.Sprintf("10.0.%d.%d:80", n/250, n%250), int64(n+1), int64(n+1))
+	}
+	fresh := func() *instances {
+		return newInstances("orders", DefaultPrefix+"instances/orders/", most, slog.New(slog.DiscardHandler))
+	}
+	listed, told := fresh(), fresh()
+	listed.replace(slices.Clone(keys))
+	for _, n := range rand.New(rand.NewPCG(1, 2)).Perm(total) {
+		told.apply(put(keys[n]))
+	}
+	want := ids(listed.snapshot())
+	if n := len(listed.shown); n != most || listed.surplus != total-most {
+		t.Fatalf("%d shown and %d passed over, want %d and %d", n, listed.surplus, most, total-most)
+	}
+	if got := ids(told.snapshot()); got != want {
+		t.Errorf("by events %q, by list %q", got, want)
+	}
+	// Whoever leaves makes room for the next, the same everywhere.
+	for n := range 120 {
+		listed.apply(gone(keys[n]))
+	}
+	again := fresh()
+	again.replace(slices.Clone(keys[120:]))
+	if got, want := ids(listed.snapshot()), ids(again.snapshot()); got != want || len(listed.shown) != most || listed.surplus != 20 {
+		t.Errorf("after 120 left: %q with %d passed over, want %q", got, listed.surplus, want)
+	}
+	for n := range total {
+		listed.apply(gone(keys[n]))
+	}
+	if len(listed.shown) != 0 || listed.surplus != 0 || len(listed.entries) != 0 || len(listed.at) != 0 {
+		t.Errorf("in the end: %d shown, %d passed over, %d entries, %d addresses", len(listed.shown), listed.surplus, len(listed.entries), len(listed.at))
+	}
+
+	for n := range 10 * most {
+		told.apply(put(at(fmt.Sprintf("f%05d", n), fmt.Sprintf("10.1.%d.%d:80", n/250, n%250), 999, 999)))
+	}
+	if n := len(told.entries); n > flooded*most || told.flood == 0 {
+		t.Errorf("%d keys are kept of a flood, %d not; want at most %d", n, told.flood, flooded*most)
 	}
 }

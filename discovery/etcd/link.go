@@ -50,6 +50,12 @@ type session struct {
 	patience time.Duration // that reads need
 }
 
+func newSession(ctx context.Context, client *clientv3.Client) *session {
+	s := &session{client: client, patience: callTimeout}
+	s.ctx, s.end = context.WithCancelCause(ctx)
+	return s
+}
+
 func newLink(c conn, epochKey string, log *slog.Logger) *link {
 	return &link{conn: c, epoch: epochKey, log: log, pause: newBackoff(250*time.Millisecond, 2*time.Second), turn: make(chan struct{}, 1)}
 }
@@ -109,11 +115,11 @@ func (l *link) hold(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client := l.conn.client
-	ctx, end := context.WithCancelCause(ctx)
-	l.begin(&session{client: client, ctx: ctx, end: end, history: h, patience: l.conn.patience(0)})
-	err = l.guard(ctx, client, h)
-	end(err)
+	s := newSession(ctx, l.conn.client)
+	s.history, s.patience = h, l.conn.patience(0)
+	l.begin(s)
+	err = l.guard(s.ctx, s.client, h)
+	s.end(err)
 	return err
 }
 

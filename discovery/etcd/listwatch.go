@@ -1,8 +1,10 @@
 package etcd
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +30,7 @@ var (
 	errRelist     = errors.New("time to list again")
 	errWatchEnded = errors.New("etcd ended the watch")
 	errStalled    = errors.New("the watch has fallen silent")
+	errDisorder   = errors.New("etcd told of an event twice, or late")
 )
 
 // sink is told what stands below a prefix, by one goroutine.
@@ -184,6 +187,10 @@ func (w *listWatch) watch(ctx context.Context, watcher clientv3.Watcher) error {
 			if len(r.Events) == 0 {
 				continue
 			}
+			if disordered(r.Events, w.seen.revision) {
+				w.seen = history{} // so that all is listed
+				return errDisorder
+			}
 			// Not the revision in the header: it may run ahead of the events
 			// that a watch which catches up is given in portions.
 			w.seen.revision = r.Events[len(r.Events)-1].Kv.ModRevision
@@ -195,4 +202,13 @@ func (w *listWatch) watch(ctx context.Context, watcher clientv3.Watcher) error {
 			stalled.Reset(stallTime)
 		}
 	}
+}
+
+// disordered reports whether events do not follow, in the order in which they
+// happened, on what was told up to a revision.
+func disordered(events []*clientv3.Event, told int64) bool {
+	if events[0].Kv.ModRevision <= told {
+		return true
+	}
+	return !slices.IsSortedFunc(events, func(a, b *clientv3.Event) int { return cmp.Compare(a.Kv.ModRevision, b.Kv.ModRevision) })
 }

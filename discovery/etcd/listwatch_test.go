@@ -15,7 +15,10 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/fairlead-go/fairlead/discovery"
 )
 
 // notes is a sink that keeps what it is told.
@@ -84,8 +87,10 @@ func (n *notes) String() string {
 type scene struct {
 	*fake
 	*notes
-	link *link
-	end  context.CancelCauseFunc // of the session
+	*listWatch
+	link    *link
+	end     context.CancelCauseFunc // of the session
+	dialled *clientv3.Client
 }
 
 // listWatching runs a listWatch of the keys below p/ until the test ends. The
@@ -96,16 +101,17 @@ func listWatching(t *testing.T) *scene {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	t.Cleanup(func() { cancel(); <-done })
-	w := &listWatch{prefix: "p/", link: s.link, sink: s.notes}
+	s.listWatch = &listWatch{prefix: "p/", link: s.link, sink: s.notes}
 	go func() {
 		defer close(done)
-		w.run(ctx)
+		s.listWatch.run(ctx)
 	}()
 	return s
 }
 
 func (s *scene) connect() {
 	client, _ := s.dial(clientv3.Config{})
+	s.dialled = client
 	ctx, end := context.WithCancelCause(context.Background())
 	s.end = end
 	var h history
@@ -252,10 +258,10 @@ func TestTrap10EveryEndOfAWatchLeadsToAnother(t *testing.T) {
 				s.disconnect()
 				s.put("other/y", "1", 0) // so that a list is needed
 				s.connect()
-				before := len(s.seen())
+				before := len(s.fake.seen())
 				time.Sleep(time.Minute)
 				synctest.Wait()
-				if n := len(s.seen()) - before; n < 10 || n > 200 {
+				if n := len(s.fake.seen()) - before; n < 10 || n > 200 {
 					t.Errorf("%d calls in a minute in which every try failed: it gave up or it rushes", n)
 				}
 				if _, troubles := s.told(); c.troubles != (len(troubles) > 1) { // the first is the disconnection
@@ -338,6 +344,72 @@ func TestHealthyWatchIsRenewedNowAndThen(t *testing.T) {
 		if len(troubles) != 0 {
 			t.Errorf("troubles %v, want none", troubles)
 		}
+	})
+}
+
+// A watch that has answered when it was asked and then does not is taken for
+// dead, although its connection stands and etcd answers other calls.
+func TestSilentWatchIsReplaced(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		answers bool // to the first two questions
+		watches int
+	}{
+		{"AnsweredBefore", true, 2},
+		{"NeverAnswers", false, 1}, // as through etcd's own proxy
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := listWatching(t)
+				s.put("p/a", "1", 0)
+				s.connect()
+				settle()
+				if c.answers {
+					s.dialled.RequestProgress(t.Context())
+					settle()
+				}
+				time.Sleep(3 * time.Minute)
+				synctest.Wait()
+				if n := len(s.fake.seen("watch")); n != c.watches {
+					t.Errorf("%d watches after three silent minutes, want %d", n, c.watches)
+				}
+				s.put("p/b", "1", 0)
+				settle()
+				s.want(t, "a=1 b=1")
+			})
+		})
+	}
+}
+
+// Fault row 51: what etcd refuses is asked again twice a minute, and shown.
+func TestForbiddenListIsAskedForNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := listWatching(t)
+		s.put("p/a", "1", 0)
+		s.connect()
+		settle()
+		s.intercepting(only(func(context.Context, call) error { return rpctypes.ErrPermissionDenied }, "list"))
+		s.disconnect()
+		s.put("p/b", "1", 0)
+		s.connect()
+		before := len(s.fake.seen("list"))
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if n := len(s.fake.seen("list")) - before; n < 10 || n > 21 {
+			t.Errorf("%d tries in ten minutes", n)
+		}
+		_, troubles := s.told()
+		if last := troubles[len(troubles)-1]; !errors.Is(last, discovery.ErrUnauthorized) {
+			t.Errorf("trouble %v, want ErrUnauthorized", last)
+		}
+		if got := phases[s.listWatch.phase.Load()]; got != "unauthorised" {
+			t.Errorf("phase %s", got)
+		}
+		s.want(t, "a=1 (down)")
+		s.intercepting(nil)
+		time.Sleep(40 * time.Second)
+		synctest.Wait()
+		s.want(t, "a=1 b=1")
 	})
 }
 

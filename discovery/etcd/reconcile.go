@@ -17,6 +17,10 @@ import (
 // 128 operations, of which a put takes two.
 const batchSize = 60
 
+// checkAhead is how much earlier than due something is looked at, to save a
+// transaction of its own.
+const checkAhead = 5 * time.Second
+
 // served is a holding with what etcd says of it.
 type served struct {
 	*holding

@@ -244,6 +244,9 @@ func (s *supervisor) batchLocked(first *holding, now time.Time) (task, []*holdin
 	if first.alone {
 		return t, batch
 	}
+	if t == toCheck {
+		now = now.Add(checkAhead) // a look may come early, so that many are taken together
+	}
 	for _, h := range s.holdings {
 		if h != first && !h.alone && h.task() == t && !h.due.After(now) {
 			if batch = append(batch, h); len(batch) == batchSize {
