@@ -16,6 +16,7 @@ type memoryRegistration struct {
 	instance  *Instance // replaced, never written to: snapshots hold it
 	revision  int64     // of the last change made here
 	seen      bool      // by others
+	announced bool      // it was once
 	since     time.Time // when seen last changed
 	withdrawn bool      // for good, by Close
 }
@@ -34,6 +35,7 @@ func (r *memoryRegistration) State() RegistrationState {
 		ID:         r.instance.ID,
 		Registered: r.seen,
 		Draining:   r.instance.Draining,
+		Announced:  r.announced,
 		Since:      r.since,
 	}
 	switch {
@@ -41,6 +43,7 @@ func (r *memoryRegistration) State() RegistrationState {
 	case r.withdrawn:
 		s.Reason = "closed"
 	default:
+		s.Unreachable = true
 		s.Reason = r.memory.trouble.Error() // nothing else keeps it from being seen
 	}
 	return s
@@ -141,5 +144,6 @@ func (r *memoryRegistration) withdrawLocked(now time.Time) {
 func (r *memoryRegistration) seenLocked(seen bool, now time.Time) {
 	if r.seen != seen {
 		r.seen, r.since = seen, now
+		r.announced = r.announced || seen
 	}
 }

@@ -61,6 +61,10 @@ type RegistrationState struct {
 	ID         string `json:"id"`
 	Registered bool   `json:"registered"`
 	Draining   bool   `json:"draining,omitempty"`
+	// Announced says that it was registered at least once. Unreachable says that
+	// the registry cannot be heard, so that nobody knows whether it still is.
+	Announced   bool `json:"announced,omitempty"`
+	Unreachable bool `json:"unreachable,omitempty"`
 	// Since is when Registered last changed.
 	Since time.Time `json:"since,omitzero"`
 	// Reason says why it is not registered.

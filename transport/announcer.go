@@ -17,7 +17,9 @@ type announcer struct {
 	config   ServeConfig
 
 	announced discovery.Registration // nil while withdrawn
+	since     time.Time              // when it was last announced; zero: never
 	withdrawn time.Time              // when that was; zero: never
+	agree     int                    // checks in a row that want it otherwise
 }
 
 // keep follows readiness until ctx is done. An error says that the instance
@@ -35,14 +37,14 @@ func (a *announcer) keep(ctx context.Context) error {
 	log := a.mesh.logger.With("service", a.instance.Service, "id", a.instance.ID)
 	for first := true; ; first = false {
 		err := a.ask(ctx)
-		switch {
+		switch turn := a.turn(err == nil); {
 		case ctx.Err() != nil:
 			return nil
-		case err == nil && a.announced == nil:
+		case turn && err == nil:
 			if err := a.announce(ctx); err != nil {
 				return err
 			}
-		case err != nil && a.announced != nil:
+		case turn:
 			log.Warn("fairlead: not ready, withdrawing", "error", err)
 			a.withdraw()
 		case err != nil && first:
@@ -53,6 +55,23 @@ func (a *announcer) keep(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+// turn reports whether the outcome of a check changes what is announced.
+func (a *announcer) turn(ready bool) bool {
+	if ready == (a.announced != nil) {
+		a.agree = 0
+		return false
+	}
+	a.agree++
+	switch {
+	case !ready:
+		return a.agree >= a.config.Fall
+	case a.since.IsZero():
+		return true
+	default:
+		return a.agree >= a.config.Rise && time.Since(a.since) >= a.config.AnnounceInterval
 	}
 }
 
@@ -67,6 +86,7 @@ func (a *announcer) announce(ctx context.Context) (err error) {
 	if a.announced, err = a.mesh.Register(ctx, a.instance); err != nil {
 		return fmt.Errorf("register %s of %s: %w", a.instance.ID, a.instance.Service, err)
 	}
+	a.since, a.agree = time.Now(), 0
 	return nil
 }
 
@@ -76,7 +96,7 @@ func (a *announcer) withdraw() {
 	if err := a.announced.Close(ctx); err != nil {
 		a.mesh.logger.Warn("fairlead: record not deleted, it will expire", "service", a.instance.Service, "id", a.instance.ID, "error", err)
 	}
-	a.announced, a.withdrawn = nil, time.Now()
+	a.announced, a.withdrawn, a.agree = nil, time.Now(), 0
 }
 
 // leave is steps 1 to 3 of [Serve].

@@ -27,11 +27,18 @@ type Server interface {
 
 // ServeConfig says how [Serve] comes and goes. The zero value is good.
 type ServeConfig struct {
-	// Ready is asked every ReadyInterval whether the instance can work: nil
-	// announces it, an error withdraws it. It has to end with its context. A
-	// nil Ready is always ready.
+	// Ready is asked every ReadyInterval whether the instance can work. It is
+	// announced with the first nil, withdrawn after Fall errors in a row, and
+	// announced again after Rise times nil. It has to end with its context. A
+	// nil Ready is always ready. See [TCPCheck], [AllReady] and the checks of
+	// the doors.
 	Ready         func(context.Context) error
 	ReadyInterval time.Duration // 0: 1 s
+	Fall, Rise    int           // 0: 1
+	// AnnounceInterval is the least time from one announcement to the next,
+	// whatever Ready says: it bounds what an instance that flaps writes to the
+	// registry. 0: 5 s.
+	AnnounceInterval time.Duration
 	// Grace is how long the instance goes on serving after its own watch has
 	// shown it draining, so that the slowest caller hears of it too. 0: 2 s.
 	Grace time.Duration
@@ -48,31 +55,35 @@ type ServeConfig struct {
 	Signals []os.Signal
 }
 
-// Validate reports a negative duration as a [discovery.FieldError].
+// Validate reports a negative number as a [discovery.FieldError].
 func (c ServeConfig) Validate() error {
 	for _, f := range [...]struct {
 		name string
 		d    time.Duration
 	}{
-		{"ReadyInterval", c.ReadyInterval}, {"Grace", c.Grace}, {"DeleteGrace", c.DeleteGrace},
+		{"ReadyInterval", c.ReadyInterval}, {"AnnounceInterval", c.AnnounceInterval}, {"Grace", c.Grace}, {"DeleteGrace", c.DeleteGrace},
 		{"ShutdownTimeout", c.ShutdownTimeout}, {"RegistryTimeout", c.RegistryTimeout},
 	} {
 		if f.d < 0 {
 			return &discovery.FieldError{Field: "ServeConfig." + f.name, Value: f.d, Allowed: "0 (meaning the default) or more"}
 		}
 	}
+	if n := min(c.Fall, c.Rise); n < 0 {
+		return &discovery.FieldError{Field: "ServeConfig.Fall or Rise", Value: n, Allowed: "0 (meaning 1) or more"}
+	}
 	return nil
 }
 
 func (c ServeConfig) withDefaults() ServeConfig {
 	for d, standard := range map[*time.Duration]time.Duration{
-		&c.ReadyInterval: time.Second, &c.Grace: 2 * time.Second, &c.DeleteGrace: 500 * time.Millisecond,
+		&c.ReadyInterval: time.Second, &c.AnnounceInterval: 5 * time.Second, &c.Grace: 2 * time.Second, &c.DeleteGrace: 500 * time.Millisecond,
 		&c.ShutdownTimeout: 30 * time.Second, &c.RegistryTimeout: 5 * time.Second,
 	} {
 		if *d == 0 {
 			*d = standard
 		}
 	}
+	c.Fall, c.Rise = max(c.Fall, 1), max(c.Rise, 1)
 	if c.Signals == nil {
 		c.Signals = []os.Signal{syscall.SIGTERM, os.Interrupt}
 	}

@@ -145,6 +145,13 @@ func isForbidden(err error) bool {
 		errors.Is(err, rpctypes.ErrAuthFailed) || errors.Is(err, rpctypes.ErrInvalidAuthToken)
 }
 
+// unreachable reports whether an error says nothing but that etcd could not be
+// heard, or not be heard yet.
+func unreachable(err error) bool {
+	_, other := errors.AsType[*differs](err)
+	return !other && !isForbidden(err) && !errors.Is(err, rpctypes.ErrNoSpace) && !errors.Is(err, rpctypes.ErrLeaseNotFound) && !errors.Is(err, errSuperseded)
+}
+
 // named adds the name that callers know an error of etcd by.
 func named(err error) error {
 	switch {

@@ -36,6 +36,7 @@ func (r *registration) stateLocked() discovery.RegistrationState {
 		ID:         r.instance.ID,
 		Registered: r.held && !r.supervisor.asleepLocked(),
 		Draining:   r.instance.Draining,
+		Announced:  r.settled,
 		Since:      r.since,
 		Repairs:    r.repairs,
 	}
@@ -46,6 +47,7 @@ func (r *registration) stateLocked() discovery.RegistrationState {
 	case r.held:
 		s.Reason = errSlept(age(r.supervisor.awake, time.Now())).Error()
 	case r.troubleLocked() != nil:
+		s.Unreachable = unreachable(r.troubleLocked())
 		s.Reason = r.troubleLocked().Error()
 	default:
 		s.Reason = "not announced yet"

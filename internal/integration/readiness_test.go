@@ -46,7 +46,7 @@ func TestReadinessFlapsWhileEtcdIsAway(t *testing.T) {
 				}
 				return nil
 			},
-			ReadyInterval: 100 * time.Millisecond, RegistryTimeout: time.Second, Grace: 1, DeleteGrace: 1,
+			ReadyInterval: 100 * time.Millisecond, AnnounceInterval: time.Nanosecond, RegistryTimeout: time.Second, Grace: 1, DeleteGrace: 1,
 		}, s)
 	}()
 	registered := func() bool {

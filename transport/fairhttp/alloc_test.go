@@ -78,14 +78,15 @@ func TestAddedAllocations(t *testing.T) {
 			client, governed := orders.client(t, fairhttp.Config{}, base)
 			t.Cleanup(plain.CloseIdleConnections)
 			t.Cleanup(client.CloseIdleConnections)
-			var added []float64
+			var with, without []float64
 			for range 5 {
-				added = append(added, allocsPerCall(t, governed, c.method, []string{"mesh://orders/"})-allocsPerCall(t, plain, c.method, urls))
+				with = append(with, allocsPerCall(t, governed, c.method, []string{"mesh://orders/"}))
+				without = append(without, allocsPerCall(t, plain, c.method, urls))
 			}
-			slices.Sort(added)
-			// The rest of the process allocates a little too.
-			if median := added[len(added)/2]; median > most+0.2 {
-				t.Errorf("a governed call allocates %.2f times more than a plain one (of %.2f), %d are allowed", median, added, most)
+			// The rest of the process allocates too, and pools are emptied, the
+			// more the busier the machine is. That only ever adds.
+			if added := slices.Min(with) - slices.Min(without); added > most+0.2 {
+				t.Errorf("a governed call allocates %.2f times more than a plain one (%.2f, plain %.2f), %d are allowed", added, with, without, most)
 			}
 		})
 	}

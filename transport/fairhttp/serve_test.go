@@ -21,7 +21,7 @@ import (
 
 // brisk comes and goes without the waiting that a fleet needs.
 var brisk = transport.ServeConfig{
-	ReadyInterval: 5 * time.Millisecond, Grace: 300 * time.Millisecond, DeleteGrace: 100 * time.Millisecond, Signals: []os.Signal{},
+	ReadyInterval: 5 * time.Millisecond, AnnounceInterval: time.Nanosecond, Grace: 300 * time.Millisecond, DeleteGrace: 100 * time.Millisecond, Signals: []os.Signal{},
 }
 
 // running is an instance of "orders" that serves.
