@@ -84,8 +84,9 @@ func TestAddedAllocations(t *testing.T) {
 				without = append(without, allocsPerCall(t, plain, c.method, urls))
 			}
 			// The rest of the process allocates too, and pools are emptied, the
-			// more the busier the machine is. That only ever adds.
-			if added := slices.Min(with) - slices.Min(without); added > most+0.2 {
+			// more the busier the machine is: up to half of one in a call. One
+			// that is made in each call counts as a whole.
+			if added := slices.Min(with) - slices.Min(without); added > most+0.7 {
 				t.Errorf("a governed call allocates %.2f times more than a plain one (%.2f, plain %.2f), %d are allowed", added, with, without, most)
 			}
 		})
