@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -96,12 +97,13 @@ func decode(service, id string, kv *mvccpb.KeyValue) (discovery.Instance, error)
 	if err := json.Unmarshal(kv.Value, &r); err != nil {
 		return discovery.Instance{}, err
 	}
-	m := metadata{ID: id, Service: service}
-	if ours(r.Metadata) {
-		if err := json.Unmarshal(r.Metadata, &m); err != nil {
-			return discovery.Instance{}, err
-		}
+	m := metadata{Service: service}
+	if err := json.Unmarshal(r.Metadata, &m); err != nil && ours(r.Metadata) {
+		return discovery.Instance{}, err
+	} else if err != nil || m.ID == "" && !m.Static {
+		m = metadata{Service: service}
 	}
+	m.ID = cmp.Or(m.ID, id)
 	switch {
 	case m.ID != id:
 		return discovery.Instance{}, fmt.Errorf("record is of the instance %.128q", m.ID)
