@@ -128,7 +128,7 @@ func (m *Memory) publishAllLocked() {
 
 func (m *Memory) publishLocked(s *memoryService) {
 	if m.trouble != nil {
-		s.feed.fail(s.name, m.trouble)
+		s.feed.fail(s.name, time.Now(), m.trouble)
 		return
 	}
 	now := time.Now()
