@@ -21,6 +21,13 @@ func (l *listing) refuse(key string, reason error) {
 	}
 }
 
+// refuseAll takes note of what other had to skip.
+func (l *listing) refuseAll(other listing) {
+	l.refused += other.refused
+	l.refusals = append(l.refusals, other.refusals...)
+	l.refusals = l.refusals[:min(len(l.refusals), MaxRefusals)]
+}
+
 // adopt sorts the instances and gives those that have not changed since the
 // last listing the pointers that they had there. It reports whether anything
 // is different at all.
@@ -43,7 +50,7 @@ func (l *listing) adopt(last listing) (changed bool) {
 
 // equal compares all there is to an instance.
 func equal(a, b *Instance) bool {
-	return a.ID == b.ID &&
+	return a == b || a.ID == b.ID &&
 		a.Service == b.Service &&
 		a.Addr == b.Addr &&
 		slices.Equal(a.Endpoints, b.Endpoints) &&
