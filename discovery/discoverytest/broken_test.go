@@ -12,9 +12,11 @@ import (
 // of the suite that have to notice. What is nil is sound.
 type broken struct {
 	name      string
+	carries   func(discovery.Instance) discovery.Instance // what its harness says
 	registry  func(*discovery.Memory) discovery.Registry
 	registrar func(*discovery.Memory) discovery.Registrar
 	fails     []string
+	skips     []string // for want of what they are about
 }
 
 func allBroken() []broken {
@@ -22,6 +24,7 @@ func allBroken() []broken {
 		[]broken{{name: "nothing"}},
 		brokenRegistries(),
 		brokenRegistrars(),
+		brokenCarriers(),
 	)
 }
 

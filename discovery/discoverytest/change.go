@@ -28,28 +28,31 @@ func (s *suite) addArrives(t *testing.T) {
 func (s *suite) updateArrives(t *testing.T) {
 	before := instance("orders", 1)
 	before.Meta = map[string]string{"lane": "blue"}
+	heavier := before
+	heavier.Weight = 7
+	green := heavier
+	green.Meta = map[string]string{"lane": "green"}
+	s.carried(t, before, green)
 	f := s.changing(t, before)
 
 	w := f.watch("orders")
 	w.untilHas(before)
-	after := before
-	after.Weight = 7
-	f.put(after)
-	w.untilHas(after)
-	after.Meta = map[string]string{"lane": "green"}
-	f.put(after)
-	w.untilHas(after)
+	for _, after := range []discovery.Instance{heavier, green} {
+		f.put(after)
+		w.untilHas(after)
+	}
 }
 
 func (s *suite) drainingArrives(t *testing.T) {
-	i := instance("orders", 1)
+	i, draining := instance("orders", 1), instance("orders", 1)
+	draining.Draining = true
+	s.carried(t, i, draining)
 	f := s.changing(t, i)
 
 	w := f.watch("orders")
 	w.untilHas(i)
-	i.Draining = true
-	f.put(i)
-	w.untilHas(i)
+	f.put(draining)
+	w.untilHas(draining)
 }
 
 func (s *suite) removeArrives(t *testing.T) {
@@ -188,7 +191,7 @@ func (s *suite) watchesAreIndependent(t *testing.T) {
 	f := s.changing(t, instance("orders", 1))
 
 	stays, cancelled := f.watch("orders"), f.watch("orders")
-	left := f.consume("orders", func(s discovery.Snapshot) bool { return !yield{Snapshot: s}.hasID(second.ID) })
+	left := f.consume("orders", func(snapshot discovery.Snapshot) bool { return !yield{Snapshot: snapshot}.hasID(s.Carries(second).ID) })
 	for _, w := range []*watch{stays, cancelled, left} {
 		w.first()
 	}

@@ -13,6 +13,15 @@ type Harness struct {
 	// New returns a registry that holds these instances and nothing else. It
 	// is called for each sub-test; what it opens is closed by t.Cleanup.
 	New func(t *testing.T, instances ...discovery.Instance) Fixture
+	// Carries returns what arrives of an instance that was put, for registries
+	// that cannot carry all of it, such as DNS; nil means everything. It is
+	// applied to what the suite wants to see, never to what it sees, so what a
+	// registry is said to carry it has to carry, and nothing else may arrive.
+	// Sub-tests about something that is not carried are skipped.
+	//
+	// The result has to be a valid instance of the same service and address, a
+	// different one for each address, and has to be carried as it is.
+	Carries func(discovery.Instance) discovery.Instance
 	// Patience is how long to wait for what has to come; zero means 10 s. Only
 	// a registry that breaks a promise makes anybody wait that long.
 	Patience time.Duration
@@ -34,7 +43,13 @@ type Fixture struct {
 func Run(t *testing.T, h Harness) {
 	s := &suite{Harness: h}
 	s.Patience = cmp.Or(h.Patience, 10*time.Second)
+	if h.Carries == nil {
+		s.Carries = func(i discovery.Instance) discovery.Instance { return i }
+	}
 
+	t.Run("Harness", func(t *testing.T) {
+		t.Run("CarriesWhatItMust", s.carriesWhatItMust)
+	})
 	t.Run("Registry", func(t *testing.T) {
 		t.Run("FirstSnapshotIsComplete", s.firstSnapshotIsComplete)
 		t.Run("NoInstancesIsKnowledge", s.noInstancesIsKnowledge)

@@ -44,12 +44,12 @@ func TestSuiteRejects(t *testing.T) {
 		t.Run(b.name, func(t *testing.T) {
 			r := <-results[n]
 			if !r.asWanted(b) {
-				t.Errorf("failed: %q\n  want: %q\n%s", r.failed, b.fails, r.output)
+				t.Errorf("failed: %q\n  want: %q\nskipped: %q\n  want: %q\n%s", r.failed, b.fails, r.skipped, b.skips, r.output)
 			}
 			if n == 0 {
 				total = len(r.passed)
 			}
-			if got := len(r.passed) + len(r.failed); got != total {
+			if got := len(r.passed) + len(r.failed) + len(r.skipped); got != total {
 				t.Errorf("%d sub-tests came to an end, want %d\n%s", got, total, r.output)
 			}
 			passed = append(passed, r.passed...)
@@ -67,6 +67,7 @@ func TestSuiteRejects(t *testing.T) {
 // harness has the sound Memory where b has nothing of its own.
 func harness(b broken, patience time.Duration) discoverytest.Harness {
 	return discoverytest.Harness{
+		Carries:  b.carries,
 		Patience: patience,
 		New: func(t *testing.T, instances ...discovery.Instance) discoverytest.Fixture {
 			m := new(discovery.Memory)
@@ -84,9 +85,9 @@ func harness(b broken, patience time.Duration) discoverytest.Harness {
 
 // result is what one run of the suite said.
 type result struct {
-	passed, failed []string // names of sub-tests, without groups, sorted
-	err            error    // of the process
-	output         string
+	passed, failed, skipped []string // names of sub-tests, without groups, sorted
+	err                     error    // of the process
+	output                  string
 }
 
 func (r result) asWanted(b broken) bool {
@@ -95,6 +96,7 @@ func (r result) asWanted(b broken) bool {
 		return name == "Change/ConcurrentUse" && !slices.Contains(b.fails, name)
 	})
 	return slices.Equal(failed, slices.Sorted(slices.Values(b.fails))) &&
+		slices.Equal(r.skipped, slices.Sorted(slices.Values(b.skips))) &&
 		len(r.passed) > 0 && (r.err != nil) == (len(r.failed) > 0)
 }
 
@@ -114,10 +116,11 @@ func runSuite(t *testing.T, name, patience string) result {
 	child.Env = append(os.Environ(), patienceOfChild+"="+patience)
 	output, err := child.CombinedOutput()
 	return result{
-		passed: subtests(output, path, "PASS"),
-		failed: subtests(output, path, "FAIL"),
-		err:    err,
-		output: string(output),
+		passed:  subtests(output, path, "PASS"),
+		failed:  subtests(output, path, "FAIL"),
+		skipped: subtests(output, path, "SKIP"),
+		err:     err,
+		output:  string(output),
 	}
 }
 

@@ -101,6 +101,27 @@ func instance(service string, n int) discovery.Instance {
 	}
 }
 
+// whole has something in each of its fields.
+func whole() discovery.Instance {
+	return discovery.Instance{
+		ID:      "7f3a.B_c-d:1",
+		Service: "orders",
+		Addr:    "[2001:db8::7]:8080",
+		Endpoints: []discovery.Endpoint{
+			{Protocol: discovery.HTTP, Addr: "[2001:db8::7]:8080"},
+			{Protocol: discovery.GRPC, Addr: "192.0.2.7:9090"},
+			{Protocol: discovery.GRPC, Addr: "unix:/run/fairlead/orders.sock"},
+		},
+		Weight:    250,
+		Region:    "eu-north",
+		Zone:      "eu-north-1b",
+		Version:   "2.1.0+build.7",
+		BootID:    "0d7d7e8c-0001-4e22-a4d1-6f0b6bb1d3d8",
+		StartedAt: time.Date(2026, 1, 2, 3, 4, 5, 678_901_234, time.UTC),
+		Meta:      map[string]string{"lane": "blue", "note": `<a "quoted" & empty one follows>`, "empty": ""},
+	}
+}
+
 // text is all there is to an instance, for comparisons and messages.
 func text(i discovery.Instance) string {
 	i.StartedAt = i.StartedAt.UTC()

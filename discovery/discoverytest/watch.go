@@ -28,6 +28,7 @@ type yield struct {
 	discovery.Snapshot                    // copied when it came, down to the last map
 	kept               discovery.Snapshot // as it was handed out
 	err                error
+	carries            func(discovery.Instance) discovery.Instance // of the harness
 }
 
 // watch starts to watch service until the end of the test.
@@ -59,7 +60,7 @@ func (f *fixture) consume(service string, body func(discovery.Snapshot) bool) *w
 
 func (w *watch) record(s discovery.Snapshot, err error) {
 	w.mu.Lock()
-	w.yields = append(w.yields, yield{Snapshot: copied(s), kept: s, err: err})
+	w.yields = append(w.yields, yield{copied(s), s, err, w.suite.Carries})
 	w.mu.Unlock()
 	select {
 	case w.news <- struct{}{}:
@@ -111,12 +112,12 @@ func (w *watch) until(what string, condition func(yield) bool) yield {
 
 func (w *watch) untilHas(i discovery.Instance) yield {
 	w.t.Helper()
-	return w.until("snapshot with "+text(i), func(y yield) bool { return y.has(i) })
+	return w.until("snapshot with "+text(w.suite.Carries(i)), func(y yield) bool { return y.has(i) })
 }
 
 func (w *watch) untilLacks(i discovery.Instance) yield {
 	w.t.Helper()
-	return w.until("snapshot without "+i.ID, func(y yield) bool { return !y.hasID(i.ID) })
+	return w.until("snapshot without "+i.ID, func(y yield) bool { return !y.hasID(w.suite.Carries(i).ID) })
 }
 
 func (w *watch) untilIs(instances ...discovery.Instance) yield {
@@ -182,12 +183,19 @@ func (y yield) hasID(id string) bool {
 	return slices.ContainsFunc(y.Instances, func(i *discovery.Instance) bool { return i.ID == id })
 }
 
+// has says whether y has what the registry carries of want.
 func (y yield) has(want discovery.Instance) bool {
+	want = y.carries(want)
 	return slices.ContainsFunc(y.Instances, func(i *discovery.Instance) bool { return i.ID == want.ID && text(*i) == text(want) })
 }
 
-// is says whether y is Live and has these instances and no others, in any order.
+// is says whether y is Live and has what the registry carries of these
+// instances and no others, in any order.
 func (y yield) is(want ...discovery.Instance) bool {
+	want = slices.Clone(want)
+	for n := range want {
+		want[n] = y.carries(want[n])
+	}
 	return y.State == discovery.Live && y.err == nil && maps.Equal(texts(y.Instances), texts(discovery.List(want...)))
 }
 
