@@ -1,0 +1,108 @@
+package integration_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/fairlead-go/fairlead/discovery"
+)
+
+// fileDir is the environment variable that makes TestKilledProcessExpires
+// a process that registers in that directory and waits to be killed.
+const fileDir = "FAIRLEAD_FILE_DIR"
+
+func TestKilledProcessExpires(t *testing.T) {
+	config := discovery.FileConfig{TTL: 5 * time.Second, Interval: 100 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	if config.Dir = os.Getenv(fileDir); config.Dir != "" {
+		registerForEver(t, config)
+		return
+	}
+	t.Parallel()
+	config.Dir = t.TempDir()
+	ours, err := discovery.NewFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ours.Close(context.Background()) })
+	r, err := ours.Register(t.Context(), discovery.Instance{Service: "orders", ID: "ours", Addr: "192.0.2.1:8080"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	proved(t, r)
+	w := watch(t, ours, "orders")
+	w.until("list of our instance", live("ours"))
+
+	kill := startRegistering(t, config.Dir)
+	w.until("list of both instances", live("ours", "theirs"))
+	during(t, config.TTL+2*time.Second) // longer than a record counts that nobody renews
+	if reports := w.rest(); len(reports) > 0 {
+		t.Fatalf("while both processes lived: %v", reports)
+	}
+	kill()
+	w.until("list without the killed process", live("ours"))
+	if _, err := os.Stat(filepath.Join(config.Dir, "orders", "theirs.json")); err != nil {
+		t.Errorf("the file of the killed process: %v; want it there, so that its age alone took it off the list", err)
+	}
+	if s := r.State(); !s.Registered || s.Repairs != 0 {
+		t.Errorf("state of our registration: %+v; want it undisturbed", s)
+	}
+
+	startRegistering(t, config.Dir)
+	w.until("list of both instances, after a restart", live("ours", "theirs"))
+}
+
+// startRegistering runs this test once more in a process of its own, until
+// kill is called or the test ends.
+func startRegistering(t *testing.T, dir string) (kill func()) {
+	t.Helper()
+	child := exec.Command(os.Args[0], "-test.run=^TestKilledProcessExpires$", "-test.v")
+	child.Env = append(os.Environ(), fileDir+"="+dir)
+	child.Stderr = t.Output()
+	in, err := child.StdinPipe() // ends with us, and so does the child
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill = func() {
+		child.Process.Kill()
+		child.Wait()
+		in.Close()
+	}
+	t.Cleanup(kill)
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if lines.Text() == "registered" {
+			return kill
+		}
+	}
+	t.Fatal("the child ended before it had registered")
+	return nil
+}
+
+// registerForEver is the child.
+func registerForEver(t *testing.T, config discovery.FileConfig) {
+	f, err := discovery.NewFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := f.Register(t.Context(), discovery.Instance{Service: "orders", ID: "theirs", Addr: "192.0.2.2:8080"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	proved(t, r)
+	fmt.Println("registered")
+	io.Copy(io.Discard, os.Stdin)
+}
