@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
+	"os"
+	"path/filepath"
 
 	"github.com/fairlead-go/fairlead/discovery"
 )
@@ -81,4 +84,63 @@ func ExampleMemory_Fail() {
 	// Output:
 	// stale 1 connection refused
 	// live 1 <nil>
+}
+
+// Instances of services in Kubernetes, from the SRV records of a headless
+// service's port "http".
+func ExampleNewDNS() {
+	registry, err := discovery.NewDNS(discovery.DNSConfig{Name: "_http._tcp.{service}.prod.svc.cluster.local."})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	defer registry.Close(ctx)
+	for snapshot, err := range registry.Watch(ctx, "orders") {
+		if err != nil {
+			log.Print(err) // the snapshot is the last good one
+		}
+		for _, i := range snapshot.Instances {
+			fmt.Println(i.Addr, i.Weight)
+		}
+	}
+}
+
+// A list that a person keeps, and a process that registers beside it.
+func ExampleNewFile() {
+	dir, err := os.MkdirTemp("", "instances")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	os.Mkdir(filepath.Join(dir, "orders"), 0o700)
+	os.WriteFile(filepath.Join(dir, "orders", "list.json"), []byte(`[
+		{"addr": "127.0.0.1:8081"},
+		{"addr": "127.0.0.1:8082", "weight": 200}
+	]`), 0o600)
+
+	registry, err := discovery.NewFile(discovery.FileConfig{Dir: dir})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	defer registry.Close(ctx)
+	registration, err := registry.Register(ctx, discovery.Instance{ID: "mine", Service: "orders", Addr: "127.0.0.1:8083"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := registration.Wait(ctx); err != nil { // until the file is there
+		log.Fatal(err)
+	}
+	for snapshot, err := range registry.Watch(ctx, "orders") {
+		fmt.Println(snapshot.State, err)
+		for _, i := range snapshot.Instances {
+			fmt.Println(i.ID, i.Weight)
+		}
+		break
+	}
+	// Output:
+	// live <nil>
+	// 127.0.0.1:8081 100
+	// 127.0.0.1:8082 200
+	// mine 100
 }
