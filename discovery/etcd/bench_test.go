@@ -51,11 +51,11 @@ func BenchmarkOneChange(b *testing.B) {
 			b.ReportAllocs()
 			revision := int64(n)
 			for i := 0; b.Loop(); i++ {
-				kv := *all[i%n]
+				kv := all[i%n]
 				revision++
 				kv.ModRevision = revision
 				f.published = time.Time{} // it is its turn
-				f.apply([]*clientv3.Event{{Type: mvccpb.Event_PUT, Kv: &kv}}, revision)
+				f.apply([]*clientv3.Event{{Type: mvccpb.Event_PUT, Kv: kv}}, revision)
 			}
 		})
 	}
