@@ -12,6 +12,9 @@ var ErrInvalid = errors.New("invalid")
 // Close.
 var ErrClosed = errors.New("discovery: closed")
 
+// ErrNoRegistrar says that a registry can only be read.
+var ErrNoRegistrar = errors.New("the registry does not register instances")
+
 // FieldError says which field was bad, what it held and what is allowed. It
 // wraps [ErrInvalid].
 type FieldError struct {
