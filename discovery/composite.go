@@ -88,6 +88,9 @@ func (m Member) open() (member, error) {
 		if opened.registry, err = m.Open(); err != nil {
 			return member{}, named(m.Name, err)
 		}
+		if opened.registry == nil {
+			return member{}, named(m.Name, &FieldError{Field: "Member.Open", Value: nil, Allowed: "a function that returns a registry or an error"})
+		}
 	}
 	if !m.ReadOnly {
 		opened.registrar, _ = opened.registry.(Registrar)
