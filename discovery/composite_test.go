@@ -8,6 +8,7 @@ import (
 	"iter"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,17 +89,27 @@ func TestCompositeKeepsPointersOfUnchangedInstances(t *testing.T) {
 	}
 }
 
-func TestCompositeTellsNothingWhenAnotherRegistrySaysTheSame(t *testing.T) {
-	composed(t, discovery.Prefer, func(t *testing.T, _ *discovery.Composite, a, b *scripted, orders *journal) {
-		b.has("x").Version = "a"
-		a.says(live, nil, "x")
-		b.says(live, nil, "x")
-		orders.one(t).want(t, live, nil, "x")
-		a.says(live, nil)
-		if yields, _ := orders.take(); len(yields) != 0 {
-			t.Errorf("yields %q after a switch that changes nothing", yields[0].told())
-		}
-	})
+// Whoever had a list refreshed waits to hear of it, be it the same.
+func TestCompositeTellsThatAListWasConfirmed(t *testing.T) {
+	for _, rule := range []discovery.Rule{discovery.Prefer, discovery.Merge} {
+		t.Run(rule.String(), func(t *testing.T) {
+			composed(t, rule, func(t *testing.T, _ *discovery.Composite, a, b *scripted, orders *journal) {
+				a.says(live, nil, "x")
+				b.says(live, nil, "x")
+				first := orders.one(t)
+				time.Sleep(time.Second)
+				b.says(live, nil, "x")
+				if yields, _ := orders.take(); len(yields) != 0 {
+					t.Errorf("yields %q though only the list that does not count was confirmed", yields[0].told())
+				}
+				a.says(live, nil, "x")
+				second := orders.one(t)
+				if !second.AsOf.Equal(time.Now()) || second.Revision != first.Revision || second.Instances[0] != first.Instances[0] {
+					t.Errorf("%+v after %+v; want the same list as of now", second.Snapshot, first.Snapshot)
+				}
+			})
+		})
+	}
 }
 
 func TestCompositeAsOfIsTheOldest(t *testing.T) {
@@ -218,13 +229,30 @@ func TestCompositeCloseWaitsForItsWatches(t *testing.T) {
 	})
 }
 
-// A watch waits for the watches of its members, so that nothing is left
-// running; the bubble would not end otherwise.
-func TestCompositeWatchEndsWithItsMembers(t *testing.T) {
+// slowly is a memory whose watches take a second to end.
+type slowly struct {
+	discovery.Memory
+	watches atomic.Int64
+}
+
+func (r *slowly) Watch(ctx context.Context, service string) iter.Seq2[discovery.Snapshot, error] {
+	return func(yield func(discovery.Snapshot, error) bool) {
+		r.watches.Add(1)
+		defer r.watches.Add(-1)
+		r.Memory.Watch(ctx, service)(yield)
+		time.Sleep(time.Second)
+	}
+}
+
+func TestCompositeWatchEndsAfterThoseOfItsMembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := composite(t, discovery.Merge, new(discovery.Memory), new(discovery.Memory))
+		var m slowly
+		c := composite(t, discovery.Merge, new(discovery.Memory), &m)
 		for range c.Watch(t.Context(), "orders") {
 			break
+		}
+		if n := m.watches.Load(); n != 0 {
+			t.Errorf("%d watches of a member go on after the loop was left", n)
 		}
 		if s := c.State().(discovery.CompositeState); len(s.Services) != 0 {
 			t.Errorf("State() = %+v after the loop was left; want no watch", s)

@@ -125,9 +125,11 @@ func (c *choice) succeed(before choice) {
 	}
 }
 
-// same says whether c is no news after before.
+// same says whether c is no news after before. That a list was confirmed anew
+// is news.
 func (c choice) same(before choice) bool {
-	return c.snapshot.State == before.snapshot.State && text(c.err) == text(before.err) && sameList(before.snapshot, c.snapshot)
+	return c.snapshot.State == before.snapshot.State && c.snapshot.AsOf.Equal(before.snapshot.AsOf) &&
+		text(c.err) == text(before.err) && sameList(before.snapshot, c.snapshot)
 }
 
 func sameList(a, b Snapshot) bool {

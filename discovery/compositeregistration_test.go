@@ -3,8 +3,10 @@ package discovery_test
 import (
 	"context"
 	"errors"
-	"slices"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -292,15 +294,38 @@ func TestCompositeCloseWithdrawsWhatItRegistered(t *testing.T) {
 	})
 }
 
-// Members that are updated at the same time end with the same record.
-func TestCompositeConcurrentUpdatesAgree(t *testing.T) {
-	a, b := new(discovery.Memory), new(discovery.Memory)
-	c := composite(t, discovery.Merge, a, b)
-	r := announce(t, c, valid())
-	done := make(chan struct{})
+// gate is a memory that notices when two updates are on their way at once.
+type gate struct {
+	*discovery.Memory
+	inside, most atomic.Int64
+}
+
+type gatedRegistration struct {
+	discovery.Registration
+	*gate
+}
+
+func (g *gate) Register(ctx context.Context, i discovery.Instance) (discovery.Registration, error) {
+	r, err := g.Memory.Register(ctx, i)
+	return gatedRegistration{r, g}, err
+}
+
+func (r gatedRegistration) Update(i discovery.Instance) error {
+	if now := r.inside.Add(1); now > r.most.Load() {
+		r.most.Store(now)
+	}
+	defer r.inside.Add(-1)
+	runtime.Gosched()
+	return r.Registration.Update(i)
+}
+
+// If updates overtook one another, the members could end with different ones.
+func TestCompositeUpdatesDoNotOvertake(t *testing.T) {
+	a, b := new(discovery.Memory), &gate{Memory: new(discovery.Memory)}
+	r := announce(t, composite(t, discovery.Merge, a, b), valid())
+	var updating sync.WaitGroup
 	for n := range 8 {
-		go func() {
-			defer func() { done <- struct{}{} }()
+		updating.Go(func() {
 			for k := range 50 {
 				i := valid()
 				i.Weight = 1 + 100*n + k
@@ -308,17 +333,59 @@ func TestCompositeConcurrentUpdatesAgree(t *testing.T) {
 					t.Error(err)
 				}
 			}
-		}()
+		})
 	}
-	for range 8 {
-		<-done
+	updating.Wait()
+	if most := b.most.Load(); most != 1 {
+		t.Errorf("%d updates were on their way at once", most)
 	}
-	weights := []int{r.Instance().Weight}
-	for _, m := range []*discovery.Memory{a, b} {
-		s, _ := latest(t, m, "orders")
-		weights = append(weights, s.Instances[0].Weight)
+	first, _ := latest(t, a, "orders")
+	second, _ := latest(t, b, "orders")
+	if x, y := first.Instances[0].Weight, second.Instances[0].Weight; x != y {
+		t.Errorf("the members end with weights %d and %d", x, y)
 	}
-	if len(slices.Compact(weights)) != 1 {
-		t.Errorf("weights %v after concurrent updates; want the same everywhere", weights)
+}
+
+// stated is a registrar that says one thing of all its registrations.
+type stated struct {
+	discovery.Static
+	state discovery.RegistrationState
+}
+
+type statedRegistration struct {
+	discovery.Registration
+	state discovery.RegistrationState
+}
+
+func (s *stated) Register(context.Context, discovery.Instance) (discovery.Registration, error) {
+	return statedRegistration{state: s.state}, nil
+}
+
+func (r statedRegistration) State() discovery.RegistrationState { return r.state }
+func (r statedRegistration) Close(context.Context) error        { return nil }
+
+func TestCompositeStateIsThatOfAll(t *testing.T) {
+	early, late := time.Unix(1000, 0), time.Unix(2000, 0)
+	type state = discovery.RegistrationState
+	for _, row := range []struct {
+		name       string
+		a, b, want state
+	}{
+		{"SinceTheLastGotIt", state{Registered: true, Since: early}, state{Registered: true, Since: late}, state{Registered: true, Since: late}},
+		{"SinceTheFirstLostIt", state{Since: late, Reason: "x"}, state{Since: early, Reason: "y"}, state{Since: early, Reason: "registry a: x; registry b: y"}},
+		{"SinceOneLostIt", state{Since: early, Reason: "x"}, state{Registered: true, Since: late}, state{Since: early, Reason: "registry a: x"}},
+		{"DrainingInTheFirst", state{Registered: true, Draining: true}, state{Registered: true}, state{Registered: true, Draining: true}},
+		{"DrainingInTheSecond", state{Registered: true}, state{Registered: true, Draining: true}, state{Registered: true, Draining: true}},
+		{"RepairsAreAddedUp", state{Registered: true, Repairs: 2}, state{Registered: true, Repairs: 3}, state{Registered: true, Repairs: 5}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			for _, s := range []*state{&row.a, &row.b, &row.want} {
+				s.Service, s.ID = "orders", "7f3a"
+			}
+			r := announce(t, composite(t, discovery.Prefer, &stated{state: row.a}, &stated{state: row.b}), valid())
+			if got := r.State(); got != row.want {
+				t.Errorf("State() = %+v, want %+v", got, row.want)
+			}
+		})
 	}
 }

@@ -199,6 +199,16 @@ var mergeRows = []ruleRow{
 		naive: merging(mistake{same: func(i, k *discovery.Instance) bool { return i.Addr == k.Addr }}),
 	},
 	{
+		name: "an IPv4 address may be written as IPv6",
+		script: func(a, b *scripted) {
+			a.has("x").Addr, b.has("y").Addr = "192.0.2.99:1", "[::ffff:192.0.2.99]:1"
+			a.says(live, nil, "x")
+			b.says(live, nil, "y")
+		},
+		want:  []string{"live x@a"},
+		naive: merging(mistake{}), // compares what netip parses
+	},
+	{
 		name: "one address in common is enough",
 		script: func(a, b *scripted) {
 			a.has("x").Endpoints = []discovery.Endpoint{{Protocol: discovery.HTTP, Addr: "192.0.2.99:1"}, {Protocol: discovery.GRPC, Addr: a.has("x").Addr}}

@@ -37,7 +37,10 @@ func (f *feed) fail(service string, err error) {
 	if r := f.latest.Load(); r != nil {
 		last = r.snapshot
 	}
-	f.publish(last.stale(time.Now()), err)
+	if last.State == Live {
+		last.State, last.AsOf = Stale, time.Now()
+	}
+	f.publish(last, err)
 }
 
 // watch yields the latest report and every later one that it is there in time

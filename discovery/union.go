@@ -55,7 +55,7 @@ func keep(before, now []*Instance) []*Instance {
 		for n < len(before) && before[n].ID < i.ID {
 			n++
 		}
-		if n == len(before) || before[n] == i || !equal(before[n], i) {
+		if n == len(before) || before[n] == i || !unchanged(before[n], i) {
 			continue
 		}
 		if &kept[0] == &now[0] {
@@ -66,7 +66,7 @@ func keep(before, now []*Instance) []*Instance {
 	return kept
 }
 
-func equal(a, b *Instance) bool {
+func unchanged(a, b *Instance) bool {
 	return a.ID == b.ID && a.Service == b.Service && a.Addr == b.Addr && slices.Equal(a.Endpoints, b.Endpoints) &&
 		a.Weight == b.Weight && a.Region == b.Region && a.Zone == b.Zone && a.Version == b.Version &&
 		a.Draining == b.Draining && a.BootID == b.BootID && a.StartedAt.Equal(b.StartedAt) && maps.Equal(a.Meta, b.Meta)
