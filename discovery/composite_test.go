@@ -58,34 +58,57 @@ func TestCompositeRevisionNeverGoesBack(t *testing.T) {
 	}
 }
 
-// An instance that both registries know as the same keeps its pointer even when
-// another registry is in use; one that is different has another.
+// An instance that both registries know as the same keeps its pointer when the
+// record of another counts; one that is different in anything does not.
 func TestCompositeKeepsPointersOfUnchangedInstances(t *testing.T) {
-	for _, rule := range []discovery.Rule{discovery.Prefer, discovery.Merge} {
-		t.Run(rule.String(), func(t *testing.T) {
-			composed(t, rule, func(t *testing.T, _ *discovery.Composite, a, b *scripted, orders *journal) {
-				copied := *a.has("x")
-				copied.Meta, copied.Endpoints = map[string]string{"lane": "blue"}, []discovery.Endpoint{{Protocol: discovery.HTTP, Addr: copied.Addr}}
-				original := copied
-				original.Meta, original.Endpoints = map[string]string{"lane": "blue"}, []discovery.Endpoint{{Protocol: discovery.HTTP, Addr: copied.Addr}}
-				original.StartedAt, copied.StartedAt = time.Now(), time.Now().UTC().Round(0) // the same moment
-				a.instances["x"], b.instances["x"] = &original, &copied
-				a.says(live, nil, "x", "y")
-				b.says(live, nil, "x", "y")
-				first := orders.one(t)
-				a.says(live, nil)
-				second := orders.one(t)
-				if second.Instances[0] != first.Instances[0] {
-					t.Errorf("%s after %s: x is another pointer, though it is the same", second.told(), first.told())
-				}
-				if second.Instances[1] != b.has("y") || second.Instances[1] == first.Instances[1] {
-					t.Errorf("%s after %s: y is the same pointer, though it has changed", second.told(), first.told())
-				}
-				if b.instances["x"] != &copied || &copied != b.last.Instances[0] {
-					t.Error("the list of the member was written to")
-				}
+	whole := func() *discovery.Instance {
+		i := valid()
+		i.Endpoints = []discovery.Endpoint{{Protocol: discovery.HTTP, Addr: i.Addr}}
+		i.Meta = map[string]string{"lane": "blue"}
+		return &i
+	}
+	for _, row := range []struct {
+		name   string
+		change func(*discovery.Instance)
+		keeps  bool
+	}{
+		{"Nothing", func(*discovery.Instance) {}, true},
+		{"SameMomentElsewhere", func(i *discovery.Instance) { i.StartedAt = i.StartedAt.In(time.FixedZone("CET", 3600)) }, true},
+		{"Addr", func(i *discovery.Instance) { i.Addr = "10.0.0.8:8080" }, false},
+		{"Endpoints", func(i *discovery.Instance) { i.Endpoints[0].Protocol = discovery.GRPC }, false},
+		{"Weight", func(i *discovery.Instance) { i.Weight = 7 }, false},
+		{"Region", func(i *discovery.Instance) { i.Region = "eu" }, false},
+		{"Zone", func(i *discovery.Instance) { i.Zone = "eu-1" }, false},
+		{"Version", func(i *discovery.Instance) { i.Version = "2" }, false},
+		{"Draining", func(i *discovery.Instance) { i.Draining = true }, false},
+		{"BootID", func(i *discovery.Instance) { i.BootID = "x" }, false},
+		{"StartedAt", func(i *discovery.Instance) { i.StartedAt = i.StartedAt.Add(1) }, false},
+		{"Meta", func(i *discovery.Instance) { i.Meta["lane"] = "green" }, false},
+	} {
+		for _, rule := range []discovery.Rule{discovery.Prefer, discovery.Merge} {
+			t.Run(row.name+"/"+rule.String(), func(t *testing.T) {
+				composed(t, rule, func(t *testing.T, _ *discovery.Composite, a, b *scripted, orders *journal) {
+					original, other := whole(), whole()
+					row.change(other)
+					a.instances["7f3a"], b.instances["7f3a"] = original, other
+					a.says(live, nil, "7f3a")
+					time.Sleep(time.Millisecond) // so that the other list is told for its AsOf
+					b.says(live, nil, "7f3a")
+					first := orders.one(t)
+					a.says(live, nil)
+					second := orders.one(t)
+					if kept := second.Instances[0] == first.Instances[0]; kept != row.keeps {
+						t.Errorf("keeps its pointer: %t, want %t", kept, row.keeps)
+					}
+					if kept := second.Revision == first.Revision; kept != row.keeps {
+						t.Errorf("keeps the revision: %t, want %t", kept, row.keeps)
+					}
+					if b.last.Instances[0] != other {
+						t.Error("the list of the member was written to")
+					}
+				})
 			})
-		})
+		}
 	}
 }
 

@@ -94,7 +94,7 @@ func (w *compositeWatch) run(ctx context.Context, yield func(Snapshot, error) bo
 		next, changed, over := w.choose()
 		if changed {
 			w.logSwitch(next)
-			if ctx.Err() != nil || !yield(next.snapshot, next.err) {
+			if !yield(next.snapshot, next.err) {
 				return
 			}
 		}

@@ -2,6 +2,7 @@ package discovery_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 
 	"github.com/fairlead-go/fairlead/discovery"
@@ -90,7 +91,7 @@ func (s spread) Remove(ctx context.Context, service, id string) error {
 // test.
 func composite(t *testing.T, rule discovery.Rule, members ...discovery.Registry) *discovery.Composite {
 	t.Helper()
-	config := discovery.CompositeConfig{Rule: rule}
+	config := discovery.CompositeConfig{Rule: rule, Logger: slog.New(slog.DiscardHandler)}
 	for n, r := range members {
 		config.Members = append(config.Members, discovery.Member{Name: string(rune('a' + n)), Registry: r})
 	}
