@@ -111,8 +111,7 @@ func testApplication(t *testing.T, s store) {
 		l.unharmed(t)
 	})
 	t.Run("LeavingInstanceIsNotMissed", func(t *testing.T) {
-		orders[0].stop()
-		shops[0].stop()
+		stop(orders[0], shops[0])
 		a.sees(t, "orders", "orders-2", "orders-3")
 		a.sees(t, "shop", "shop-2", "shop-3")
 		l.answered()
@@ -158,9 +157,7 @@ func testApplication(t *testing.T, s store) {
 	})
 	t.Run("NobodyIsLeftBehind", func(t *testing.T) {
 		l.stop()
-		for _, p := range slices.Concat(shops, orders) {
-			p.stop()
-		}
+		stop(slices.Concat(shops, orders)...)
 		a.sees(t, "orders")
 		a.sees(t, "shop")
 		l.unharmed(t)

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairgrpc"
@@ -42,7 +43,12 @@ func newApplication(t *testing.T, opener transport.Opener) *application {
 
 func (a *application) open() *transport.Mesh {
 	a.t.Helper()
-	m, err := transport.Open(a.opener, transport.WithLogger(slog.New(slog.NewTextHandler(a.t.Output(), nil))))
+	m, err := transport.Open(a.opener,
+		transport.WithLogger(slog.New(slog.NewTextHandler(a.t.Output(), nil))),
+		// The default may leave out the slower of two for long; here each is to
+		// be called soon.
+		transport.WithPolicy(balancer.LeastRequest),
+	)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -72,6 +78,15 @@ type process struct {
 	mesh *transport.Mesh
 	// stop ends it as a signal would, and waits. It can be called again.
 	stop func()
+}
+
+// stop stops all at once.
+func stop(all ...*process) {
+	var leaving sync.WaitGroup
+	for _, p := range all {
+		leaving.Go(p.stop)
+	}
+	leaving.Wait()
 }
 
 // run starts a process whose main is serve.
