@@ -290,12 +290,12 @@ func soundError(all []line) error {
 }
 
 func soundSame(i, k *discovery.Instance) bool {
-	return sameID(i, k) || slices.ContainsFunc(addrs(i), func(a netip.AddrPort) bool { return slices.Contains(addrs(k), a) })
+	return sameID(i, k) || slices.ContainsFunc(addrPortsOf(i), func(a netip.AddrPort) bool { return slices.Contains(addrPortsOf(k), a) })
 }
 
 func sameID(i, k *discovery.Instance) bool { return i.ID == k.ID }
 
-func addrs(i *discovery.Instance) []netip.AddrPort {
+func addrPortsOf(i *discovery.Instance) []netip.AddrPort {
 	all := []netip.AddrPort{netip.MustParseAddrPort(i.Addr)}
 	for _, e := range i.Endpoints {
 		if a, err := netip.ParseAddrPort(e.Addr); err == nil {
