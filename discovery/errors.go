@@ -20,6 +20,9 @@ var ErrUnauthorized = errors.New("discovery: the registry refuses access")
 // a registration. It passes when somebody makes room.
 var ErrNoSpace = errors.New("discovery: the registry has no space left")
 
+// ErrNoRegistrar says that a registry can only be read.
+var ErrNoRegistrar = errors.New("the registry does not register instances")
+
 // FieldError says which field was bad, what it held and what is allowed. It
 // wraps [ErrInvalid].
 type FieldError struct {

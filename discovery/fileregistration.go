@@ -22,6 +22,7 @@ type fileRegistration struct {
 
 	// What is.
 	registered bool      // others can see the instance, as far as is known
+	announced  bool      // it was once
 	proved     bool      // value was read back
 	gone       bool      // withdrawn for good
 	since      time.Time // of registered
@@ -58,6 +59,7 @@ func (r *fileRegistration) stateLocked() RegistrationState {
 		ID:         r.instance.ID,
 		Registered: r.registered,
 		Draining:   r.instance.Draining,
+		Announced:  r.announced,
 		Since:      r.since,
 		Repairs:    r.repairs,
 	}
@@ -66,6 +68,7 @@ func (r *fileRegistration) stateLocked() RegistrationState {
 	case r.gone:
 		s.Reason = "closed"
 	case r.trouble != nil:
+		s.Unreachable = true
 		s.Reason = r.trouble.Error()
 	default:
 		s.Reason = "not announced yet"
@@ -233,5 +236,6 @@ func (r *fileRegistration) goneLocked(now time.Time) {
 func (r *fileRegistration) seenLocked(seen bool, now time.Time) {
 	if r.registered != seen {
 		r.registered, r.since = seen, now
+		r.announced = r.announced || seen
 	}
 }

@@ -366,6 +366,6 @@ func TestFileState(t *testing.T) {
 		dir, err := filepath.Abs(r.dir)
 		r.must(err)
 		wantJSON(t, r.file.State(), `{"dir":`+jsonOf(t, dir)+`,"watches":[{"service":"orders","state":"live","revision":1,"asOf":"2000-01-01T00:00:00Z","instances":1,"looks":1,"readers":1}],`+
-			`"registrations":[{"service":"orders","id":"a","registered":true,"since":"2000-01-01T00:00:00Z"}]}`)
+			`"registrations":[{"service":"orders","id":"a","registered":true,"announced":true,"since":"2000-01-01T00:00:00Z"}]}`)
 	})
 }

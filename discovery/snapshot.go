@@ -51,6 +51,15 @@ type Snapshot struct {
 	Refusals []Refusal `json:"refusals,omitempty"`
 }
 
+// stale returns s as the last good list of a registry that can no longer be
+// heard since now.
+func (s Snapshot) stale(now time.Time) Snapshot {
+	if s.State == Live {
+		s.State, s.AsOf = Stale, now
+	}
+	return s
+}
+
 // MaxRefusals bounds Snapshot.Refusals.
 const MaxRefusals = 8
 

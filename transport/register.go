@@ -10,7 +10,7 @@ import (
 )
 
 // ErrNoRegistrar says that the mesh's registry can only be read.
-var ErrNoRegistrar = errors.New("the registry does not register instances")
+var ErrNoRegistrar = discovery.ErrNoRegistrar
 
 // Register announces an instance through the mesh's registry, which must be a
 // [discovery.Registrar]. The registration shows in metrics and in [Mesh.Dump]
