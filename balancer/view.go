@@ -1,7 +1,7 @@
 package balancer
 
 import (
-	"slices"
+	"strings"
 
 	"github.com/fairlead-go/fairlead/discovery"
 )
@@ -11,7 +11,7 @@ import (
 type View struct {
 	// Snapshot is what the view was made from. It must not be written to.
 	Snapshot discovery.Snapshot
-	// Nodes are all instances of the snapshot, in its order.
+	// Nodes are all instances of the snapshot, sorted by ID.
 	Nodes []*Node
 	// Ignored counts unix endpoints passed over because they are not allowed.
 	Ignored int
@@ -53,34 +53,22 @@ func (v *View) choice(p discovery.Protocol) *choice {
 	return nil
 }
 
-// choose builds the choices of a finished list of nodes. Instances that drain
-// are passed over as long as there are others: one that drains still answers,
-// and that beats having nobody to ask.
-func (v *View) choose(policy Policy, protocols []discovery.Protocol) {
-	var before choice
-	for _, p := range protocols {
-		var serving, draining []*Node
-		for _, n := range v.Nodes {
-			switch {
-			case n.Endpoint(p) == "":
-			case n.Instance().Draining:
-				draining = append(draining, n)
-			default:
-				serving = append(serving, n)
-			}
-		}
-		if len(serving) == 0 {
-			serving = draining
-		}
-		if len(serving) == 0 {
+// Diff returns the nodes that only one of two views has: those that left with
+// the later one, and those that came. Its cost is that of comparing pointers.
+func Diff(earlier, later []*Node) (left, came []*Node) {
+	for len(earlier) > 0 && len(later) > 0 {
+		a, b := earlier[0], later[0]
+		if a == b {
+			earlier, later = earlier[1:], later[1:]
 			continue
 		}
-		now := choice{protocol: p, nodes: serving}
-		if slices.Equal(serving, before.nodes) {
-			now.nodes, now.picker = before.nodes, before.picker
-		} else {
-			now.picker = policy(serving)
+		order := strings.Compare(a.ID(), b.ID())
+		if order <= 0 {
+			left, earlier = append(left, a), earlier[1:]
 		}
-		v.choices, before = append(v.choices, now), now
+		if order >= 0 {
+			came, later = append(came, b), later[1:]
+		}
 	}
+	return append(left, earlier...), append(came, later...)
 }
