@@ -7,17 +7,21 @@ import (
 )
 
 // newView makes the view of a snapshot, of the members that may be called. It
-// shares with the view before what did not change. Changed says that an
+// shares with the view before what did not change. Announced says that an
 // instance with an old node announces something new, which a policy may have
 // looked at.
-func (p *Pool) newView(s discovery.Snapshot, changed bool) *View {
+func (p *Pool) newView(s discovery.Snapshot, announced bool) *View {
 	before := p.View()
-	v := &View{Snapshot: s}
+	v := &View{Snapshot: s, Preserved: p.guard.preserved}
 	nodes := list{earlier: before.Nodes, room: len(p.members)}
 	c := census{common: everything}
 	for _, n := range p.members {
-		if n.gone {
+		switch n.standing {
+		case missed, gone:
 			continue
+		case held:
+			since, _ := n.Held()
+			v.Held, v.HeldUntil = v.Held+1, max(v.HeldUntil, since+p.guard.Hold)
 		}
 		nodes.add(n)
 		c.count(n)
@@ -25,9 +29,9 @@ func (p *Pool) newView(s discovery.Snapshot, changed bool) *View {
 	}
 	v.Nodes = nodes.nodes()
 	for i, name := range p.protocols.names {
-		v.choose(name, 1<<i, c, before, changed, p.config.Policy)
+		v.choose(name, 1<<i, c, before, announced, p.config.Policy)
 	}
-	v.choose(whatever, anything, c, before, changed, p.config.Policy)
+	v.choose(whatever, anything, c, before, announced, p.config.Policy)
 	return v
 }
 
@@ -51,7 +55,7 @@ func (c *census) count(n *Node) {
 // choose adds the choice of one protocol, if there is one. Instances that
 // drain are passed over as long as there are others: one that drains still
 // answers, and that beats having nobody to ask.
-func (v *View) choose(name discovery.Protocol, bit protocolSet, c census, before *View, changed bool, policy Policy) {
+func (v *View) choose(name discovery.Protocol, bit protocolSet, c census, before *View, announced bool, policy Policy) {
 	if (c.serving|c.draining)&bit == 0 {
 		return
 	}
@@ -67,7 +71,7 @@ func (v *View) choose(name discovery.Protocol, bit protocolSet, c census, before
 		nodes = some.nodes()
 	}
 	known := v.choices
-	if !changed {
+	if !announced {
 		known = slices.Concat(known, before.choices)
 	}
 	for _, k := range known {

@@ -10,26 +10,41 @@ import (
 // membership is what the pool knows of a node. It is guarded by the pool's
 // lock.
 type membership struct {
-	gone      bool // from the snapshots
-	draining  bool
+	standing  standing
+	draining  bool          // when last seen
 	ignored   uint8         // unix endpoints that are not allowed
 	protocols protocolSet   // by which it can be reached
-	left      time.Duration // when it did, if it is gone
+	left      time.Duration // when it left the list; once let go of: when that was
 }
+
+type standing uint8
+
+const (
+	listed standing = iota
+	held            // missed, and in the view nevertheless
+	missed          // vanished without a reason that is known
+	gone            // for good, as far as is known
+)
 
 // remembered is how long a node that left is kept: an instance that comes back
 // with the same ID after a blip of its registration finds its statistics.
 const remembered = 5 * time.Minute
 
+// changes are what a snapshot changed.
+type changes struct {
+	announced bool                  // an instance that has its node still announces something new
+	came      []*discovery.Instance // with IDs that were not known
+	vanished  int                   // without a reason that is known
+}
+
 // merge makes the members those of a snapshot, and of the past. Both are
-// sorted by ID and walked side by side. It reports whether an instance changed
-// that has its node still.
-func (p *Pool) merge(instances []*discovery.Instance, now time.Duration) (changed bool) {
+// sorted by ID and walked side by side.
+func (p *Pool) merge(instances []*discovery.Instance, now time.Duration) (c changes) {
 	before := p.members
 	members := list{earlier: before, room: max(len(before), len(instances))}
 	for _, i := range instances {
 		for len(before) > 0 && before[0].Instance() != i && before[0].ID() < i.ID {
-			p.leave(&members, before[0], now)
+			p.leave(&members, before[0], now, &c)
 			before = before[1:]
 		}
 		var known *Node
@@ -37,32 +52,38 @@ func (p *Pool) merge(instances []*discovery.Instance, now time.Duration) (change
 			known, before = before[0], before[1:]
 		}
 		n := known
-		if known == nil || known.gone || known.Instance() != i {
+		if known == nil || known.standing != listed || known.Instance() != i {
 			n = p.admit(known, i, now)
-			changed = changed || n == known
+			c.announced = c.announced || n == known
+		}
+		if known == nil {
+			c.came = append(c.came, i)
 		}
 		members.add(n)
 	}
 	for _, n := range before {
-		p.leave(&members, n, now)
+		p.leave(&members, n, now, &c)
 	}
 	p.members = members.nodes()
 	if p.protocols.crowded {
 		p.protocols.renumber(p.members)
 	}
-	return changed
+	return c
 }
 
 // admit returns the node of an instance: its old one, or a new one where there
 // is none or the instance now lives somewhere else.
 func (p *Pool) admit(known *Node, i *discovery.Instance, now time.Duration) *Node {
+	if known != nil && known.standing != listed {
+		p.guard.release(known, &p.guard.preserved.Returned, now)
+	}
 	endpoints, ignored := resolve(p.config.Reach, i)
 	n := known
 	if known == nil || known.forgotten(now) || !slices.Equal(known.endpoints, endpoints) {
 		n = &Node{endpoints: endpoints, index: p.index(known)}
 		n.protocols = p.protocols.of(endpoints)
 	}
-	n.gone, n.draining, n.ignored = false, i.Draining, uint8(ignored)
+	n.standing, n.draining, n.ignored = listed, i.Draining, uint8(ignored)
 	n.update(i)
 	return n
 }
@@ -83,9 +104,13 @@ func (p *Pool) index(known *Node) int32 {
 }
 
 // leave keeps a node that is not on the list any more, until it is forgotten.
-func (p *Pool) leave(members *list, n *Node, now time.Duration) {
-	if !n.gone {
-		n.gone, n.left = true, now
+func (p *Pool) leave(members *list, n *Node, now time.Duration, c *changes) {
+	if n.standing == listed {
+		n.standing, n.left = gone, now
+		if p.guard.misses(n) {
+			n.standing = missed
+			c.vanished++
+		}
 	}
 	if n.forgotten(now) {
 		p.free = append(p.free, n.index)
@@ -97,7 +122,7 @@ func (p *Pool) leave(members *list, n *Node, now time.Duration) {
 // forgotten reports whether the node left long ago and has no call
 // outstanding.
 func (n *Node) forgotten(now time.Duration) bool {
-	return n.gone && now-n.left > remembered && n.Outstanding() == 0
+	return n.standing >= missed && now-n.left > remembered && n.Outstanding() == 0
 }
 
 // resolve finds the address for each protocol the instance speaks.

@@ -24,7 +24,8 @@ type Node struct {
 	// latency holds a float32 of nanoseconds in its upper half (0: none known)
 	// and the tick of the last sample in its lower half (0: no history).
 	latency atomic.Uint64
-	// failing is the float32 share of failures among recent calls.
+	// failing is the float32 share of failures among recent calls. Its highest
+	// bit, which no share has, says that the node is a suspect.
 	failing atomic.Uint32
 	// perWeight is the float32 DefaultWeight ÷ weight.
 	perWeight atomic.Uint32
@@ -33,9 +34,10 @@ type Node struct {
 
 	instance  atomic.Pointer[discovery.Instance]
 	endpoints []discovery.Endpoint // at most one per protocol; never change
+	since     atomic.Int64         // when it became a suspect
+	evidence  atomic.Uint32        // about a suspect
 	index     int32
 	membership
-	_ [8]byte
 }
 
 // tracked is how many outstanding calls of one node are timed at once; more
@@ -100,7 +102,7 @@ func (n *Node) Stats(now time.Duration) Stats {
 		Outstanding: int(load >> 32),
 		Oldest:      time.Duration(n.oldest(load, at)),
 		Latency:     time.Duration(latencyOf(word)),
-		Failing:     float64(math.Float32frombits(n.failing.Load())),
+		Failing:     float64(shareOf(n.failing.Load())),
 	}
 	if last := tick(word); last != 0 {
 		s.Idle = time.Duration(at.since(last)) * nsPerTick

@@ -1,6 +1,7 @@
 package balancer
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,33 +11,35 @@ import (
 
 // PoolConfig configures a [Pool]. The zero value is good.
 type PoolConfig struct {
-	Policy Policy          // nil: P2CEWMA
-	Reach  discovery.Reach // which endpoints this process may use
+	Policy     Policy          // nil: P2CEWMA
+	Reach      discovery.Reach // which endpoints this process may use
+	Protection Protection      // against lists that shrink by mistake
 }
 
 // Pool follows the instances of one service. View may be called by anyone at
-// any time; Update is for one owner at a time.
+// any time; Update and Review take turns.
 type Pool struct {
 	config PoolConfig
 	view   atomic.Pointer[View]
 
-	mu        sync.Mutex // guards the rest, held by Update only
+	mu        sync.Mutex // guards the rest
 	members   []*Node    // all that are known, sorted by ID; replaced, never written to
 	indexes   int32      // numbers given out so far
 	free      []int32    // those of forgotten nodes
 	protocols protocols
+	guard     guard
 }
 
 // NewPool returns a pool whose view is empty and cold. The error is a
 // [discovery.FieldError].
 func NewPool(config PoolConfig) (*Pool, error) {
-	if err := config.Reach.Validate(); err != nil {
+	if err := errors.Join(config.Reach.Validate(), config.Protection.Validate()); err != nil {
 		return nil, err
 	}
 	if config.Policy == nil {
 		config.Policy = P2CEWMA
 	}
-	p := &Pool{config: config}
+	p := &Pool{config: config, guard: guard{Protection: config.Protection.withDefaults()}}
 	p.view.Store(&View{})
 	return p, nil
 }
@@ -46,14 +49,35 @@ func (p *Pool) View() *View { return p.view.Load() }
 
 // Update makes the view of a snapshot and publishes it. An instance keeps its
 // node, and with it all it measured, as long as its ID and its addresses stay;
-// instances that left are remembered for five minutes. It costs little beyond
-// what changed: an instance whose pointer is that of the last snapshot is not
-// looked into.
+// instances that left are remembered for five minutes, and some that vanished
+// are held in the view, see [Protection]. It costs little beyond what changed:
+// an instance whose pointer is that of the last snapshot is not looked into.
 func (p *Pool) Update(s discovery.Snapshot, now time.Duration) *View {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	changed := p.merge(s.Instances, now)
-	view := p.newView(s, changed)
+	p.guard.hear(p.members, s.State, now)
+	c := p.merge(s.Instances, now)
+	p.guard.decide(p.members, s.Instances, c, now)
+	p.guard.review(p.members, now)
+	return p.publish(s, c.announced)
+}
+
+// Review lets go of held instances whose time is up or whose calls showed that
+// they are gone. It is for the times without a new snapshot, once a second or
+// so for as long as the view it returns holds any; it is cheap when there are
+// none.
+func (p *Pool) Review(now time.Duration) *View {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	view := p.View()
+	if view.Held == 0 || !p.guard.review(p.members, now) {
+		return view
+	}
+	return p.publish(view.Snapshot, false)
+}
+
+func (p *Pool) publish(s discovery.Snapshot, announced bool) *View {
+	view := p.newView(s, announced)
 	p.view.Store(view)
 	return view
 }

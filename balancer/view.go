@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"strings"
+	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
 )
@@ -11,8 +12,16 @@ import (
 type View struct {
 	// Snapshot is what the view was made from. It must not be written to.
 	Snapshot discovery.Snapshot
-	// Nodes are all instances of the snapshot, sorted by ID.
+	// Nodes are all instances of the snapshot and those held beyond it, sorted
+	// by ID.
 	Nodes []*Node
+	// Held is how many of the nodes are not in the snapshot, see [Protection].
+	Held int
+	// HeldUntil is when the last of them is let go of at the latest, if the
+	// registry is heard until then.
+	HeldUntil time.Duration
+	// Preserved counts all that were ever held, and what became of them.
+	Preserved Preserved
 	// Ignored counts unix endpoints passed over because they are not allowed.
 	Ignored int
 
