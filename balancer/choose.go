@@ -21,7 +21,10 @@ func (p *Pool) newView(s discovery.Snapshot, announced bool) *View {
 			continue
 		case held:
 			since, _ := n.Held()
-			v.Held, v.HeldUntil = v.Held+1, max(v.HeldUntil, since+p.guard.Hold)
+			if until := since + p.guard.Hold; v.Held == 0 || until > v.HeldUntil {
+				v.HeldUntil = until
+			}
+			v.Held++
 		}
 		nodes.add(n)
 		c.count(n)

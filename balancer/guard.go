@@ -46,15 +46,11 @@ func (g *guard) decide(members []*Node, list []*discovery.Instance, c changes, n
 	if len(c.came) > 0 && len(members) > len(list) {
 		g.excuse(who(members, func(n *Node) bool { return n.standing == held || n.standing == missed }), c.came, now)
 	}
-	if c.vanished == 0 {
+	if len(c.vanished) == 0 {
 		return
 	}
+	g.excuse(c.vanished, list, now)
 	suspects, already := g.recent(members, now)
-	if !g.suspicious(len(suspects)+already, peak, len(list)) {
-		return
-	}
-	g.excuse(suspects, list, now)
-	suspects, already = g.recent(members, now)
 	if !g.suspicious(len(suspects)+already, peak, len(list)) {
 		return
 	}
@@ -80,9 +76,19 @@ func (g *guard) recent(members []*Node, now time.Duration) (suspects []*Node, al
 	return suspects, already
 }
 
-// excuse lets go of those whose address is that of somebody on the list: they
+// excuse lets go of absent nodes at the address of somebody on the list: they
 // were replaced.
 func (g *guard) excuse(absent []*Node, list []*discovery.Instance, now time.Duration) {
+	if len(absent) == 1 { // which needs no map
+		addr := absent[0].Instance().Addr
+		for _, i := range list {
+			if i.Addr == addr {
+				g.release(absent[0], &g.preserved.Replaced, now)
+				return
+			}
+		}
+		return
+	}
 	taken := make(map[string]bool, min(len(absent), len(list)))
 	if len(list) < len(absent) {
 		for _, i := range list {

@@ -33,8 +33,8 @@ const remembered = 5 * time.Minute
 // changes are what a snapshot changed.
 type changes struct {
 	announced bool                  // an instance that has its node still announces something new
-	came      []*discovery.Instance // with IDs that were not known
-	vanished  int                   // without a reason that is known
+	came      []*discovery.Instance // that were not on the last list
+	vanished  []*Node               // that were, and left without a reason that is known
 }
 
 // merge makes the members those of a snapshot, and of the past. Both are
@@ -51,13 +51,13 @@ func (p *Pool) merge(instances []*discovery.Instance, now time.Duration) (c chan
 		if len(before) > 0 && (before[0].Instance() == i || before[0].ID() == i.ID) {
 			known, before = before[0], before[1:]
 		}
+		if known == nil || known.standing != listed {
+			c.came = append(c.came, i)
+		}
 		n := known
 		if known == nil || known.standing != listed || known.Instance() != i {
 			n = p.admit(known, i, now)
 			c.announced = c.announced || n == known
-		}
-		if known == nil {
-			c.came = append(c.came, i)
 		}
 		members.add(n)
 	}
@@ -109,7 +109,7 @@ func (p *Pool) leave(members *list, n *Node, now time.Duration, c *changes) {
 		n.standing, n.left = gone, now
 		if p.guard.misses(n) {
 			n.standing = missed
-			c.vanished++
+			c.vanished = append(c.vanished, n)
 		}
 	}
 	if n.forgotten(now) {

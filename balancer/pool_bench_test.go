@@ -28,7 +28,7 @@ func BenchmarkUpdateOneOf10000(b *testing.B) {
 		"moves":  with(func(i *discovery.Instance) { i.Addr = "10.255.0.1:80" }),
 	} {
 		b.Run(name, func(b *testing.B) {
-			pool := newPool(b, nil)
+			pool := protected(b, balancer.Protection{})
 			s := discovery.Snapshot{Service: "orders", State: discovery.Live, Instances: whole}
 			pool.Update(s, balancer.Now())
 			lists := [][]*discovery.Instance{other, whole}

@@ -494,6 +494,22 @@ func TestPreservedAddsUp(t *testing.T) {
 	}
 }
 
+// Time may be counted from anywhere, also from later.
+func TestHoldsBeforeTheEpoch(t *testing.T) {
+	p := protected(t, balancer.Protection{})
+	now := -time.Hour
+	p.Update(fixture.Snapshot("orders", 4), now)
+	if view := p.Update(fixture.Snapshot("orders", 0), now); view.Held != 4 || view.HeldUntil != now+10*time.Minute {
+		t.Errorf("%d held until %v", view.Held, view.HeldUntil)
+	}
+	if view := p.Review(now + 10*time.Minute - 1); view.Held != 4 {
+		t.Errorf("%d are held a moment before", view.Held)
+	}
+	if view := p.Review(now + 10*time.Minute); view.Held != 0 {
+		t.Errorf("%d are held after", view.Held)
+	}
+}
+
 // A review that finds nothing publishes nothing.
 func TestReviewChangesNoViewWithoutNeed(t *testing.T) {
 	p := protected(t, balancer.Protection{})

@@ -28,7 +28,7 @@ type Server interface {
 // ServeConfig says how [Serve] comes and goes. The zero value is good.
 type ServeConfig struct {
 	// Ready is asked every ReadyInterval whether the instance can work: nil
-	// announces it, an error withdraws it. It has to end with its context. A
+	// announces it, an error lets it drain and withdraws it. It has to end with its context. A
 	// nil Ready is always ready.
 	Ready         func(context.Context) error
 	ReadyInterval time.Duration // 0: 1 s
