@@ -14,9 +14,10 @@ import (
 // start is when the tests begin: any moment but zero would do.
 const start = time.Hour
 
+// newPool returns a pool that believes every list.
 func newPool(tb testing.TB, policy balancer.Policy) *balancer.Pool {
 	tb.Helper()
-	pool, err := balancer.NewPool(balancer.PoolConfig{Policy: policy})
+	pool, err := balancer.NewPool(balancer.PoolConfig{Policy: policy, Protection: balancer.Protection{Off: true}})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func TestNodeLayout(t *testing.T) {
 	if got := unsafe.Offsetof(n.starts) + unsafe.Sizeof(n.starts); got != 64 {
 		t.Errorf("what calls write ends at byte %d, want 64", got)
 	}
-	if got := unsafe.Offsetof(n.record); got != 64 {
+	if got := unsafe.Offsetof(n.instance); got != 64 {
 		t.Errorf("what calls read begins at byte %d, want 64", got)
 	}
 	for range 1000 {

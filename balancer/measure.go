@@ -63,7 +63,14 @@ func (n *Node) learn(at tick, elapsed float32, failed bool) {
 // learnOutcome does nothing but one load while all goes well. A racing update
 // may be lost: the share is an estimate and the next call corrects it.
 func (n *Node) learnOutcome(at tick, failed bool) {
-	share := math.Float32frombits(n.failing.Load())
+	word := n.failing.Load()
+	if word == 0 && !failed {
+		return
+	}
+	if word&suspected != 0 {
+		n.testify(failed)
+	}
+	share := shareOf(word)
 	if share == 0 && !failed {
 		return
 	}
@@ -73,8 +80,10 @@ func (n *Node) learnOutcome(at tick, failed bool) {
 	} else if share -= share * successGain; share < forgiven {
 		share = 0
 	}
-	n.failing.Store(math.Float32bits(share))
+	n.failing.CompareAndSwap(word, math.Float32bits(share)|word&suspected)
 }
+
+func shareOf(failing uint32) float32 { return math.Float32frombits(failing &^ suspected) }
 
 // oldest returns the age in nanoseconds of the oldest outstanding call that is
 // timed. The load is given so that an idle node costs no further look.

@@ -24,71 +24,60 @@ type Node struct {
 	// latency holds a float32 of nanoseconds in its upper half (0: none known)
 	// and the tick of the last sample in its lower half (0: no history).
 	latency atomic.Uint64
-	// failing is the float32 share of failures among recent calls.
+	// failing is the float32 share of failures among recent calls. Its highest
+	// bit, which no share has, says that the node is a suspect.
 	failing atomic.Uint32
 	// perWeight is the float32 DefaultWeight ÷ weight.
 	perWeight atomic.Uint32
 	// starts are the starts of further outstanding calls, 0 where free.
 	starts [tracked - 1]atomic.Uint32
 
-	record atomic.Pointer[record]
-	id     string
-	index  int32
-	_      [32]byte
+	instance  atomic.Pointer[discovery.Instance]
+	endpoints []discovery.Endpoint // at most one per protocol; never change
+	since     atomic.Int64         // when it became a suspect
+	evidence  atomic.Uint32        // about a suspect
+	index     int32
+	membership
 }
 
 // tracked is how many outstanding calls of one node are timed at once; more
 // are only counted. It fills the cache line.
 const tracked = 11
 
-// record is what discovery said of the instance last.
-type record struct {
-	instance  discovery.Instance
-	endpoints []endpoint
-}
-
-type endpoint struct {
-	protocol discovery.Protocol // or whatever
-	addr     string
-}
-
-// whatever is the protocol of an instance that names none: it speaks what its
-// caller speaks.
-const whatever discovery.Protocol = ""
-
 // NewNode returns a node without history for an instance. A [Pool] makes its
 // own; others need it for benchmarks and simulations.
 func NewNode(instance discovery.Instance, index int) *Node {
-	n := &Node{id: instance.ID, index: int32(index)}
-	n.update(&record{instance: instance})
+	endpoints, _ := resolve(discovery.Reach{}, &instance)
+	n := &Node{endpoints: endpoints, index: int32(index)}
+	n.update(&instance)
 	return n
 }
 
-func (n *Node) update(r *record) {
-	weight := r.instance.Weight
+func (n *Node) update(i *discovery.Instance) {
+	weight := i.Weight
 	if weight <= 0 {
 		weight = discovery.DefaultWeight
 	}
 	n.perWeight.Store(math.Float32bits(discovery.DefaultWeight / float32(weight)))
-	n.record.Store(r)
+	n.instance.Store(i)
 }
 
 // ID returns the instance's ID.
-func (n *Node) ID() string { return n.id }
+func (n *Node) ID() string { return n.Instance().ID }
 
 // Index is the node's number in its pool, the same for the node's whole life.
 // Numbers are small and dense, and are used again for later nodes.
 func (n *Node) Index() int { return int(n.index) }
 
 // Instance returns the instance as last announced. It must not be written to.
-func (n *Node) Instance() *discovery.Instance { return &n.record.Load().instance }
+func (n *Node) Instance() *discovery.Instance { return n.instance.Load() }
 
 // Endpoint returns the address at which this process reaches the instance for
 // protocol p, in the form of [discovery.Endpoint].Addr, or "".
 func (n *Node) Endpoint(p discovery.Protocol) string {
-	for _, e := range n.record.Load().endpoints {
-		if e.protocol == p || e.protocol == whatever {
-			return e.addr
+	for _, e := range n.endpoints {
+		if e.Protocol == p || e.Protocol == whatever {
+			return e.Addr
 		}
 	}
 	return ""
@@ -113,7 +102,7 @@ func (n *Node) Stats(now time.Duration) Stats {
 		Outstanding: int(load >> 32),
 		Oldest:      time.Duration(n.oldest(load, at)),
 		Latency:     time.Duration(latencyOf(word)),
-		Failing:     float64(math.Float32frombits(n.failing.Load())),
+		Failing:     float64(shareOf(n.failing.Load())),
 	}
 	if last := tick(word); last != 0 {
 		s.Idle = time.Duration(at.since(last)) * nsPerTick

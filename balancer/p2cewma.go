@@ -92,6 +92,6 @@ const alike = 1 + 1.0/8
 
 // penalty is the factor that failures put on the cost, fading as they age.
 func penalty(failing uint32, aged float32) float32 {
-	ok := 1 - math.Float32frombits(failing)/aged
+	ok := 1 - shareOf(failing)/aged
 	return 1 / (ok * ok)
 }

@@ -1,7 +1,7 @@
 package balancer
 
 import (
-	"slices"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,42 +11,35 @@ import (
 
 // PoolConfig configures a [Pool]. The zero value is good.
 type PoolConfig struct {
-	Policy Policy          // nil: P2CEWMA
-	Reach  discovery.Reach // which endpoints this process may use
+	Policy     Policy          // nil: P2CEWMA
+	Reach      discovery.Reach // which endpoints this process may use
+	Protection Protection      // against lists that shrink by mistake
 }
 
 // Pool follows the instances of one service. View may be called by anyone at
-// any time; Update is for one owner at a time.
+// any time; Update and Review take turns.
 type Pool struct {
 	config PoolConfig
 	view   atomic.Pointer[View]
 
-	mu    sync.Mutex // guards the rest, held by Update only
-	nodes map[string]*member
-	free  []int // numbers of forgotten nodes
+	mu        sync.Mutex // guards the rest
+	members   []*Node    // all that are known, sorted by ID; replaced, never written to
+	indexes   int32      // numbers given out so far
+	free      []int32    // those of forgotten nodes
+	protocols protocols
+	guard     guard
 }
-
-// member is a node with what only the pool knows of it.
-type member struct {
-	node *Node
-	gone bool          // from the snapshots
-	left time.Duration // when that was
-}
-
-// remembered is how long a node that left is kept: an instance that comes back
-// with the same ID after a blip of its registration finds its statistics.
-const remembered = 5 * time.Minute
 
 // NewPool returns a pool whose view is empty and cold. The error is a
 // [discovery.FieldError].
 func NewPool(config PoolConfig) (*Pool, error) {
-	if err := config.Reach.Validate(); err != nil {
+	if err := errors.Join(config.Reach.Validate(), config.Protection.Validate()); err != nil {
 		return nil, err
 	}
 	if config.Policy == nil {
 		config.Policy = P2CEWMA
 	}
-	p := &Pool{config: config, nodes: map[string]*member{}}
+	p := &Pool{config: config, guard: guard{Protection: config.Protection.withDefaults()}}
 	p.view.Store(&View{})
 	return p, nil
 }
@@ -56,84 +49,35 @@ func (p *Pool) View() *View { return p.view.Load() }
 
 // Update makes the view of a snapshot and publishes it. An instance keeps its
 // node, and with it all it measured, as long as its ID and its addresses stay;
-// instances that left are remembered for five minutes.
+// instances that left are remembered for five minutes, and some that vanished
+// are held in the view, see [Protection]. It costs little beyond what changed:
+// an instance whose pointer is that of the last snapshot is not looked into.
 func (p *Pool) Update(s discovery.Snapshot, now time.Duration) *View {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.forget(now)
+	p.guard.hear(p.members, s.State, now)
+	c := p.merge(s.Instances, now)
+	p.guard.decide(p.members, s.Instances, c, now)
+	p.guard.review(p.members, now)
+	return p.publish(s, c.announced)
+}
 
-	view := &View{Snapshot: s, Nodes: make([]*Node, 0, len(s.Instances))}
-	protocols := []discovery.Protocol{discovery.HTTP, discovery.GRPC}
-	here := make(map[string]bool, len(s.Instances))
-	for i := range s.Instances {
-		instance := s.Instances[i]
-		for _, e := range instance.Endpoints {
-			if !slices.Contains(protocols, e.Protocol) && len(protocols) < discovery.MaxEndpoints {
-				protocols = append(protocols, e.Protocol)
-			}
-		}
-		record, ignored := p.config.resolve(instance)
-		view.Ignored += ignored
-		view.Nodes = append(view.Nodes, p.admit(record))
-		here[instance.ID] = true
+// Review lets go of held instances whose time is up or whose calls showed that
+// they are gone. It is for the times without a new snapshot, once a second or
+// so for as long as the view it returns holds any; it is cheap when there are
+// none.
+func (p *Pool) Review(now time.Duration) *View {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	view := p.View()
+	if view.Held == 0 || !p.guard.review(p.members, now) {
+		return view
 	}
-	for id, m := range p.nodes {
-		if !here[id] && !m.gone {
-			m.gone, m.left = true, now
-		}
-	}
-	view.choose(p.config.Policy, append(protocols, whatever))
+	return p.publish(view.Snapshot, false)
+}
+
+func (p *Pool) publish(s discovery.Snapshot, announced bool) *View {
+	view := p.newView(s, announced)
 	p.view.Store(view)
 	return view
-}
-
-// admit returns the node of an instance: its old one, or a new one where there
-// is none or the instance now lives somewhere else.
-func (p *Pool) admit(r *record) *Node {
-	id := r.instance.ID
-	m := p.nodes[id]
-	if m == nil || !slices.Equal(m.node.record.Load().endpoints, r.endpoints) {
-		index := len(p.nodes) + len(p.free)
-		switch {
-		case m != nil:
-			index = m.node.Index()
-		case len(p.free) > 0:
-			index, p.free = p.free[len(p.free)-1], p.free[:len(p.free)-1]
-		}
-		m = &member{node: &Node{id: id, index: int32(index)}}
-		p.nodes[id] = m
-	}
-	m.gone = false
-	m.node.update(r)
-	return m.node
-}
-
-// forget drops the nodes that left long ago and have no call outstanding.
-func (p *Pool) forget(now time.Duration) {
-	for id, m := range p.nodes {
-		if m.gone && now-m.left > remembered && m.node.Outstanding() == 0 {
-			delete(p.nodes, id)
-			p.free = append(p.free, m.node.Index())
-		}
-	}
-}
-
-// resolve finds the address for each protocol the instance speaks.
-func (c *PoolConfig) resolve(i *discovery.Instance) (*record, int) {
-	r, ignored := &record{instance: *i}, 0
-	if len(i.Endpoints) == 0 {
-		r.endpoints = []endpoint{{whatever, i.Addr}}
-		return r, 0
-	}
-	for _, e := range i.Endpoints {
-		if slices.ContainsFunc(r.endpoints, func(known endpoint) bool { return known.protocol == e.Protocol }) {
-			continue
-		}
-		addr, passed, ok := c.Reach.Endpoint(i, e.Protocol)
-		ignored += passed
-		if ok {
-			r.endpoints = append(r.endpoints, endpoint{e.Protocol, addr})
-		}
-	}
-	return r, ignored
 }

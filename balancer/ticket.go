@@ -11,8 +11,11 @@ const (
 	Neutral Result = iota
 	// Success: the instance did its work.
 	Success
-	// Failure: it did not, or could not be reached.
+	// Failure: it did not.
 	Failure
+	// Unreachable is a Failure of which surely nothing reached the instance:
+	// no connection came about.
+	Unreachable
 )
 
 // Ticket is one outstanding call of a node. It is a value; Done must be called
@@ -69,7 +72,10 @@ func (t Ticket) Done(now time.Duration, result Result) {
 	if t.slot == stream {
 		elapsed = 0
 	}
-	t.node.learn(tickOf(now), elapsed, result == Failure)
+	if result == Unreachable {
+		t.node.Unreachable()
+	}
+	t.node.learn(tickOf(now), elapsed, result >= Failure)
 }
 
 func (t Ticket) release() {

@@ -1,7 +1,8 @@
 package balancer
 
 import (
-	"slices"
+	"strings"
+	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
 )
@@ -11,8 +12,16 @@ import (
 type View struct {
 	// Snapshot is what the view was made from. It must not be written to.
 	Snapshot discovery.Snapshot
-	// Nodes are all instances of the snapshot, in its order.
+	// Nodes are all instances of the snapshot and those held beyond it, sorted
+	// by ID.
 	Nodes []*Node
+	// Held is how many of the nodes are not in the snapshot, see [Protection].
+	Held int
+	// HeldUntil is when the last of them is let go of at the latest, if the
+	// registry is heard until then.
+	HeldUntil time.Duration
+	// Preserved counts all that were ever held, and what became of them.
+	Preserved Preserved
 	// Ignored counts unix endpoints passed over because they are not allowed.
 	Ignored int
 
@@ -53,34 +62,22 @@ func (v *View) choice(p discovery.Protocol) *choice {
 	return nil
 }
 
-// choose builds the choices of a finished list of nodes. Instances that drain
-// are passed over as long as there are others: one that drains still answers,
-// and that beats having nobody to ask.
-func (v *View) choose(policy Policy, protocols []discovery.Protocol) {
-	var before choice
-	for _, p := range protocols {
-		var serving, draining []*Node
-		for _, n := range v.Nodes {
-			switch {
-			case n.Endpoint(p) == "":
-			case n.Instance().Draining:
-				draining = append(draining, n)
-			default:
-				serving = append(serving, n)
-			}
-		}
-		if len(serving) == 0 {
-			serving = draining
-		}
-		if len(serving) == 0 {
+// Diff returns the nodes that only one of two views has: those that left with
+// the later one, and those that came. Its cost is that of comparing pointers.
+func Diff(earlier, later []*Node) (left, came []*Node) {
+	for len(earlier) > 0 && len(later) > 0 {
+		a, b := earlier[0], later[0]
+		if a == b {
+			earlier, later = earlier[1:], later[1:]
 			continue
 		}
-		now := choice{protocol: p, nodes: serving}
-		if slices.Equal(serving, before.nodes) {
-			now.nodes, now.picker = before.nodes, before.picker
-		} else {
-			now.picker = policy(serving)
+		order := strings.Compare(a.ID(), b.ID())
+		if order <= 0 {
+			left, earlier = append(left, a), earlier[1:]
 		}
-		v.choices, before = append(v.choices, now), now
+		if order >= 0 {
+			came, later = append(came, b), later[1:]
+		}
 	}
+	return append(left, earlier...), append(came, later...)
 }

@@ -46,7 +46,7 @@ func (a *announcer) keep(ctx context.Context) error {
 			}
 		case turn:
 			log.Warn("fairlead: not ready, withdrawing", "error", err)
-			a.withdraw()
+			a.retreat(ctx)
 		case err != nil && first:
 			log.Info("fairlead: not ready yet, not announced", "error", err)
 		}
@@ -88,6 +88,17 @@ func (a *announcer) announce(ctx context.Context) (err error) {
 	}
 	a.since, a.agree = time.Now(), 0
 	return nil
+}
+
+// retreat withdraws an instance that goes on living. It drains first, since
+// callers hold on to an instance that vanishes without a reason.
+func (a *announcer) retreat(ctx context.Context) {
+	bounded, cancel := context.WithTimeout(ctx, a.config.RegistryTimeout)
+	defer cancel()
+	if a.announced.Drain(bounded) == nil && a.seen(bounded) == nil {
+		pause(ctx, a.config.Grace)
+	}
+	a.withdraw()
 }
 
 func (a *announcer) withdraw() {

@@ -30,24 +30,34 @@ type ServiceDump struct {
 	Instances []NodeDump    `json:"instances"`
 	// Refused counts malformed records, Ignored unix endpoints that may not be
 	// used here.
-	Refused         int                 `json:"refused,omitempty"`
-	Refusals        []discovery.Refusal `json:"refusals,omitempty"`
-	Ignored         int                 `json:"ignored,omitempty"`
-	Attempts        map[string]int64    `json:"attempts"` // by outcome
-	Retries         int64               `json:"retries"`
-	BudgetRemaining int                 `json:"budgetRemaining"`
-	BudgetRefused   int64               `json:"budgetRefused"`
+	Refused  int                 `json:"refused,omitempty"`
+	Refusals []discovery.Refusal `json:"refusals,omitempty"`
+	Ignored  int                 `json:"ignored,omitempty"`
+	// Held counts the instances that are called although they vanished from
+	// the list, HeldUntil is when that ends at the latest while the registry
+	// is heard. Preserved counts all that ever were.
+	Held            int                `json:"held,omitempty"`
+	HeldUntil       time.Time          `json:"heldUntil,omitzero"`
+	Preserved       balancer.Preserved `json:"preserved"`
+	Attempts        map[string]int64   `json:"attempts"` // by outcome
+	Retries         int64              `json:"retries"`
+	BudgetRemaining int                `json:"budgetRemaining"`
+	BudgetRefused   int64              `json:"budgetRefused"`
 }
 
 // NodeDump is one instance with what its calls showed.
 type NodeDump struct {
-	ID       string         `json:"id"`
-	Addr     string         `json:"addr"`
-	Zone     string         `json:"zone,omitempty"`
-	Version  string         `json:"version,omitempty"`
-	Weight   int            `json:"weight"`
-	Draining bool           `json:"draining,omitempty"`
-	Stats    balancer.Stats `json:"stats"`
+	ID       string `json:"id"`
+	Addr     string `json:"addr"`
+	Zone     string `json:"zone,omitempty"`
+	Version  string `json:"version,omitempty"`
+	Weight   int    `json:"weight"`
+	Draining bool   `json:"draining,omitempty"`
+	// Held says that the instance vanished from the list at HeldSince and is
+	// called nevertheless, see [balancer.Protection].
+	Held      bool           `json:"held,omitempty"`
+	HeldSince time.Time      `json:"heldSince,omitzero"`
+	Stats     balancer.Stats `json:"stats"`
 }
 
 // Stater is a registry that can say how it is, for [Mesh.Dump].
@@ -80,10 +90,15 @@ func (s *service) dump() ServiceDump {
 		Refused:         view.Snapshot.Refused,
 		Refusals:        view.Snapshot.Refusals,
 		Ignored:         view.Ignored,
+		Held:            view.Held,
+		Preserved:       view.Preserved,
 		Attempts:        map[string]int64{},
 		Retries:         s.counts.retries.Load(),
 		BudgetRemaining: s.budget.Remaining(now),
 		BudgetRefused:   s.counts.unaffordable.Load(),
+	}
+	if view.Held > 0 {
+		d.HeldUntil = wall(view.HeldUntil)
 	}
 	if trouble := s.trouble.Load(); trouble != nil {
 		d.Trouble = (*trouble).Error()
@@ -93,10 +108,14 @@ func (s *service) dump() ServiceDump {
 	}
 	for _, n := range view.Nodes {
 		i := n.Instance()
-		d.Instances = append(d.Instances, NodeDump{
+		node := NodeDump{
 			ID: i.ID, Addr: i.Addr, Zone: i.Zone, Version: i.Version, Draining: i.Draining,
 			Weight: cmp.Or(i.Weight, discovery.DefaultWeight), Stats: n.Stats(now),
-		})
+		}
+		if since, held := n.Held(); held {
+			node.Held, node.HeldSince = true, wall(since)
+		}
+		d.Instances = append(d.Instances, node)
 	}
 	return d
 }

@@ -20,7 +20,7 @@ func (l Lease) Node() *balancer.Node { return l.ticket.Node() }
 // does. It must be called exactly once.
 func (l Lease) Done(o Outcome) {
 	now := balancer.Now()
-	l.ticket.Done(now, o.Class.result())
+	l.ticket.Done(now, o.result())
 	l.service.counts.add(uint64(now), o.Class)
 	if l.span != nil {
 		endAttempt(l.span, l.Node(), o)

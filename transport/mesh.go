@@ -29,7 +29,7 @@ type Mesh struct {
 
 	ctx    context.Context // ends with Close; the root of the watch loops
 	cancel context.CancelFunc
-	loops  sync.WaitGroup // one per watched service
+	loops  sync.WaitGroup // one per watched service, one more while it has instances held
 
 	mu            sync.Mutex // guards services for writing and what follows
 	closed        bool
@@ -66,7 +66,7 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 	for _, set := range opts {
 		set(&o)
 	}
-	if err := errors.Join(o.retry.Validate(), o.budget.Validate(), o.pool.Reach.Validate(), o.level.validate()); err != nil {
+	if err := errors.Join(o.retry.Validate(), o.budget.Validate(), o.pool.Reach.Validate(), o.pool.Protection.Validate(), o.level.validate()); err != nil {
 		return nil, err
 	}
 	if registry == nil {

@@ -37,6 +37,7 @@ type meter struct {
 	observed     metric.Registration // nil when off
 
 	attempts, retries, refused         metric.Int64ObservableCounter
+	preserved                          metric.Int64ObservableCounter
 	endpoints, remaining, registeredIs metric.Int64ObservableGauge
 	staleness                          metric.Float64ObservableGauge
 }
@@ -59,7 +60,7 @@ func newMeter(m *Mesh, o options) (*meter, error) {
 }
 
 func (t *meter) open(m *Mesh, in metric.Meter) error {
-	var errs [9]error
+	var errs [10]error
 	t.pickDuration, errs[0] = in.Float64Histogram("fairlead.client.pick.duration", metric.WithUnit("s"),
 		metric.WithDescription("Time to choose an instance; one pick in 64 is timed."),
 		metric.WithExplicitBucketBoundaries(1e-7, 2e-7, 5e-7, 1e-6, 2e-6, 5e-6, 1e-5, 1e-4, 1e-3))
@@ -72,19 +73,21 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.remaining, errs[4] = in.Int64ObservableGauge("fairlead.retry.budget.remaining",
 		metric.WithDescription("Retries that could be made right now."))
 	t.endpoints, errs[5] = in.Int64ObservableGauge("fairlead.endpoints",
-		metric.WithDescription("Instances by state: serving, draining, refused as malformed; and unix endpoints ignored as not allowed."))
+		metric.WithDescription("Instances by state: serving, draining, held although they vanished, refused as malformed; and unix endpoints ignored as not allowed."))
 	t.staleness, errs[6] = in.Float64ObservableGauge("fairlead.registry.staleness", metric.WithUnit("s"),
 		metric.WithDescription("Age of the list since the registry was last heard; 0 while it is live."))
 	t.registeredIs, errs[7] = in.Int64ObservableGauge("fairlead.registered",
 		metric.WithDescription("Own instances that the registry is proved to hold."))
+	t.preserved, errs[8] = in.Int64ObservableCounter("fairlead.endpoints.preserved",
+		metric.WithDescription("Instances that vanished from the list and were held."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
-	t.observed, errs[8] = in.RegisterCallback(func(_ context.Context, to metric.Observer) error {
+	t.observed, errs[9] = in.RegisterCallback(func(_ context.Context, to metric.Observer) error {
 		t.observe(m, to)
 		return nil
-	}, t.attempts, t.retries, t.refused, t.remaining, t.endpoints, t.staleness, t.registeredIs)
-	return errs[8]
+	}, t.attempts, t.retries, t.refused, t.remaining, t.endpoints, t.preserved, t.staleness, t.registeredIs)
+	return errs[9]
 }
 
 func (t *meter) close() error {
@@ -117,8 +120,10 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 				draining++
 			}
 		}
-		to.ObserveInt64(t.endpoints, int64(len(view.Nodes)-draining), metric.WithAttributes(of, stateKey.String("serving")))
+		to.ObserveInt64(t.endpoints, int64(len(view.Nodes)-draining-view.Held), metric.WithAttributes(of, stateKey.String("serving")))
 		to.ObserveInt64(t.endpoints, int64(draining), metric.WithAttributes(of, stateKey.String("draining")))
+		to.ObserveInt64(t.endpoints, int64(view.Held), metric.WithAttributes(of, stateKey.String("held")))
+		to.ObserveInt64(t.preserved, view.Preserved.Held, only)
 		to.ObserveInt64(t.endpoints, int64(view.Snapshot.Refused), metric.WithAttributes(of, stateKey.String("refused")))
 		to.ObserveInt64(t.endpoints, int64(view.Ignored), metric.WithAttributes(of, stateKey.String("ignored")))
 		to.ObserveFloat64(t.staleness, staleness(view.Snapshot).Seconds(), only)

@@ -37,6 +37,12 @@ func WithPolicy(p balancer.Policy) Option { return func(o *options) { o.pool.Pol
 // the zero value, which is the default, uses ip:port endpoints only.
 func WithReach(r discovery.Reach) Option { return func(o *options) { o.pool.Reach = r } }
 
+// WithProtection sets what is done when a list shrinks sharply; the zero value,
+// which is the default, holds on to instances that vanish en masse.
+func WithProtection(p balancer.Protection) Option {
+	return func(o *options) { o.pool.Protection = p }
+}
+
 // WithRetry sets what is retried; the zero value is the default.
 func WithRetry(p retry.Policy) Option { return func(o *options) { o.retry = p } }
 

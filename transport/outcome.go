@@ -40,18 +40,6 @@ func (c Class) String() string {
 // MarshalText makes a class readable in JSON.
 func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// result is what the class says of the instance.
-func (c Class) result() balancer.Result {
-	switch c {
-	case Neutral:
-		return balancer.Neutral
-	case Success:
-		return balancer.Success
-	default:
-		return balancer.Failure
-	}
-}
-
 // Outcome is what a door reports of an attempt.
 type Outcome struct {
 	Class Class
@@ -64,6 +52,20 @@ type Outcome struct {
 	Answered bool
 	// RetryAfter is the server's wish, 0 if it had none.
 	RetryAfter time.Duration
+}
+
+// result is what the outcome says of the instance.
+func (o Outcome) result() balancer.Result {
+	switch {
+	case o.Class == Neutral:
+		return balancer.Neutral
+	case o.Class == Success:
+		return balancer.Success
+	case o.Class == Lost && !o.Sent:
+		return balancer.Unreachable
+	default:
+		return balancer.Failure
+	}
 }
 
 // failure translates an outcome for the retry policy.

@@ -28,8 +28,8 @@ type Server interface {
 // ServeConfig says how [Serve] comes and goes. The zero value is good.
 type ServeConfig struct {
 	// Ready is asked every ReadyInterval whether the instance can work. It is
-	// announced with the first nil, withdrawn after Fall errors in a row, and
-	// announced again after Rise times nil. It has to end with its context. A
+	// announced with the first nil, drained and withdrawn after Fall errors in
+	// a row, and announced again after Rise times nil. It has to end with its context. A
 	// nil Ready is always ready. See [TCPCheck], [AllReady] and the checks of
 	// the doors.
 	Ready         func(context.Context) error

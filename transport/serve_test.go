@@ -226,10 +226,12 @@ func TestServeFollowsReadiness(t *testing.T) {
 		}
 		d.want(t,
 			"12s others see it there",
-			"21s others see it gone",
+			"21s others see it draining",
+			"21.000000001s others see it gone",
 			"33s others see it there",
-			"45s others see it gone",
-			"51s others see it there",
+			"45s others see it draining",
+			"45.000000001s others see it gone",
+			"51.000000001s others see it there",
 			"59s others see it draining",
 			"59.000000001s others see it gone",
 			"59.000000002s http stops accepting",
@@ -277,9 +279,10 @@ func TestServeStopsNoSoonerAfterAWithdrawal(t *testing.T) {
 		}
 		d.want(t,
 			"0s others see it there",
-			"11s others see it gone",
-			"13.5s http stops accepting", // 2 s and 500 ms later
-			"13.5s http is done",
+			"11s others see it draining",
+			"12s others see it gone",     // told to end: no more waiting to withdraw
+			"14.5s http stops accepting", // 2 s and 500 ms later
+			"14.5s http is done",
 		)
 	})
 }

@@ -35,6 +35,12 @@ type service struct {
 	spentTold atomic.Int64
 	// turn is closed and replaced with every new view.
 	turn atomic.Pointer[chan struct{}]
+
+	mu        sync.Mutex // held by whoever changes the pool; guards what follows
+	reviewing bool       // by a goroutine of its own
+	// before is what became of instances held earlier, when those held now
+	// began to be.
+	before balancer.Preserved
 }
 
 func newService(name string, pool *balancer.Pool, budget *retry.Budget, m *meter) *service {
@@ -46,8 +52,7 @@ func newService(name string, pool *balancer.Pool, budget *retry.Budget, m *meter
 	return s
 }
 
-// follow is the watch loop of one service: the only goroutine that changes its
-// pool. It ends with the mesh.
+// follow is the watch loop of one service. It ends with the mesh.
 func (m *Mesh) follow(s *service) {
 	for snapshot, err := range m.registry.Watch(m.ctx, s.name) {
 		m.apply(s, snapshot, err)
@@ -71,6 +76,8 @@ func stale(s discovery.Snapshot) discovery.Snapshot {
 }
 
 func (m *Mesh) apply(s *service, snapshot discovery.Snapshot, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	before := s.pool.View()
 	var trouble *error
 	if err != nil {
@@ -78,16 +85,22 @@ func (m *Mesh) apply(s *service, snapshot discovery.Snapshot, err error) {
 	}
 	last := s.trouble.Swap(trouble)
 	if snapshot.State != discovery.Cold {
-		if view := s.pool.Update(snapshot, balancer.Now()); view.Ignored > before.Ignored {
-			m.logger.Warn("fairlead: unix endpoints that are not allowed here were ignored", "service", s.name, "ignored", view.Ignored)
-		}
-		next := make(chan struct{})
-		close(*s.turn.Swap(&next))
+		m.turnLocked(s, before, s.pool.Update(snapshot, balancer.Now()))
 	}
 	s.tellOnce.Do(func() { close(s.told) })
 	if err == nil || last == nil || (*last).Error() != err.Error() || before.Snapshot.State != snapshot.State {
 		m.logChange(s, before.Snapshot, snapshot, err)
 	}
+}
+
+// turnLocked tells of a new view.
+func (m *Mesh) turnLocked(s *service, before, view *balancer.View) {
+	next := make(chan struct{})
+	close(*s.turn.Swap(&next))
+	if view.Ignored > before.Ignored {
+		m.logger.Warn("fairlead: unix endpoints that are not allowed here were ignored", "service", s.name, "ignored", view.Ignored)
+	}
+	m.holdLocked(s, before, view)
 }
 
 // logChange writes one line per change of state, none per change of the list.
@@ -97,7 +110,7 @@ func (m *Mesh) logChange(s *service, before, now discovery.Snapshot, err error) 
 		m.logger.Warn("fairlead: list is not live", "service", s.name, "state", now.State.String(), "instances", len(now.Instances), "error", err)
 	case before.State != now.State:
 		m.logger.Info("fairlead: list is live", "service", s.name, "instances", len(now.Instances), "revision", now.Revision)
-	case len(now.Instances) == 0 && len(before.Instances) > 0:
+	case len(now.Instances) == 0 && len(before.Instances) > 0 && s.pool.View().Held == 0:
 		m.logger.Warn("fairlead: service has no instances left", "service", s.name)
 	}
 	if now.Refused > before.Refused {

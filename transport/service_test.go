@@ -83,7 +83,10 @@ func TestTheWaitForTheFirstListEndsWithTheMesh(t *testing.T) {
 
 // What a call meets after each word of the registry.
 func TestCallsByTheStateOfTheList(t *testing.T) {
-	empty := fixture.Snapshot("orders", 0)
+	empty, drained := fixture.Snapshot("orders", 0), snapshotOf(discovery.Live)
+	for _, i := range drained.Instances {
+		i.Draining = true
+	}
 	type said struct {
 		snapshot discovery.Snapshot
 		err      error
@@ -103,7 +106,8 @@ func TestCallsByTheStateOfTheList(t *testing.T) {
 		{"a stale list is good", []said{{snapshotOf(discovery.Live), nil}, {snapshotOf(discovery.Stale), errDown}}, nil, "", discovery.Stale, true},
 		{"a stale list to begin with, too", []said{{snapshotOf(discovery.Stale), errDown}}, nil, "", discovery.Stale, true},
 		{"live again", []said{{snapshotOf(discovery.Stale), errDown}, {snapshotOf(discovery.Live), nil}}, nil, "", discovery.Live, false},
-		{"a new list replaces the old", []said{{snapshotOf(discovery.Live), nil}, {empty, nil}}, balancer.ErrNoInstances, "", discovery.Live, false},
+		{"a new list replaces the old", []said{{drained, nil}, {empty, nil}}, balancer.ErrNoInstances, "", discovery.Live, false},
+		{"an empty one that nobody drained for does not", []said{{snapshotOf(discovery.Live), nil}, {empty, nil}}, nil, "", discovery.Live, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -186,6 +190,10 @@ func TestStateChangesAreLogged(t *testing.T) {
 		m := newMesh(t, registry, log.option())
 		go registry.say(snapshotOf(discovery.Live), nil)
 		knowing(t, m)
+		drained := snapshotOf(discovery.Live)
+		for _, i := range drained.Instances {
+			i.Draining = true
+		}
 		steps := []struct {
 			name     string
 			snapshot discovery.Snapshot
@@ -199,6 +207,9 @@ func TestStateChangesAreLogged(t *testing.T) {
 			{"the same trouble again", snapshotOf(discovery.Stale), errDown, "not live", 1},
 			{"other trouble", snapshotOf(discovery.Stale), errors.New("no permission"), "no permission", 1},
 			{"live again", snapshotOf(discovery.Live), nil, "list is live", 2},
+			{"all vanish and are held", fixture.Snapshot("orders", 0), nil, "no instances left", 0},
+			{"back", snapshotOf(discovery.Live), nil, "no instances left", 0},
+			{"all drain", drained, nil, "list is live", 2},
 			{"nobody left", fixture.Snapshot("orders", 0), nil, "no instances left", 1},
 			{"still nobody", fixture.Snapshot("orders", 0), nil, "no instances left", 1},
 			{"malformed records", discovery.Snapshot{State: discovery.Live, Refused: 2, Refusals: []discovery.Refusal{{Key: "orders/x", Reason: "not JSON"}}}, nil, "not JSON", 1},

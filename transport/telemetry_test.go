@@ -197,6 +197,8 @@ func TestMetrics(t *testing.T) {
 			"fairlead.retry.budget.remaining service=orders":           1,
 			"fairlead.endpoints service=orders state=serving":          2,
 			"fairlead.endpoints service=orders state=draining":         1,
+			"fairlead.endpoints service=orders state=held":             0,
+			"fairlead.endpoints.preserved service=orders":              0,
 			"fairlead.endpoints service=orders state=refused":          0,
 			"fairlead.endpoints service=orders state=ignored":          1,
 			"fairlead.registry.staleness service=orders":               60,

@@ -92,6 +92,10 @@ func TestG1ScaleToZeroAndBack(t *testing.T) {
 		r := w.register(discovery.Instance{ID: "a", Service: "orders", Addr: a.addr})
 		waiting.Wait()
 		mustCall(t, conn, get, "")
+		if err := r.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the mesh has heard that it drains", func() bool { return w.mesh.Dump().Services[0].Instances[0].Draining })
 		withdraw(t, r)
 		eventually(t, "the mesh has heard that it is gone", func() bool { return len(w.mesh.Dump().Services[0].Instances) == 0 })
 	}

@@ -41,6 +41,9 @@ func newPicker(b *bound, states []endpointsharding.ChildState) *picker {
 	for _, s := range states {
 		for _, n := range instancesAt(s.Endpoint).nodes {
 			p.children[n.Index()] = child{n, s.State.ConnectivityState, s.State.Picker}
+			if s.State.ConnectivityState == connectivity.TransientFailure {
+				n.Unreachable()
+			}
 		}
 	}
 	return p

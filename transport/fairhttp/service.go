@@ -21,8 +21,9 @@ type service struct {
 	// place, it is copied only to grow; both by the holder of mu.
 	leaves atomic.Pointer[[]atomic.Pointer[leaf]]
 
-	mu       sync.Mutex // guards what follows
-	here     map[*balancer.Node]bool
+	mu       sync.Mutex       // guards what follows
+	nodes    []*balancer.Node // of the last view
+	here     []*balancer.Node // the same by their Index
 	draining []draining
 	ended    bool // nobody tends it any more
 }
@@ -110,18 +111,32 @@ func (s *service) each(f func(*leaf)) {
 func (s *service) follow(ctx context.Context, views iter.Seq[*balancer.View]) {
 	for view := range views {
 		s.mu.Lock()
-		before := s.here
-		s.here = make(map[*balancer.Node]bool, len(view.Nodes))
-		for _, n := range view.Nodes {
-			s.here[n] = true
-			if s.transport.config.Prewarm > 0 && !before[n] && addressed(n) {
+		for _, n := range s.turnLocked(view.Nodes) {
+			if s.transport.config.Prewarm > 0 && addressed(n) {
 				l := s.leafLocked(n)
 				s.transport.loops.Go(func() { l.spares.fill(ctx, s.transport.config.Prewarm) })
 			}
 		}
-		s.clearLocked()
 		s.mu.Unlock()
 	}
+}
+
+// turnLocked takes over the nodes of a view, drops the leaves of those that
+// left, and returns those that came.
+func (s *service) turnLocked(nodes []*balancer.Node) (came []*balancer.Node) {
+	left, came := balancer.Diff(s.nodes, nodes)
+	s.nodes = nodes
+	for _, n := range left { // first: their numbers may be used again
+		s.here[n.Index()] = nil
+		s.clearLocked(n.Index())
+	}
+	for _, n := range came {
+		if most := n.Index(); most >= len(s.here) {
+			s.here = append(s.here, make([]*balancer.Node, most+1-len(s.here))...)
+		}
+		s.here[n.Index()] = n
+	}
+	return came
 }
 
 func addressed(n *balancer.Node) bool { return n.Endpoint(discovery.HTTP) != "" }
@@ -134,7 +149,7 @@ func (s *service) tend(ctx context.Context) {
 		select {
 		case now := <-tick.C:
 			s.mu.Lock()
-			s.clearLocked() // a call that was late may have made a leaf again
+			s.clearAllLocked() // a call that was late may have made a leaf again
 			s.each(func(l *leaf) {
 				if g := l.current.Load(); now.After(g.expires) {
 					s.renewLocked(l, g)
@@ -144,23 +159,31 @@ func (s *service) tend(ctx context.Context) {
 			s.mu.Unlock()
 		case <-ctx.Done():
 			s.mu.Lock()
-			s.here, s.ended = nil, true
-			s.clearLocked()
+			s.nodes, s.here, s.ended = nil, nil, true
+			s.clearAllLocked()
 			s.mu.Unlock()
 			return
 		}
 	}
 }
 
-// clearLocked drops the leaves of instances that are gone. The leaf of one
+// clearAllLocked drops the leaves of instances that are gone. The leaf of one
 // that is too new to be here comes back with its next call.
-func (s *service) clearLocked() {
+func (s *service) clearAllLocked() {
+	for i := range *s.leaves.Load() {
+		s.clearLocked(i)
+	}
+}
+
+// clearLocked drops the leaf of one number if its instance is gone.
+func (s *service) clearLocked(i int) {
 	leaves := *s.leaves.Load()
-	for i := range leaves {
-		if l := leaves[i].Load(); l != nil && !s.here[l.node] {
-			leaves[i].Store(nil)
-			s.dropLocked(l)
-		}
+	if i >= len(leaves) {
+		return
+	}
+	if l := leaves[i].Load(); l != nil && (i >= len(s.here) || s.here[i] != l.node) {
+		leaves[i].Store(nil)
+		s.dropLocked(l)
 	}
 }
 

@@ -70,7 +70,9 @@ func (f *Fleet) reachLocked(i discovery.Instance) {
 	}
 }
 
-// Remove takes instances out of the registry, as if they had ended.
+// Remove takes instances out of the registry, as if they had died or the
+// registry had lost them. A mesh that heard of no Drain before holds on to many
+// that vanish together, and to the last: see [balancer.Protection].
 func (f *Fleet) Remove(ids ...string) {
 	for _, id := range ids {
 		// A registry that is cut off must not hold up the test.

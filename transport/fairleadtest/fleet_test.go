@@ -124,7 +124,10 @@ func TestFleetKnowsWhoRegistersByItself(t *testing.T) {
 		if err := call(t.Context(), m, fleet); err == nil {
 			t.Error("it does not play its reply")
 		}
+		fleet.Drain("self")
+		synctest.Wait()
 		fleet.Remove("self")
+		synctest.Wait()
 		if err := call(t.Context(), m, fleet); !errors.Is(err, balancer.ErrNoInstances) {
 			t.Errorf("after its removal: %v", err)
 		}

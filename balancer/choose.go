@@ -1,0 +1,87 @@
+package balancer
+
+import (
+	"slices"
+
+	"github.com/fairlead-go/fairlead/discovery"
+)
+
+// newView makes the view of a snapshot, of the members that may be called. It
+// shares with the view before what did not change. Announced says that an
+// instance with an old node announces something new, which a policy may have
+// looked at.
+func (p *Pool) newView(s discovery.Snapshot, announced bool) *View {
+	before := p.View()
+	v := &View{Snapshot: s, Preserved: p.guard.preserved}
+	nodes := list{earlier: before.Nodes, room: len(p.members)}
+	c := census{common: everything}
+	for _, n := range p.members {
+		switch n.standing {
+		case missed, gone:
+			continue
+		case held:
+			since, _ := n.Held()
+			if until := since + p.guard.Hold; v.Held == 0 || until > v.HeldUntil {
+				v.HeldUntil = until
+			}
+			v.Held++
+		}
+		nodes.add(n)
+		c.count(n)
+		v.Ignored += int(n.ignored)
+	}
+	v.Nodes = nodes.nodes()
+	for i, name := range p.protocols.names {
+		v.choose(name, 1<<i, c, before, announced, p.config.Policy)
+	}
+	v.choose(whatever, anything, c, before, announced, p.config.Policy)
+	return v
+}
+
+// census is who speaks what in a list of nodes.
+type census struct {
+	serving, draining protocolSet // spoken by some of them
+	common            protocolSet // spoken by all that serve
+	drain             int         // how many drain
+}
+
+func (c *census) count(n *Node) {
+	if n.draining {
+		c.draining |= n.protocols
+		c.drain++
+	} else {
+		c.serving |= n.protocols
+		c.common &= n.protocols
+	}
+}
+
+// choose adds the choice of one protocol, if there is one. Instances that
+// drain are passed over as long as there are others: one that drains still
+// answers, and that beats having nobody to ask.
+func (v *View) choose(name discovery.Protocol, bit protocolSet, c census, before *View, announced bool, policy Policy) {
+	if (c.serving|c.draining)&bit == 0 {
+		return
+	}
+	draining := c.serving&bit == 0
+	nodes := v.Nodes
+	if c.drain > 0 || c.common&bit == 0 {
+		some := list{earlier: before.Eligible(name), room: len(v.Nodes)}
+		for _, n := range v.Nodes {
+			if n.draining == draining && n.protocols&bit != 0 {
+				some.add(n)
+			}
+		}
+		nodes = some.nodes()
+	}
+	known := v.choices
+	if !announced {
+		known = slices.Concat(known, before.choices)
+	}
+	for _, k := range known {
+		if slices.Equal(k.nodes, nodes) {
+			v.choices = append(v.choices, choice{name, k.nodes, k.picker})
+			return
+		}
+	}
+	v.choices = append(v.choices, choice{name, nodes, policy(nodes)})
+}
