@@ -109,9 +109,10 @@ func (a *announcer) leave() {
 	}
 	log := a.mesh.logger.With("service", a.instance.Service, "id", a.instance.ID)
 	ctx, cancel := context.WithTimeout(context.Background(), a.config.RegistryTimeout)
+	since := time.Now()
 	err := a.announced.Drain(ctx)
 	if err == nil {
-		err = a.seen(ctx)
+		err = a.seen(ctx, since)
 	}
 	cancel()
 	if err != nil {
@@ -124,13 +125,17 @@ func (a *announcer) leave() {
 }
 
 // seen waits until the mesh's own watch shows the instance draining: then
-// others had the chance to see it too.
-func (a *announcer) seen(ctx context.Context) error {
+// others had the chance to see it too. A list from before that, such as one
+// from disk, shows nothing.
+func (a *announcer) seen(ctx context.Context, since time.Time) error {
 	views, err := a.mesh.Views(ctx, a.instance.Service)
 	if err != nil {
 		return err
 	}
 	for view := range views {
+		if view.Snapshot.State == discovery.Stale && view.Snapshot.AsOf.Before(since) {
+			continue
+		}
 		there := false
 		for _, n := range view.Nodes {
 			if n.ID() == a.instance.ID {

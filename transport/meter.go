@@ -38,7 +38,8 @@ type meter struct {
 
 	attempts, retries, refused         metric.Int64ObservableCounter
 	endpoints, remaining, registeredIs metric.Int64ObservableGauge
-	staleness                          metric.Float64ObservableGauge
+	staleness, savedAge                metric.Float64ObservableGauge
+	unsaved                            metric.Int64ObservableCounter
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
@@ -59,7 +60,7 @@ func newMeter(m *Mesh, o options) (*meter, error) {
 }
 
 func (t *meter) open(m *Mesh, in metric.Meter) error {
-	var errs [9]error
+	var errs [11]error
 	t.pickDuration, errs[0] = in.Float64Histogram("fairlead.client.pick.duration", metric.WithUnit("s"),
 		metric.WithDescription("Time to choose an instance; one pick in 64 is timed."),
 		metric.WithExplicitBucketBoundaries(1e-7, 2e-7, 5e-7, 1e-6, 2e-6, 5e-6, 1e-5, 1e-4, 1e-3))
@@ -77,14 +78,18 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 		metric.WithDescription("Age of the list since the registry was last heard; 0 while it is live."))
 	t.registeredIs, errs[7] = in.Int64ObservableGauge("fairlead.registered",
 		metric.WithDescription("Own instances that the registry is proved to hold."))
+	t.savedAge, errs[8] = in.Float64ObservableGauge("fairlead.snapshot.age", metric.WithUnit("s"),
+		metric.WithDescription("How old the list on disk would be if the process had to start with it now."))
+	t.unsaved, errs[9] = in.Int64ObservableCounter("fairlead.snapshot.failures",
+		metric.WithDescription("Loads and saves of the list on disk that failed."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
-	t.observed, errs[8] = in.RegisterCallback(func(_ context.Context, to metric.Observer) error {
+	t.observed, errs[10] = in.RegisterCallback(func(_ context.Context, to metric.Observer) error {
 		t.observe(m, to)
 		return nil
-	}, t.attempts, t.retries, t.refused, t.remaining, t.endpoints, t.staleness, t.registeredIs)
-	return errs[8]
+	}, t.attempts, t.retries, t.refused, t.remaining, t.endpoints, t.staleness, t.registeredIs, t.savedAge, t.unsaved)
+	return errs[10]
 }
 
 func (t *meter) close() error {
@@ -122,6 +127,12 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		to.ObserveInt64(t.endpoints, int64(view.Snapshot.Refused), metric.WithAttributes(of, stateKey.String("refused")))
 		to.ObserveInt64(t.endpoints, int64(view.Ignored), metric.WithAttributes(of, stateKey.String("ignored")))
 		to.ObserveFloat64(t.staleness, staleness(view.Snapshot).Seconds(), only)
+		if d := s.disk.dump(); d != nil {
+			to.ObserveInt64(t.unsaved, d.Failures, only)
+			if !d.AsOf.IsZero() {
+				to.ObserveFloat64(t.savedAge, d.Age.Seconds(), only)
+			}
+		}
 	}
 	registered := map[string]int64{}
 	for _, r := range m.registered() {

@@ -1,0 +1,112 @@
+package transport
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/discovery"
+)
+
+// saveInterval is the least time between two writes of one file.
+const saveInterval = 5 * time.Second
+
+// keeper saves the lists of a mesh's services to disk. Who has another list
+// only tells it; the disk is waited for by its own goroutine.
+type keeper struct {
+	dir    discovery.SnapshotDir
+	logger *slog.Logger
+	begin  sync.Once
+	news   chan struct{} // of capacity 1: something is in changed
+
+	mu      sync.Mutex            // guards changed
+	changed map[*service]struct{} // whose list may have to be saved
+}
+
+// newKeeper returns nil where nothing is to be kept.
+func newKeeper(dir discovery.SnapshotDir, logger *slog.Logger) *keeper {
+	if dir == "" {
+		return nil
+	}
+	return &keeper{dir: dir, logger: logger, news: make(chan struct{}, 1), changed: map[*service]struct{}{}}
+}
+
+// onDisk returns what is to be known of the file of a service, and sees to it
+// that changes of it will be saved. It is called under Mesh.mu of a mesh that
+// is not closed.
+func (m *Mesh) onDisk(service string) *onDisk {
+	k := m.keeper
+	if k == nil {
+		return nil
+	}
+	k.begin.Do(func() { m.loops.Go(func() { k.run(m.ctx) }) })
+	return &onDisk{service: service, path: k.dir.Path(service)}
+}
+
+// restore begins a service with the list that was saved last, so that its
+// calls need not wait for the registry. What the registry says comes later and
+// replaces it.
+func (m *Mesh) restore(s *service) {
+	if m.keeper == nil {
+		return
+	}
+	if snapshot, ok := s.disk.load(m.keeper); ok {
+		m.apply(s, snapshot, nil)
+	}
+}
+
+// keep takes note of a list that is to be found after a restart. It costs no
+// more than that.
+func (m *Mesh) keep(s *service, view *balancer.View) {
+	if m.keeper != nil && worthKeeping(view) {
+		m.keeper.note(s)
+	}
+}
+
+// worthKeeping says whether a restart should find this list: the registry
+// vouches for it right now, and there is somebody on it. An empty list would
+// help nobody, and if it is a mistake the last one still helps.
+func worthKeeping(v *balancer.View) bool {
+	return v.Snapshot.State == discovery.Live && len(v.Snapshot.Instances) > 0
+}
+
+func (k *keeper) note(s *service) {
+	k.mu.Lock()
+	k.changed[s] = struct{}{}
+	k.mu.Unlock()
+	select {
+	case k.news <- struct{}{}:
+	default: // it knows already
+	}
+}
+
+// run is the one goroutine of a mesh that writes files. It belongs to the
+// mesh, begins with its first service and ends with it, when all that is new
+// has been saved. It looks at a service at most once per interval; changes
+// meanwhile become one.
+func (k *keeper) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		select {
+		case <-k.news:
+		case <-ctx.Done():
+		}
+		k.saveChanged()
+		pause(ctx, saveInterval)
+	}
+	k.saveChanged()
+}
+
+func (k *keeper) saveChanged() {
+	k.mu.Lock()
+	changed := k.changed
+	k.changed = map[*service]struct{}{}
+	k.mu.Unlock()
+	for s := range changed {
+		view := s.pool.View()
+		if worthKeeping(view) && !s.disk.save(k, view.Snapshot) {
+			k.note(s) // to be tried again
+		}
+	}
+}
