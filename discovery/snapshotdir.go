@@ -61,11 +61,10 @@ func snapshotFile(service string) string {
 	return service + ".instances"
 }
 
-// Save writes a snapshot that is Live or Stale. The directory is made if it is
-// missing, with mode 0700. A Live list is saved as of now, since the registry
-// says so now; a Stale one as of its AsOf. After an error the file is what it
-// was, save that the error may be that of the last step, the sync of the
-// directory.
+// Save writes a snapshot, which must not be Cold; a zero AsOf means now. The
+// directory is made if it is missing, with mode 0700. After an error the file is
+// what it was, save that the error may be that of the last step, the sync of
+// the directory.
 func (d SnapshotDir) Save(s Snapshot) error {
 	if err := d.Validate(); err != nil {
 		return err

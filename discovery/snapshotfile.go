@@ -39,7 +39,7 @@ func encodeSnapshot(s Snapshot, now time.Time) ([]byte, error) {
 	if s.State == Cold {
 		return nil, &FieldError{Field: "Snapshot.State", Value: s.State, Allowed: "live or stale: a cold one says nothing"}
 	}
-	if s.State == Live || s.AsOf.IsZero() {
+	if s.AsOf.IsZero() {
 		s.AsOf = now.UTC()
 	}
 	document, err := json.Marshal(savedSnapshot{s.Service, s.Revision, s.AsOf, s.Instances})

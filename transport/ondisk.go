@@ -33,9 +33,10 @@ type SnapshotDump struct {
 	File string `json:"file"`
 	// Loaded says that the mesh began with the list in the file.
 	Loaded bool `json:"loaded"`
-	// AsOf is when the list in the file was saved, and Age how long ago that
-	// is: so old would it be if the process had to start with it now. A list
-	// that does not change is not saved again. Zero: there is no good file.
+	// AsOf is when the registry said what stands in the file, and Age how long
+	// ago that is: so old would the list be if the process had to start with it
+	// now. A list that does not change is not saved again. Zero: there is no
+	// good file.
 	AsOf time.Time     `json:"asOf,omitzero"`
 	Age  time.Duration `json:"ageNs"`
 	// Failures counts the loads and saves that failed, Trouble says why the
@@ -75,7 +76,7 @@ func (d *onDisk) save(k *keeper, s discovery.Snapshot) bool {
 	d.mu.Lock()
 	there := slices.EqualFunc(d.instances, s.Instances, (*discovery.Instance).Equal)
 	d.mu.Unlock()
-	asOf, err := time.Now(), error(nil)
+	var err error
 	if !there {
 		err = k.dir.Save(s)
 	}
@@ -94,7 +95,7 @@ func (d *onDisk) save(k *keeper, s discovery.Snapshot) bool {
 		k.logger.Info("fairlead: list is saved again", "service", d.service)
 	}
 	if !there {
-		d.instances, d.asOf = s.Instances, asOf
+		d.instances, d.asOf = s.Instances, s.AsOf
 	}
 	return true
 }

@@ -14,15 +14,15 @@ import (
 const saveInterval = 5 * time.Second
 
 // keeper saves the lists of a mesh's services to disk. Who has another list
-// only tells it; the disk is waited for by its own goroutine.
+// hands it over; the disk is waited for by the keeper's own goroutine.
 type keeper struct {
 	dir    discovery.SnapshotDir
 	logger *slog.Logger
 	begin  sync.Once
 	news   chan struct{} // of capacity 1: something is in changed
 
-	mu      sync.Mutex            // guards changed
-	changed map[*service]struct{} // whose list may have to be saved
+	mu      sync.Mutex                      // guards changed
+	changed map[*service]discovery.Snapshot // that may have to be saved
 }
 
 // newKeeper returns nil where nothing is to be kept.
@@ -30,7 +30,7 @@ func newKeeper(dir discovery.SnapshotDir, logger *slog.Logger) *keeper {
 	if dir == "" {
 		return nil
 	}
-	return &keeper{dir: dir, logger: logger, news: make(chan struct{}, 1), changed: map[*service]struct{}{}}
+	return &keeper{dir: dir, logger: logger, news: make(chan struct{}, 1), changed: map[*service]discovery.Snapshot{}}
 }
 
 // onDisk returns what is to be known of the file of a service, and sees to it
@@ -57,11 +57,12 @@ func (m *Mesh) restore(s *service) {
 	}
 }
 
-// keep takes note of a list that is to be found after a restart. It costs no
-// more than that.
+// keep hands a list to the keeper if it is to be found after a restart.
 func (m *Mesh) keep(s *service, view *balancer.View) {
 	if m.keeper != nil && worthKeeping(view) {
-		m.keeper.note(s)
+		snapshot := view.Snapshot
+		snapshot.Service, snapshot.AsOf = s.name, time.Now() // it is live
+		m.keeper.note(s, snapshot)
 	}
 }
 
@@ -72,10 +73,25 @@ func worthKeeping(v *balancer.View) bool {
 	return v.Snapshot.State == discovery.Live && len(v.Snapshot.Instances) > 0
 }
 
-func (k *keeper) note(s *service) {
+// note takes the place of what was noted of s before.
+func (k *keeper) note(s *service, snapshot discovery.Snapshot) {
 	k.mu.Lock()
-	k.changed[s] = struct{}{}
+	k.changed[s] = snapshot
 	k.mu.Unlock()
+	k.tell()
+}
+
+// again notes what could not be saved, unless there is something newer.
+func (k *keeper) again(s *service, snapshot discovery.Snapshot) {
+	k.mu.Lock()
+	if _, newer := k.changed[s]; !newer {
+		k.changed[s] = snapshot
+	}
+	k.mu.Unlock()
+	k.tell()
+}
+
+func (k *keeper) tell() {
 	select {
 	case k.news <- struct{}{}:
 	default: // it knows already
@@ -101,12 +117,11 @@ func (k *keeper) run(ctx context.Context) {
 func (k *keeper) saveChanged() {
 	k.mu.Lock()
 	changed := k.changed
-	k.changed = map[*service]struct{}{}
+	k.changed = map[*service]discovery.Snapshot{}
 	k.mu.Unlock()
-	for s := range changed {
-		view := s.pool.View()
-		if worthKeeping(view) && !s.disk.save(k, view.Snapshot) {
-			k.note(s) // to be tried again
+	for s, snapshot := range changed {
+		if !s.disk.save(k, snapshot) {
+			k.again(s, snapshot)
 		}
 	}
 }

@@ -245,7 +245,6 @@ func TestWhatIsSaved(t *testing.T) {
 				registry := make(scripted)
 				m := newMesh(t, registry, d.option())
 				m.Do(canceled(), get(), never(t))
-				tt.snapshot.Service = "orders"
 				registry.say(tt.snapshot, tt.err)
 				time.Sleep(time.Hour)
 				m.Close(t.Context())
@@ -259,6 +258,27 @@ func TestWhatIsSaved(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What the registry vouched for is saved although it could not be heard any
+// more when its turn came, and is as old as it is.
+func TestTheLastLiveListIsSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk(t)
+		registry := make(scripted)
+		m := newMesh(t, registry, d.option())
+		m.Do(canceled(), get(), never(t))
+		registry.say(snapshotOf(discovery.Live), nil)
+		time.Sleep(time.Second)
+		vouched := time.Now()
+		registry.say(fixture.Snapshot("orders", 5), nil)
+		time.Sleep(time.Second)
+		registry.say(snapshotOf(discovery.Stale), errDown)
+		time.Sleep(time.Minute)
+		if s, err := d.Load("orders"); err != nil || len(s.Instances) != 5 || !s.AsOf.Equal(vouched) {
+			t.Errorf("the file names %d instances as of %v, want 5 as of %v (%v)", len(s.Instances), s.AsOf, vouched, err)
+		}
+	})
 }
 
 // However fast a list changes, its file is written at most every five seconds,
