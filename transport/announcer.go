@@ -109,10 +109,10 @@ func (a *announcer) leave() {
 	}
 	log := a.mesh.logger.With("service", a.instance.Service, "id", a.instance.ID)
 	ctx, cancel := context.WithTimeout(context.Background(), a.config.RegistryTimeout)
-	since := time.Now()
+	draining := time.Now()
 	err := a.announced.Drain(ctx)
 	if err == nil {
-		err = a.seen(ctx, since)
+		err = a.seen(ctx, draining)
 	}
 	cancel()
 	if err != nil {
@@ -127,13 +127,13 @@ func (a *announcer) leave() {
 // seen waits until the mesh's own watch shows the instance draining: then
 // others had the chance to see it too. A list from before that, such as one
 // from disk, shows nothing.
-func (a *announcer) seen(ctx context.Context, since time.Time) error {
+func (a *announcer) seen(ctx context.Context, draining time.Time) error {
 	views, err := a.mesh.Views(ctx, a.instance.Service)
 	if err != nil {
 		return err
 	}
 	for view := range views {
-		if view.Snapshot.State == discovery.Stale && view.Snapshot.AsOf.Before(since) {
+		if view.Snapshot.State == discovery.Stale && view.Snapshot.AsOf.Before(draining) {
 			continue
 		}
 		there := false
