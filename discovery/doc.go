@@ -7,6 +7,9 @@
 // the eleventh has missed nothing. A [Registrar] makes an instance visible to
 // others and keeps it so.
 //
+// A [SnapshotDir] keeps the last lists on disk for a start without the
+// registry.
+//
 // [Static] and [Memory] live in this package; package discovery/etcd holds the
 // registry for production. Whoever writes another runs the contract suite of
 // package discovery/discoverytest against it. [Composite] makes one of several:

@@ -144,3 +144,35 @@ func ExampleNewFile() {
 	// 127.0.0.1:8082 200
 	// mine 100
 }
+
+// What one process saves, the next one finds, whatever became of the registry.
+func ExampleSnapshotDir() {
+	parent, err := os.MkdirTemp("", "example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(parent)
+	dir := discovery.SnapshotDir(filepath.Join(parent, "snapshots"))
+
+	if err := dir.Save(discovery.Snapshot{
+		Service:   "orders",
+		State:     discovery.Live,
+		Instances: discovery.List(discovery.Addrs("orders", "10.0.0.7:8080", "10.0.0.8:8080")...),
+	}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	snapshot, err := dir.Load("orders")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(snapshot.State, len(snapshot.Instances))
+
+	_, err = dir.Load("users")
+	fmt.Println(errors.Is(err, os.ErrNotExist))
+	// Output:
+	// stale 2
+	// true
+}

@@ -155,6 +155,22 @@ func TestInstanceValidate(t *testing.T) {
 	}
 }
 
+func TestInstanceEqual(t *testing.T) {
+	a, b := full(), full()
+	b.StartedAt = b.StartedAt.UTC()
+	b.Meta, b.Endpoints = maps.Clone(b.Meta), slices.Clone(b.Endpoints)
+	if !a.Equal(&b) || !b.Equal(&a) {
+		t.Error("two records that say the same are not equal")
+	}
+	for field := range reflect.TypeFor[discovery.Instance]().Fields() {
+		b := full()
+		reflect.ValueOf(&b).Elem().FieldByIndex(field.Index).SetZero()
+		if a.Equal(&b) || b.Equal(&a) {
+			t.Errorf("records with another %s are equal", field.Name)
+		}
+	}
+}
+
 func TestInstanceJSONLeavesOutWhatIsEmpty(t *testing.T) {
 	got, err := json.Marshal(discovery.Instance{ID: "a", Service: "orders", Addr: "10.0.0.7:80"})
 	if want := `{"id":"a","service":"orders","addr":"10.0.0.7:80"}`; err != nil || string(got) != want {

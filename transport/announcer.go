@@ -95,7 +95,7 @@ func (a *announcer) announce(ctx context.Context) (err error) {
 func (a *announcer) retreat(ctx context.Context) {
 	bounded, cancel := context.WithTimeout(ctx, a.config.RegistryTimeout)
 	defer cancel()
-	if a.announced.Drain(bounded) == nil && a.seen(bounded) == nil {
+	if a.drain(bounded) == nil {
 		pause(ctx, a.config.Grace)
 	}
 	a.withdraw()
@@ -120,10 +120,7 @@ func (a *announcer) leave() {
 	}
 	log := a.mesh.logger.With("service", a.instance.Service, "id", a.instance.ID)
 	ctx, cancel := context.WithTimeout(context.Background(), a.config.RegistryTimeout)
-	err := a.announced.Drain(ctx)
-	if err == nil {
-		err = a.seen(ctx)
-	}
+	err := a.drain(ctx)
 	cancel()
 	if err != nil {
 		log.Warn("fairlead: nobody may know that this instance is draining", "error", err)
@@ -134,14 +131,22 @@ func (a *announcer) leave() {
 	time.Sleep(a.config.DeleteGrace)
 }
 
-// seen waits until the mesh's own watch shows the instance draining: then
-// others had the chance to see it too.
-func (a *announcer) seen(ctx context.Context) error {
+// drain announces that the instance drains and waits until the mesh's own
+// watch shows that: then others had the chance to see it too. A list from
+// before, such as one from disk, shows nothing.
+func (a *announcer) drain(ctx context.Context) error {
+	began := time.Now()
+	if err := a.announced.Drain(ctx); err != nil {
+		return err
+	}
 	views, err := a.mesh.Views(ctx, a.instance.Service)
 	if err != nil {
 		return err
 	}
 	for view := range views {
+		if view.Snapshot.State == discovery.Stale && view.Snapshot.AsOf.Before(began) {
+			continue
+		}
 		there := false
 		for _, n := range view.Nodes {
 			if n.ID() == a.instance.ID {

@@ -27,6 +27,7 @@ type ServiceDump struct {
 	// live.
 	Age       time.Duration `json:"ageNs"`
 	Trouble   string        `json:"trouble,omitempty"` // the registry's last complaint
+	Snapshot  *SnapshotDump `json:"snapshot,omitempty"`
 	Instances []NodeDump    `json:"instances"`
 	// Refused counts malformed records, Ignored unix endpoints that may not be
 	// used here.
@@ -86,6 +87,7 @@ func (s *service) dump() ServiceDump {
 		State:           view.Snapshot.State,
 		Revision:        view.Snapshot.Revision,
 		Age:             staleness(view.Snapshot),
+		Snapshot:        s.disk.dump(),
 		Instances:       make([]NodeDump, 0, len(view.Nodes)),
 		Refused:         view.Snapshot.Refused,
 		Refusals:        view.Snapshot.Refusals,

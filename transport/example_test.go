@@ -2,7 +2,11 @@ package transport_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/fairlead-go/fairlead/discovery"
@@ -52,6 +56,44 @@ func ExampleOpen() {
 type inMemory struct{}
 
 func (inMemory) Open() (discovery.Registry, error) { return new(discovery.Memory), nil }
+
+// A process that starts while its registry is down calls whom the last process
+// knew.
+func ExampleWithSnapshotDir() {
+	parent, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(parent)
+	snapshots := transport.WithSnapshotDir(filepath.Join(parent, "snapshots"))
+	call := func(mesh *transport.Mesh, fleet *fairleadtest.Fleet) error {
+		return mesh.Do(context.Background(), &transport.Call{Service: "orders", Protocol: discovery.HTTP}, fleet.Door(mesh))
+	}
+
+	fleet := fairleadtest.NewFleet(fairleadtest.Instances("orders", "a", "b")...)
+	mesh, err := transport.New(fleet, snapshots)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(call(mesh, fleet))
+	mesh.Close(context.Background()) // saves what is not saved yet
+
+	fleet = fairleadtest.NewFleet()
+	fleet.Fail(errors.New("etcd is down"))
+	fleet.Add(fairleadtest.Instances("orders", "a", "b")...)
+	mesh, err = transport.New(fleet, snapshots, transport.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		panic(err)
+	}
+	defer mesh.Close(context.Background())
+	fmt.Println(call(mesh, fleet))
+	s := mesh.Dump().Services[0]
+	fmt.Println(len(s.Instances), s.State, s.Snapshot.Loaded)
+	// Output:
+	// <nil>
+	// <nil>
+	// 2 stale true
+}
 
 // What is said of a call in its context holds for both doors.
 func ExampleWithCall() {

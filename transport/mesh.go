@@ -23,13 +23,14 @@ type Mesh struct {
 	options  options
 	logger   *slog.Logger
 	meter    *meter
+	keeper   *keeper // nil: no lists are kept on disk
 
 	// services is copied on write: a call finds its service with one load.
 	services atomic.Pointer[map[string]*service]
 
 	ctx    context.Context // ends with Close; the root of the watch loops
 	cancel context.CancelFunc
-	loops  sync.WaitGroup // one per watched service, one more while it has instances held
+	loops  sync.WaitGroup // one per watched service, one more while it has instances held, and that of the keeper
 
 	mu            sync.Mutex // guards services for writing and what follows
 	closed        bool
@@ -66,7 +67,7 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 	for _, set := range opts {
 		set(&o)
 	}
-	if err := errors.Join(o.retry.Validate(), o.budget.Validate(), o.pool.Reach.Validate(), o.pool.Protection.Validate(), o.level.validate()); err != nil {
+	if err := errors.Join(o.retry.Validate(), o.budget.Validate(), o.pool.Reach.Validate(), o.pool.Protection.Validate(), o.level.validate(), o.validateSnapshotDir()); err != nil {
 		return nil, err
 	}
 	if registry == nil {
@@ -78,6 +79,7 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 		logger:        cmp.Or(o.logger, slog.Default()),
 		registrations: map[*registration]struct{}{},
 	}
+	m.keeper = newKeeper(o.snapshotDir, m.logger)
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.services.Store(&map[string]*service{})
 	var err error
@@ -88,7 +90,8 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 	return m, nil
 }
 
-// Close ends the mesh's watches, withdraws the instances registered through it
+// Close ends the mesh's watches, saves the lists that are to be kept on disk
+// and not there yet, withdraws the instances registered through it
 // and waits for both, at most until ctx is done; then it closes the registry
 // if [Open] made it. Calls that come later fail with [ErrClosed]; those on
 // their way are not disturbed. A second Close does nothing.
@@ -121,7 +124,7 @@ func (m *Mesh) Close(ctx context.Context) error {
 }
 
 // waitFor waits for the watch loops, which a registry that ignores its context
-// can hold up.
+// can hold up, and for the keeper, whom a disk can.
 func waitFor(ctx context.Context, ended <-chan struct{}) error {
 	select {
 	case <-ended:
@@ -132,7 +135,7 @@ func waitFor(ctx context.Context, ended <-chan struct{}) error {
 	case <-ended: // as well
 		return nil
 	default:
-		return fmt.Errorf("fairlead: the registry's watches have not ended: %w", context.Cause(ctx))
+		return fmt.Errorf("fairlead: the registry's watches or the saving of lists have not ended: %w", context.Cause(ctx))
 	}
 }
 
@@ -166,6 +169,7 @@ func (m *Mesh) begin(name string) (*service, error) {
 		return nil, err
 	}
 	s := newService(name, pool, budget, m.meter)
+	s.disk = m.onDisk(name)
 	services = maps.Clone(services)
 	services[name] = s
 	m.services.Store(&services)

@@ -32,6 +32,7 @@ func TestNewRefusesBadInput(t *testing.T) {
 		{"retry", orders(), transport.WithRetry(retry.Policy{MaxAttempts: 9}), []string{"MaxAttempts", "9", "0 (meaning 3) to 5"}},
 		{"budget", orders(), transport.WithBudget(retry.BudgetConfig{Ratio: math.NaN()}), []string{"Ratio", "NaN", "to 1"}},
 		{"reach", orders(), transport.WithReach(discovery.Reach{UnixDir: "run"}), []string{"Reach.UnixDir", `"run"`, "absolute path"}},
+		{"snapshot dir", orders(), transport.WithSnapshotDir("snapshots"), []string{"SnapshotDir", `"snapshots"`, "an absolute path"}},
 		{"level", orders(), transport.WithTelemetry(9), []string{"telemetry level", "9", "Metrics, Off or Full"}},
 	}
 	for _, tt := range tests {

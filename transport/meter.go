@@ -39,7 +39,8 @@ type meter struct {
 	attempts, retries, refused         metric.Int64ObservableCounter
 	preserved                          metric.Int64ObservableCounter
 	endpoints, remaining, registeredIs metric.Int64ObservableGauge
-	staleness                          metric.Float64ObservableGauge
+	staleness, savedAge                metric.Float64ObservableGauge
+	unsaved                            metric.Int64ObservableCounter
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
@@ -60,7 +61,7 @@ func newMeter(m *Mesh, o options) (*meter, error) {
 }
 
 func (t *meter) open(m *Mesh, in metric.Meter) error {
-	var errs [10]error
+	var errs [12]error
 	t.pickDuration, errs[0] = in.Float64Histogram("fairlead.client.pick.duration", metric.WithUnit("s"),
 		metric.WithDescription("Time to choose an instance; one pick in 64 is timed."),
 		metric.WithExplicitBucketBoundaries(1e-7, 2e-7, 5e-7, 1e-6, 2e-6, 5e-6, 1e-5, 1e-4, 1e-3))
@@ -80,14 +81,18 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 		metric.WithDescription("Own instances that the registry is proved to hold."))
 	t.preserved, errs[8] = in.Int64ObservableCounter("fairlead.endpoints.preserved",
 		metric.WithDescription("Instances that vanished from the list and were held."))
+	t.savedAge, errs[9] = in.Float64ObservableGauge("fairlead.snapshot.age", metric.WithUnit("s"),
+		metric.WithDescription("How old the list on disk would be if the process had to start with it now."))
+	t.unsaved, errs[10] = in.Int64ObservableCounter("fairlead.snapshot.failures",
+		metric.WithDescription("Loads and saves of the list on disk that failed."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
-	t.observed, errs[9] = in.RegisterCallback(func(_ context.Context, to metric.Observer) error {
+	t.observed, errs[11] = in.RegisterCallback(func(_ context.Context, to metric.Observer) error {
 		t.observe(m, to)
 		return nil
-	}, t.attempts, t.retries, t.refused, t.remaining, t.endpoints, t.preserved, t.staleness, t.registeredIs)
-	return errs[9]
+	}, t.attempts, t.retries, t.refused, t.remaining, t.endpoints, t.preserved, t.staleness, t.registeredIs, t.savedAge, t.unsaved)
+	return errs[11]
 }
 
 func (t *meter) close() error {
@@ -127,6 +132,12 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		to.ObserveInt64(t.endpoints, int64(view.Snapshot.Refused), metric.WithAttributes(of, stateKey.String("refused")))
 		to.ObserveInt64(t.endpoints, int64(view.Ignored), metric.WithAttributes(of, stateKey.String("ignored")))
 		to.ObserveFloat64(t.staleness, staleness(view.Snapshot).Seconds(), only)
+		if d := s.disk.dump(); d != nil {
+			to.ObserveInt64(t.unsaved, d.Failures, only)
+			if !d.AsOf.IsZero() {
+				to.ObserveFloat64(t.savedAge, d.Age.Seconds(), only)
+			}
+		}
 	}
 	registered := map[string]int64{}
 	for _, r := range m.registered() {

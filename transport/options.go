@@ -15,14 +15,22 @@ import (
 type Option func(*options)
 
 type options struct {
-	logger    *slog.Logger
-	pool      balancer.PoolConfig
-	retry     retry.Policy
-	budget    retry.BudgetConfig
-	level     Level
-	meters    metric.MeterProvider
-	tracers   trace.TracerProvider
-	ownsStore bool
+	logger      *slog.Logger
+	pool        balancer.PoolConfig
+	retry       retry.Policy
+	budget      retry.BudgetConfig
+	snapshotDir discovery.SnapshotDir
+	level       Level
+	meters      metric.MeterProvider
+	tracers     trace.TracerProvider
+	ownsStore   bool
+}
+
+func (o *options) validateSnapshotDir() error {
+	if o.snapshotDir == "" {
+		return nil
+	}
+	return o.snapshotDir.Validate()
 }
 
 // WithLogger sets where state changes are logged; nil, the default, is
@@ -49,6 +57,25 @@ func WithRetry(p retry.Policy) Option { return func(o *options) { o.retry = p } 
 // WithBudget bounds the retries of each service; the zero value is the
 // default.
 func WithBudget(c retry.BudgetConfig) Option { return func(o *options) { o.budget = c } }
+
+// WithSnapshotDir keeps the list of each service that is called in a directory,
+// as a [discovery.SnapshotDir], so that a process whose registry is down when it
+// starts calls whom the last one called. Its first calls go out with the list
+// from disk at once; it shows as stale, with its age, until the registry has
+// said otherwise. The path has to be absolute and on a local disk; several
+// processes of one user may share it. Empty, the default: nothing is kept.
+//
+// A list is saved while the registry vouches for it, at most every five
+// seconds per service and not while its instances stay as they are; Close saves
+// what is new. Hence the age of a list that was loaded is counted from its last
+// change, or from when it was first saved: it is never less than the truth. An
+// empty list is not saved: the last one that named somebody stays.
+//
+// No call fails or waits for a save. What fails shows in the log, the metrics
+// and [Mesh.Dump].
+func WithSnapshotDir(dir string) Option {
+	return func(o *options) { o.snapshotDir = discovery.SnapshotDir(dir) }
+}
 
 // WithTelemetry sets how much is measured; the default is [Metrics].
 func WithTelemetry(l Level) Option { return func(o *options) { o.level = l } }

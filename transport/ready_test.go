@@ -76,12 +76,12 @@ func TestRiseAndFall(t *testing.T) {
 					for s := range fleet.Watch(ctx, "orders") {
 						if now := len(s.Instances) > 0; now != there {
 							there = now
-							seen = append(seen, fmt.Sprint(time.Since(began), map[bool]string{true: " there", false: " gone"}[now]))
+							seen = append(seen, fmt.Sprint(time.Since(began).Round(time.Second), map[bool]string{true: " there", false: " gone"}[now]))
 						}
 					}
 				}()
 				config := tt.config
-				config.Signals = none
+				config.Signals, config.Grace, config.DeleteGrace = none, 1, 1
 				config.Ready = func(context.Context) error {
 					n := int(time.Since(began) / time.Second)
 					if n < len(tt.checks) && tt.checks[n] == '-' {

@@ -25,10 +25,12 @@ type service struct {
 	// labels is the cached metric option of the service.
 	labels []metric.RecordOption
 
-	// told is closed when the registry has first said something, be it that
-	// it cannot be reached.
+	// told is closed when there is a first list, be it from disk, or the
+	// registry has said that it cannot be reached.
 	told     chan struct{}
 	tellOnce sync.Once
+	// disk is nil where the list is not kept there.
+	disk *onDisk
 	// trouble is what the registry last complained of, nil while it is live.
 	trouble atomic.Pointer[error]
 	// spentTold is when a spent budget was last logged, 0: never.
@@ -54,6 +56,7 @@ func newService(name string, pool *balancer.Pool, budget *retry.Budget, m *meter
 
 // follow is the watch loop of one service. It ends with the mesh.
 func (m *Mesh) follow(s *service) {
+	m.restore(s)
 	for snapshot, err := range m.registry.Watch(m.ctx, s.name) {
 		m.apply(s, snapshot, err)
 	}
@@ -84,12 +87,15 @@ func (m *Mesh) apply(s *service, snapshot discovery.Snapshot, err error) {
 		trouble = &err
 	}
 	last := s.trouble.Swap(trouble)
+	view := before // a cold list says nothing and replaces none
 	if snapshot.State != discovery.Cold {
-		m.turnLocked(s, before, s.pool.Update(snapshot, balancer.Now()))
+		view = s.pool.Update(snapshot, balancer.Now())
+		m.turnLocked(s, before, view)
+		m.keep(s, view)
 	}
 	s.tellOnce.Do(func() { close(s.told) })
-	if err == nil || last == nil || (*last).Error() != err.Error() || before.Snapshot.State != snapshot.State {
-		m.logChange(s, before.Snapshot, snapshot, err)
+	if err == nil || last == nil || (*last).Error() != err.Error() || before.Snapshot.State != view.Snapshot.State {
+		m.logChange(s, before.Snapshot, view.Snapshot, err)
 	}
 }
 
@@ -108,7 +114,7 @@ func (m *Mesh) logChange(s *service, before, now discovery.Snapshot, err error) 
 	switch {
 	case err != nil:
 		m.logger.Warn("fairlead: list is not live", "service", s.name, "state", now.State.String(), "instances", len(now.Instances), "error", err)
-	case before.State != now.State:
+	case before.State != now.State && now.State == discovery.Live:
 		m.logger.Info("fairlead: list is live", "service", s.name, "instances", len(now.Instances), "revision", now.Revision)
 	case len(now.Instances) == 0 && len(before.Instances) > 0 && s.pool.View().Held == 0:
 		m.logger.Warn("fairlead: service has no instances left", "service", s.name)
@@ -118,8 +124,9 @@ func (m *Mesh) logChange(s *service, before, now discovery.Snapshot, err error) 
 	}
 }
 
-// await waits for the first word of the registry. This and nothing else of a
-// call ever waits for it. It comes only as long as the mesh is open.
+// await waits for the first word of the registry, unless there is a list from
+// disk. This and nothing else of a call ever waits for it. It comes only as
+// long as the mesh is open.
 func (s *service) await(ctx, mesh context.Context) error {
 	select {
 	case <-s.told:

@@ -1,0 +1,128 @@
+package transport
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/discovery"
+)
+
+// saveInterval is the least time between two writes of one file.
+const saveInterval = 5 * time.Second
+
+// keeper saves the lists of a mesh's services to disk. Who has another list
+// hands it over; the disk is waited for by the keeper's own goroutine.
+type keeper struct {
+	dir    discovery.SnapshotDir
+	logger *slog.Logger
+	begin  sync.Once
+	news   chan struct{} // of capacity 1: something is in changed
+
+	mu      sync.Mutex                      // guards changed
+	changed map[*service]discovery.Snapshot // that may have to be saved
+}
+
+// newKeeper returns nil where nothing is to be kept.
+func newKeeper(dir discovery.SnapshotDir, logger *slog.Logger) *keeper {
+	if dir == "" {
+		return nil
+	}
+	return &keeper{dir: dir, logger: logger, news: make(chan struct{}, 1), changed: map[*service]discovery.Snapshot{}}
+}
+
+// onDisk returns what is to be known of the file of a service, and sees to it
+// that changes of it will be saved. It is called under Mesh.mu of a mesh that
+// is not closed.
+func (m *Mesh) onDisk(service string) *onDisk {
+	k := m.keeper
+	if k == nil {
+		return nil
+	}
+	k.begin.Do(func() { m.loops.Go(func() { k.run(m.ctx) }) })
+	return &onDisk{service: service, path: k.dir.Path(service)}
+}
+
+// restore begins a service with the list that was saved last, so that its
+// calls need not wait for the registry. What the registry says comes later and
+// replaces it.
+func (m *Mesh) restore(s *service) {
+	if m.keeper == nil {
+		return
+	}
+	if snapshot, ok := s.disk.load(m.keeper); ok {
+		m.apply(s, snapshot, nil)
+	}
+}
+
+// keep hands a list to the keeper if it is to be found after a restart.
+func (m *Mesh) keep(s *service, view *balancer.View) {
+	if m.keeper != nil && worthKeeping(view) {
+		snapshot := view.Snapshot
+		snapshot.Service, snapshot.AsOf = s.name, time.Now() // it is live
+		m.keeper.note(s, snapshot)
+	}
+}
+
+// worthKeeping says whether a restart should find this list: the registry
+// vouches for it right now, there is somebody on it, and nobody who vanished
+// from it is held against its word. An empty list would
+// help nobody, and if it is a mistake the last one still helps.
+func worthKeeping(v *balancer.View) bool {
+	return v.Snapshot.State == discovery.Live && len(v.Snapshot.Instances) > 0 && v.Held == 0
+}
+
+// note takes the place of what was noted of s before.
+func (k *keeper) note(s *service, snapshot discovery.Snapshot) {
+	k.mu.Lock()
+	k.changed[s] = snapshot
+	k.mu.Unlock()
+	k.tell()
+}
+
+// again notes what could not be saved, unless there is something newer.
+func (k *keeper) again(s *service, snapshot discovery.Snapshot) {
+	k.mu.Lock()
+	if _, newer := k.changed[s]; !newer {
+		k.changed[s] = snapshot
+	}
+	k.mu.Unlock()
+	k.tell()
+}
+
+func (k *keeper) tell() {
+	select {
+	case k.news <- struct{}{}:
+	default: // it knows already
+	}
+}
+
+// run is the one goroutine of a mesh that writes files. It belongs to the
+// mesh, begins with its first service and ends with it, when all that is new
+// has been saved. It looks at a service at most once per interval; changes
+// meanwhile become one.
+func (k *keeper) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		select {
+		case <-k.news:
+		case <-ctx.Done():
+		}
+		k.saveChanged()
+		pause(ctx, saveInterval)
+	}
+	k.saveChanged()
+}
+
+func (k *keeper) saveChanged() {
+	k.mu.Lock()
+	changed := k.changed
+	k.changed = map[*service]discovery.Snapshot{}
+	k.mu.Unlock()
+	for s, snapshot := range changed {
+		if !s.disk.save(k, snapshot) {
+			k.again(s, snapshot)
+		}
+	}
+}
