@@ -44,12 +44,8 @@ const tracked = 11
 // record is what discovery said of the instance last.
 type record struct {
 	instance  discovery.Instance
-	endpoints []endpoint
-}
-
-type endpoint struct {
-	protocol discovery.Protocol // or whatever
-	addr     string
+	endpoints []discovery.Endpoint // that may be used: one per protocol, or of whatever
+	passed    discovery.Passed
 }
 
 // whatever is the protocol of an instance that names none: it speaks what its
@@ -87,8 +83,8 @@ func (n *Node) Instance() *discovery.Instance { return &n.record.Load().instance
 // protocol p, in the form of [discovery.Endpoint].Addr, or "".
 func (n *Node) Endpoint(p discovery.Protocol) string {
 	for _, e := range n.record.Load().endpoints {
-		if e.protocol == p || e.protocol == whatever {
-			return e.addr
+		if e.Protocol == p || e.Protocol == whatever {
+			return e.Addr
 		}
 	}
 	return ""

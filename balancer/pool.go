@@ -72,8 +72,8 @@ func (p *Pool) Update(s discovery.Snapshot, now time.Duration) *View {
 				protocols = append(protocols, e.Protocol)
 			}
 		}
-		record, ignored := p.config.resolve(instance)
-		view.Ignored += ignored
+		record := p.config.resolve(instance)
+		view.passOver(record)
 		view.Nodes = append(view.Nodes, p.admit(record))
 		here[instance.ID] = true
 	}
@@ -119,21 +119,7 @@ func (p *Pool) forget(now time.Duration) {
 }
 
 // resolve finds the address for each protocol the instance speaks.
-func (c *PoolConfig) resolve(i *discovery.Instance) (*record, int) {
-	r, ignored := &record{instance: *i}, 0
-	if len(i.Endpoints) == 0 {
-		r.endpoints = []endpoint{{whatever, i.Addr}}
-		return r, 0
-	}
-	for _, e := range i.Endpoints {
-		if slices.ContainsFunc(r.endpoints, func(known endpoint) bool { return known.protocol == e.Protocol }) {
-			continue
-		}
-		addr, passed, ok := c.Reach.Endpoint(i, e.Protocol)
-		ignored += passed
-		if ok {
-			r.endpoints = append(r.endpoints, endpoint{e.Protocol, addr})
-		}
-	}
-	return r, ignored
+func (c *PoolConfig) resolve(i *discovery.Instance) *record {
+	usable, passed := c.Reach.Endpoints(i)
+	return &record{instance: *i, endpoints: usable, passed: passed}
 }

@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/fairlead-go/fairlead/discovery"
 )
@@ -15,6 +16,12 @@ type View struct {
 	Nodes []*Node
 	// Ignored counts unix endpoints passed over because they are not allowed.
 	Ignored int
+	// Forbidden counts endpoints passed over because the address policy forbids
+	// them, Violations says of which instances and why, at most
+	// discovery.MaxRefusals of them. An instance with no other endpoints is
+	// among Nodes and is never chosen.
+	Forbidden  int
+	Violations []discovery.Refusal
 
 	choices []choice // the last may be for any protocol that has none
 }
@@ -51,6 +58,17 @@ func (v *View) choice(p discovery.Protocol) *choice {
 		}
 	}
 	return nil
+}
+
+// passOver takes note of the endpoints of an instance that may not be used.
+func (v *View) passOver(r *record) {
+	v.Ignored += r.passed.Ignored
+	v.Forbidden += len(r.passed.Forbidden)
+	for _, e := range r.passed.Forbidden {
+		if len(v.Violations) < discovery.MaxRefusals {
+			v.Violations = append(v.Violations, discovery.Refusal{Key: r.instance.ID, Reason: strconv.Quote(e.Addr) + ": " + e.Reason})
+		}
+	}
 }
 
 // choose builds the choices of a finished list of nodes. Instances that drain

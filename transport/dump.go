@@ -28,15 +28,23 @@ type ServiceDump struct {
 	Age       time.Duration `json:"ageNs"`
 	Trouble   string        `json:"trouble,omitempty"` // the registry's last complaint
 	Instances []NodeDump    `json:"instances"`
-	// Refused counts malformed records, Ignored unix endpoints that may not be
-	// used here.
-	Refused         int                 `json:"refused,omitempty"`
-	Refusals        []discovery.Refusal `json:"refusals,omitempty"`
-	Ignored         int                 `json:"ignored,omitempty"`
-	Attempts        map[string]int64    `json:"attempts"` // by outcome
-	Retries         int64               `json:"retries"`
-	BudgetRemaining int                 `json:"budgetRemaining"`
-	BudgetRefused   int64               `json:"budgetRefused"`
+	// Refused counts malformed records, Dropped metadata left out of others,
+	// Ignored unix endpoints that may not be used here, and Forbidden those of
+	// an address that may not be called.
+	Refused    int                 `json:"refused,omitempty"`
+	Refusals   []discovery.Refusal `json:"refusals,omitempty"`
+	Dropped    int                 `json:"dropped,omitempty"`
+	Drops      []discovery.Refusal `json:"drops,omitempty"`
+	Ignored    int                 `json:"ignored,omitempty"`
+	Forbidden  int                 `json:"forbidden,omitempty"`
+	Violations []discovery.Refusal `json:"violations,omitempty"` // why endpoints are forbidden
+	// ForbiddenSockets counts connections that were not made, or closed
+	// unused, because their address may not be called.
+	ForbiddenSockets int64            `json:"forbiddenSockets,omitempty"`
+	Attempts         map[string]int64 `json:"attempts"` // by outcome
+	Retries          int64            `json:"retries"`
+	BudgetRemaining  int              `json:"budgetRemaining"`
+	BudgetRefused    int64            `json:"budgetRefused"`
 }
 
 // NodeDump is one instance with what its calls showed.
@@ -72,18 +80,23 @@ func (s *service) dump() ServiceDump {
 	now := balancer.Now()
 	view := s.pool.View()
 	d := ServiceDump{
-		Service:         s.name,
-		State:           view.Snapshot.State,
-		Revision:        view.Snapshot.Revision,
-		Age:             staleness(view.Snapshot),
-		Instances:       make([]NodeDump, 0, len(view.Nodes)),
-		Refused:         view.Snapshot.Refused,
-		Refusals:        view.Snapshot.Refusals,
-		Ignored:         view.Ignored,
-		Attempts:        map[string]int64{},
-		Retries:         s.counts.retries.Load(),
-		BudgetRemaining: s.budget.Remaining(now),
-		BudgetRefused:   s.counts.unaffordable.Load(),
+		Service:          s.name,
+		State:            view.Snapshot.State,
+		Revision:         view.Snapshot.Revision,
+		Age:              staleness(view.Snapshot),
+		Instances:        make([]NodeDump, 0, len(view.Nodes)),
+		Refused:          view.Snapshot.Refused,
+		Refusals:         view.Snapshot.Refusals,
+		Dropped:          view.Snapshot.Dropped,
+		Drops:            view.Snapshot.Drops,
+		Ignored:          view.Ignored,
+		Forbidden:        view.Forbidden,
+		Violations:       view.Violations,
+		ForbiddenSockets: s.counts.forbidden.Load(),
+		Attempts:         map[string]int64{},
+		Retries:          s.counts.retries.Load(),
+		BudgetRemaining:  s.budget.Remaining(now),
+		BudgetRefused:    s.counts.unaffordable.Load(),
 	}
 	if trouble := s.trouble.Load(); trouble != nil {
 		d.Trouble = (*trouble).Error()

@@ -36,9 +36,9 @@ type meter struct {
 	pickDuration metric.Float64Histogram
 	observed     metric.Registration // nil when off
 
-	attempts, retries, refused         metric.Int64ObservableCounter
-	endpoints, remaining, registeredIs metric.Int64ObservableGauge
-	staleness                          metric.Float64ObservableGauge
+	attempts, retries, refused, forbidden       metric.Int64ObservableCounter
+	endpoints, dropped, remaining, registeredIs metric.Int64ObservableGauge
+	staleness                                   metric.Float64ObservableGauge
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
@@ -59,7 +59,7 @@ func newMeter(m *Mesh, o options) (*meter, error) {
 }
 
 func (t *meter) open(m *Mesh, in metric.Meter) error {
-	var errs [9]error
+	var errs [11]error
 	t.pickDuration, errs[0] = in.Float64Histogram("fairlead.client.pick.duration", metric.WithUnit("s"),
 		metric.WithDescription("Time to choose an instance; one pick in 64 is timed."),
 		metric.WithExplicitBucketBoundaries(1e-7, 2e-7, 5e-7, 1e-6, 2e-6, 5e-6, 1e-5, 1e-4, 1e-3))
@@ -72,19 +72,23 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.remaining, errs[4] = in.Int64ObservableGauge("fairlead.retry.budget.remaining",
 		metric.WithDescription("Retries that could be made right now."))
 	t.endpoints, errs[5] = in.Int64ObservableGauge("fairlead.endpoints",
-		metric.WithDescription("Instances by state: serving, draining, refused as malformed; and unix endpoints ignored as not allowed."))
+		metric.WithDescription("Instances by state: serving, draining, refused as malformed; and endpoints: unix sockets ignored, addresses forbidden."))
 	t.staleness, errs[6] = in.Float64ObservableGauge("fairlead.registry.staleness", metric.WithUnit("s"),
 		metric.WithDescription("Age of the list since the registry was last heard; 0 while it is live."))
 	t.registeredIs, errs[7] = in.Int64ObservableGauge("fairlead.registered",
 		metric.WithDescription("Own instances that the registry is proved to hold."))
+	t.forbidden, errs[8] = in.Int64ObservableCounter("fairlead.client.connections.forbidden",
+		metric.WithDescription("Connections not made because the socket's address may not be called."))
+	t.dropped, errs[9] = in.Int64ObservableGauge("fairlead.metadata.dropped",
+		metric.WithDescription("Metadata entries left out of the instances' records because they break the limits."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
-	t.observed, errs[8] = in.RegisterCallback(func(_ context.Context, to metric.Observer) error {
+	t.observed, errs[10] = in.RegisterCallback(func(_ context.Context, to metric.Observer) error {
 		t.observe(m, to)
 		return nil
-	}, t.attempts, t.retries, t.refused, t.remaining, t.endpoints, t.staleness, t.registeredIs)
-	return errs[8]
+	}, t.attempts, t.retries, t.refused, t.forbidden, t.remaining, t.endpoints, t.dropped, t.staleness, t.registeredIs)
+	return errs[10]
 }
 
 func (t *meter) close() error {
@@ -109,6 +113,7 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		only := metric.WithAttributes(of)
 		to.ObserveInt64(t.retries, s.counts.retries.Load(), only)
 		to.ObserveInt64(t.refused, s.counts.unaffordable.Load(), only)
+		to.ObserveInt64(t.forbidden, s.counts.forbidden.Load(), only)
 		to.ObserveInt64(t.remaining, int64(s.budget.Remaining(balancer.Now())), only)
 		view := s.pool.View()
 		draining := 0
@@ -121,6 +126,8 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		to.ObserveInt64(t.endpoints, int64(draining), metric.WithAttributes(of, stateKey.String("draining")))
 		to.ObserveInt64(t.endpoints, int64(view.Snapshot.Refused), metric.WithAttributes(of, stateKey.String("refused")))
 		to.ObserveInt64(t.endpoints, int64(view.Ignored), metric.WithAttributes(of, stateKey.String("ignored")))
+		to.ObserveInt64(t.endpoints, int64(view.Forbidden), metric.WithAttributes(of, stateKey.String("forbidden")))
+		to.ObserveInt64(t.dropped, int64(view.Snapshot.Dropped), only)
 		to.ObserveFloat64(t.staleness, staleness(view.Snapshot).Seconds(), only)
 	}
 	registered := map[string]int64{}

@@ -47,7 +47,7 @@ func TestLayoutsOfOthers(t *testing.T) {
 				t.Errorf("key %q, want %q", got, c.key)
 			}
 			c.want.ID, c.want.Service = "x", "orders"
-			got, err := foreign(c.layout)("orders", "x", &mvccpb.KeyValue{Key: []byte(c.key), Value: []byte(c.value), Lease: c.lease})
+			got, _, err := foreign(c.layout)("orders", "x", &mvccpb.KeyValue{Key: []byte(c.key), Value: []byte(c.value), Lease: c.lease})
 			switch {
 			case c.refuse == "" && (err != nil || !reflect.DeepEqual(got, c.want)):
 				t.Errorf("%+v, %v; want %+v", got, err, c.want)
