@@ -2,6 +2,7 @@ package discovery_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/fairlead-go/fairlead/discovery"
@@ -100,13 +101,13 @@ func TestReachEndpointsUnix(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			i := discovery.Instance{Addr: "10.0.0.7:1", BootID: row.bootID, Endpoints: row.endpoints}
 			usable, passed := discovery.Reach{UnixDir: row.unixDir}.Endpoints(&i)
-			addr := ""
+			var at []string
 			for _, e := range usable {
 				if e.Protocol == discovery.GRPC || e.Protocol == "" {
-					addr += e.Addr
+					at = append(at, e.Addr)
 				}
 			}
-			if addr != row.want || passed.Ignored != row.ignored || len(passed.Forbidden) != 0 {
+			if addr := strings.Join(at, " and "); addr != row.want || passed.Ignored != row.ignored || len(passed.Forbidden) != 0 {
 				t.Errorf("gRPC at %q, passed over %+v; want %q, %d ignored", addr, passed, row.want, row.ignored)
 			}
 		})

@@ -237,6 +237,7 @@ func TestConnectionOfAForeignDialerIsChecked(t *testing.T) {
 		{"DialContext", func(dial func(network, addr string) (net.Conn, error)) *http.Transport {
 			return &http.Transport{DialContext: func(_ context.Context, network, addr string) (net.Conn, error) { return dial(network, addr) }}
 		}},
+		//lint:ignore SA1019 a caller's transport may still have one
 		{"Dial", func(dial func(network, addr string) (net.Conn, error)) *http.Transport {
 			return &http.Transport{Dial: dial}
 		}},
@@ -244,6 +245,7 @@ func TestConnectionOfAForeignDialerIsChecked(t *testing.T) {
 			return &http.Transport{DialTLSContext: func(_ context.Context, network, addr string) (net.Conn, error) { return dial(network, addr) }}
 		}},
 		{"DialTLS", func(dial func(network, addr string) (net.Conn, error)) *http.Transport {
+			//lint:ignore SA1019 a caller's transport may still have one
 			return &http.Transport{DialTLS: dial}
 		}},
 	} {
