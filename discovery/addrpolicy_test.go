@@ -50,7 +50,7 @@ func TestReachLiteralAddresses(t *testing.T) {
 		loopback = discovery.Reach{Loopback: true}
 		lan      = discovery.Reach{Networks: networks("10.0.0.0/8", "2001:db8::/32", "64:ff9b::/96")}
 		lanLocal = discovery.Reach{Networks: networks("10.0.0.0/8"), Loopback: true}
-		open     = discovery.Reach{Networks: networks("0.0.0.0/0", "::/0")}
+		open     = discovery.Reach{Networks: networks("0.0.0.0/0", "169.254.0.0/15", "::/0")} // wider than what they would have to name
 		named    = discovery.Reach{Networks: networks("169.254.0.0/16", "127.0.0.2/32", "fe80::/10", "fd00::/8", "100.64.0.0/10", "168.63.129.16/32", "192.0.0.0/24", "64:ff9b:1::/48", "224.0.0.0/4", "::ffff:0:0:0/96")}
 		all      = []discovery.Reach{standard, loopback, lan, lanLocal, open, named}
 	)
@@ -97,6 +97,8 @@ func TestReachLiteralAddresses(t *testing.T) {
 		{"metadata through 6to4", "[2002:a9fe:a9fe::1]:80", nil},
 		{"metadata of AWS, IPv6", "[fd00:ec2::254]:80", nil},
 		{"metadata of AWS ECS", "169.254.170.2:80", nil},
+		{"metadata of AWS EKS", "169.254.170.23:80", nil},
+		{"metadata of AWS EKS, IPv6", "[fd00:ec2::23]:80", nil},
 		{"metadata of Google, IPv6", "[fd20:ce::254]:80", nil},
 		{"metadata of Alibaba", "100.100.100.200:80", nil},
 		{"metadata of Alibaba through 6to4", "[2002:6464:64c8::]:80", nil},

@@ -32,7 +32,6 @@ var specials = [...]special{
 	{network: netip.MustParsePrefix("169.254.0.0/16"), why: "link-local", nameable: true},
 	never("fe80::/10", "link-local"),
 	never("0.0.0.0/8", "unspecified"), // and the rest of "this network", RFC 1122
-	never("::/128", "unspecified"),
 	never("224.0.0.0/4", "multicast"),
 	never("ff00::/8", "multicast"),
 	never("255.255.255.255/32", "broadcast"),
@@ -66,7 +65,7 @@ var carriers = [...]struct {
 }{
 	{netip.MustParsePrefix("64:ff9b::/96"), 12},    // NAT64, RFC 6052
 	{netip.MustParsePrefix("2002::/16"), 2},        // 6to4, RFC 3056
-	{netip.MustParsePrefix("::/96"), 12},           // IPv4-compatible, RFC 4291, deprecated
+	{netip.MustParsePrefix("::/96"), 12},           // IPv4-compatible, RFC 4291, deprecated; and ::
 	{netip.MustParsePrefix("::ffff:0:0:0/96"), 12}, // IPv4-translated, RFC 2765, obsolete
 }
 

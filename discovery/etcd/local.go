@@ -33,5 +33,5 @@ func isRemote(endpoint string) bool {
 	if err != nil {
 		return !strings.EqualFold(host, "localhost")
 	}
-	return !addr.Unmap().IsLoopback()
+	return !addr.IsLoopback()
 }

@@ -37,18 +37,8 @@ func dial(ctx context.Context, addr string) (net.Conn, error) {
 			return p.mesh.CheckSocket(p.service, network, address)
 		}
 	}
-	network, addr := networkOf(addr)
-	return d.DialContext(ctx, network, addr)
-}
-
-// networkOf tells the unix sockets among the addresses that gRPC gives a
-// dialer: unix://path, unix:path, and an abstract one with its zero byte.
-func networkOf(addr string) (network, address string) {
-	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
-		return "unix", strings.TrimPrefix(path, "//")
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok { // also unix:///path and unix:@abstract
+		return d.DialContext(ctx, "unix", strings.TrimPrefix(path, "//"))
 	}
-	if strings.HasPrefix(addr, "\x00") {
-		return "unix", addr
-	}
-	return "tcp", addr
+	return d.DialContext(ctx, "tcp", addr)
 }

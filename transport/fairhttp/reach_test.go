@@ -25,11 +25,10 @@ type remote struct{ discovery.Registry }
 type secret struct {
 	addr    string
 	serving sync.WaitGroup // one goroutine for the listener, one per connection, ended by the test
-	close   func() error
 
 	mu       sync.Mutex // guards what follows
 	accepted int
-	open     int
+	open     map[net.Conn]bool
 	heard    []byte
 }
 
@@ -42,7 +41,7 @@ func newSecret(t *testing.T) *secret {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &secret{addr: l.Addr().String(), close: l.Close}
+	s := &secret{addr: l.Addr().String(), open: map[net.Conn]bool{}}
 	s.serving.Go(func() {
 		for {
 			conn, err := l.Accept()
@@ -51,13 +50,18 @@ func newSecret(t *testing.T) *secret {
 			}
 			s.mu.Lock()
 			s.accepted++
-			s.open++
+			s.open[conn] = true
 			s.mu.Unlock()
 			s.serving.Go(func() { s.serve(conn) })
 		}
 	})
-	t.Cleanup(func() { // before which clients have closed their connections
+	t.Cleanup(func() {
 		l.Close()
+		s.mu.Lock()
+		for conn := range s.open {
+			conn.Close()
+		}
+		s.mu.Unlock()
 		s.serving.Wait()
 	})
 	return s
@@ -74,7 +78,7 @@ func (s *secret) serve(conn net.Conn) {
 			s.heard = append(s.heard, b[:n]...)
 		}
 		if err != nil {
-			s.open--
+			delete(s.open, conn)
 		}
 		s.mu.Unlock()
 		if err != nil {
@@ -104,7 +108,7 @@ func (s *secret) reached(t *testing.T) (connections int, heard string) {
 	until(t, "all connections have ended", func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return s.open == 0
+		return len(s.open) == 0
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -237,8 +241,8 @@ func TestConnectionOfAForeignDialerIsChecked(t *testing.T) {
 		{"DialContext", func(dial func(network, addr string) (net.Conn, error)) *http.Transport {
 			return &http.Transport{DialContext: func(_ context.Context, network, addr string) (net.Conn, error) { return dial(network, addr) }}
 		}},
-		//lint:ignore SA1019 a caller's transport may still have one
 		{"Dial", func(dial func(network, addr string) (net.Conn, error)) *http.Transport {
+			//lint:ignore SA1019 a caller's transport may still have one
 			return &http.Transport{Dial: dial}
 		}},
 		{"DialTLSContext", func(dial func(network, addr string) (net.Conn, error)) *http.Transport {
