@@ -9,9 +9,9 @@ import (
 // SanitizeMeta returns meta without the entries that break the limits of an
 // [Instance], and how many those are. Of what is left beyond [MaxMeta] the
 // entries with the smallest keys stay, so that every reader of a record keeps
-// the same. Registries use it for what they read: hostile metadata costs the
-// metadata, not the instance. Meta is not written to, and returned as it is if
-// nothing is wrong with it.
+// the same. Registries that others write to use it for what they read: hostile
+// metadata costs the metadata, not the instance. Meta is not written to, and
+// returned as it is if nothing is wrong with it.
 func SanitizeMeta(meta map[string]string) (clean map[string]string, dropped int) {
 	if validateMeta(meta) == nil {
 		return meta, 0

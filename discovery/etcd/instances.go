@@ -30,7 +30,7 @@ type instances struct {
 	at      map[string]*entry // by address: the youngest, which leads to the older ones
 	shown   []*discovery.Instance
 	refused int
-	dropped int // entries of metadata
+	dropped int    // entries of metadata
 	surplus int    // instances above most
 	cut     string // while there are some: the last ID by rank that is shown
 	flood   int    // keys above flooded, of which nothing is kept; since the last list
