@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/fairlead-go/fairlead/discovery"
 )
@@ -29,6 +30,9 @@ func (p *Pool) newView(s discovery.Snapshot, announced bool) *View {
 		nodes.add(n)
 		c.count(n)
 		v.Ignored += int(n.ignored)
+		if n.forbidden > 0 {
+			v.forbid(n, p.config.Reach)
+		}
 	}
 	v.Nodes = nodes.nodes()
 	for i, name := range p.protocols.names {
@@ -84,4 +88,18 @@ func (v *View) choose(name discovery.Protocol, bit protocolSet, c census, before
 		}
 	}
 	v.choices = append(v.choices, choice{name, nodes, policy(nodes)})
+}
+
+// forbid takes note of the endpoints of a node that may not be called.
+func (v *View) forbid(n *Node, reach discovery.Reach) {
+	v.Forbidden += int(n.forbidden)
+	if len(v.Violations) == discovery.MaxRefusals {
+		return
+	}
+	_, passed := reach.Endpoints(n.Instance())
+	for _, e := range passed.Forbidden {
+		if len(v.Violations) < discovery.MaxRefusals {
+			v.Violations = append(v.Violations, discovery.Refusal{Key: n.ID(), Reason: strconv.Quote(e.Addr) + ": " + e.Reason})
+		}
+	}
 }

@@ -13,6 +13,7 @@ type membership struct {
 	standing  standing
 	draining  bool          // when last seen
 	ignored   uint8         // unix endpoints that are not allowed
+	forbidden uint8         // endpoints whose address is not
 	protocols protocolSet   // by which it can be reached
 	left      time.Duration // when it left the list; once let go of: when that was
 }
@@ -77,13 +78,14 @@ func (p *Pool) admit(known *Node, i *discovery.Instance, now time.Duration) *Nod
 	if known != nil && known.standing != listed {
 		p.guard.release(known, &p.guard.preserved.Returned, now)
 	}
-	endpoints, ignored := resolve(p.config.Reach, i)
+	endpoints, passed := resolve(p.config.Reach, i)
 	n := known
 	if known == nil || known.forgotten(now) || !slices.Equal(known.endpoints, endpoints) {
 		n = &Node{endpoints: endpoints, index: p.index(known)}
 		n.protocols = p.protocols.of(endpoints)
 	}
-	n.standing, n.draining, n.ignored = listed, i.Draining, uint8(ignored)
+	n.standing, n.draining = listed, i.Draining
+	n.ignored, n.forbidden = uint8(passed.Ignored), uint8(len(passed.Forbidden))
 	n.update(i)
 	return n
 }
@@ -125,38 +127,12 @@ func (n *Node) forgotten(now time.Duration) bool {
 	return n.standing >= missed && now-n.left > remembered && n.Outstanding() == 0
 }
 
-// resolve finds the address for each protocol the instance speaks.
-func resolve(reach discovery.Reach, i *discovery.Instance) (endpoints []discovery.Endpoint, ignored int) {
-	if len(i.Endpoints) == 0 {
-		return []discovery.Endpoint{{Protocol: whatever, Addr: i.Addr}}, 0
+// resolve finds the endpoint for each protocol the instance speaks. The list is
+// shared with the instance where all of it can be used.
+func resolve(reach discovery.Reach, i *discovery.Instance) ([]discovery.Endpoint, discovery.Passed) {
+	usable, passed := reach.Endpoints(i)
+	if slices.Equal(usable, i.Endpoints) {
+		usable = i.Endpoints
 	}
-	if plain(i.Endpoints) {
-		return i.Endpoints, 0
-	}
-	for _, e := range i.Endpoints {
-		if speaks(endpoints, e.Protocol) {
-			continue
-		}
-		addr, passed, ok := reach.Endpoint(i, e.Protocol)
-		ignored += passed
-		if ok {
-			endpoints = append(endpoints, discovery.Endpoint{Protocol: e.Protocol, Addr: addr})
-		}
-	}
-	return endpoints, ignored
-}
-
-// plain reports whether there is nothing to choose between: then the list can
-// be shared with the instance.
-func plain(endpoints []discovery.Endpoint) bool {
-	for n, e := range endpoints {
-		if _, unix := e.Unix(); unix || speaks(endpoints[:n], e.Protocol) {
-			return false
-		}
-	}
-	return true
-}
-
-func speaks(endpoints []discovery.Endpoint, p discovery.Protocol) bool {
-	return slices.ContainsFunc(endpoints, func(e discovery.Endpoint) bool { return e.Protocol == p })
+	return usable, passed
 }

@@ -47,8 +47,10 @@ const tracked = 11
 // NewNode returns a node without history for an instance. A [Pool] makes its
 // own; others need it for benchmarks and simulations.
 func NewNode(instance discovery.Instance, index int) *Node {
-	endpoints, _ := resolve(discovery.Reach{}, &instance)
-	n := &Node{endpoints: endpoints, index: int32(index)}
+	n := &Node{endpoints: instance.Endpoints, index: int32(index)}
+	if len(n.endpoints) == 0 {
+		n.endpoints = []discovery.Endpoint{{Protocol: whatever, Addr: instance.Addr}}
+	}
 	n.update(&instance)
 	return n
 }

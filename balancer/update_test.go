@@ -147,7 +147,13 @@ func TestViewsFollowSnapshots(t *testing.T) {
 			for _, p := range append(names, "other") {
 				var want, draining []*balancer.Node
 				for _, n := range view.Nodes {
-					addr, _, _ := discovery.Reach{}.Endpoint(n.Instance(), p)
+					addr := ""
+					usable, _ := discovery.Reach{}.Endpoints(n.Instance())
+					for _, e := range usable {
+						if e.Protocol == p || e.Protocol == "" {
+							addr = e.Addr
+						}
+					}
 					switch {
 					case addr != n.Endpoint(p):
 						t.Fatalf("%s at %q, want %q", p, n.Endpoint(p), addr)

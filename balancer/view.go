@@ -24,6 +24,12 @@ type View struct {
 	Preserved Preserved
 	// Ignored counts unix endpoints passed over because they are not allowed.
 	Ignored int
+	// Forbidden counts endpoints passed over because the address policy forbids
+	// them, Violations says of which instances and why, at most
+	// discovery.MaxRefusals of them. An instance with no other endpoints is
+	// among Nodes and is never chosen.
+	Forbidden  int
+	Violations []discovery.Refusal
 
 	choices []choice // the last may be for any protocol that has none
 }

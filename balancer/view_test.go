@@ -2,6 +2,7 @@ package balancer_test
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -116,6 +117,42 @@ func TestProtocolsWithTheSameNodesShareAPicker(t *testing.T) {
 	view := newPool(t, balancer.RoundRobin).Update(fixture.Snapshot("orders", 3), start)
 	if view.Picker(discovery.HTTP) != view.Picker(discovery.GRPC) {
 		t.Error("http and grpc take turns apart from each other")
+	}
+}
+
+// An instance that may not be called is there to be seen, and is never chosen.
+func TestForbiddenInstanceIsNotEligible(t *testing.T) {
+	s := fixture.Snapshot("orders", 3)
+	bad := *s.Instances[1]
+	bad.Endpoints = []discovery.Endpoint{{Protocol: discovery.HTTP, Addr: "169.254.169.254:80"}, {Protocol: discovery.GRPC, Addr: "10.0.0.9:81"}}
+	s.Instances[1] = &bad
+	view := newPool(t, nil).Update(s, start)
+	if len(view.Nodes) != 3 || len(view.Eligible(discovery.HTTP)) != 2 || len(view.Eligible(discovery.GRPC)) != 3 {
+		t.Errorf("%d nodes, %d eligible for HTTP, %d for gRPC; want 3, 2 and 3",
+			len(view.Nodes), len(view.Eligible(discovery.HTTP)), len(view.Eligible(discovery.GRPC)))
+	}
+	if got := view.Nodes[1].Endpoint(discovery.HTTP); got != "" {
+		t.Errorf("HTTP at %q", got)
+	}
+	if view.Forbidden != 1 || len(view.Violations) != 1 || view.Violations[0].Key != bad.ID || !strings.Contains(view.Violations[0].Reason, "169.254.169.254:80") {
+		t.Errorf("%d forbidden, %v; want the one of %s", view.Forbidden, view.Violations, bad.ID)
+	}
+}
+
+// However many records are hostile, the reasons kept are few and the same.
+func TestViolationsAreBounded(t *testing.T) {
+	s := fixture.Snapshot("orders", 100)
+	for n, i := range s.Instances {
+		bad := *i
+		bad.Addr = "127.0.0.1:" + strconv.Itoa(n+1)
+		s.Instances[n] = &bad
+	}
+	view := newPool(t, nil).Update(s, start)
+	if view.Forbidden != 100 || len(view.Violations) != discovery.MaxRefusals || view.Violations[0].Key != s.Instances[0].ID {
+		t.Errorf("%d forbidden, %d reasons, the first of %s", view.Forbidden, len(view.Violations), view.Violations[0].Key)
+	}
+	if view.Picker(discovery.HTTP) != nil {
+		t.Error("there is somebody to pick")
 	}
 }
 

@@ -3,6 +3,7 @@ package discovery
 import (
 	"net/netip"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -20,7 +21,7 @@ const (
 // by the caller's configuration, never by a record.
 type Endpoint struct {
 	Protocol Protocol `json:"protocol"`
-	Addr     string   `json:"addr"` // "10.0.0.7:8080", "[2001:db8::7]:8080" or "unix:/run/orders.sock"
+	Addr     string   `json:"addr"` // "10.0.0.7:8080", "[2001:db8::7]:8080", "orders-7.example:8080" or "unix:/run/orders.sock"
 }
 
 // Unix returns the socket path of a unix endpoint.
@@ -48,15 +49,41 @@ func validProtocol(p Protocol) bool {
 	return true
 }
 
-// validateAddr accepts what can be dialled as it stands from any host: a
-// literal address, no name that somebody else resolves, no zone that means
-// another interface elsewhere.
+// validateAddr accepts what means the same on every host: a literal address, or
+// a name that nobody takes for an address. Whether it may be called is for
+// [Reach] to say, where the call is made.
 func validateAddr(field, addr string) error {
 	ap, err := netip.ParseAddrPort(addr)
+	if err != nil && isNamed(addr) {
+		return nil
+	}
 	if err != nil || ap.Port() == 0 || ap.Addr().IsUnspecified() || ap.Addr().IsMulticast() || ap.Addr().Zone() != "" {
-		return &FieldError{Field: field, Value: addr, Allowed: "ip:port with a literal IP address, neither unspecified nor multicast nor with a zone, and a port from 1 to 65535"}
+		return &FieldError{Field: field, Value: addr, Allowed: addrRule}
 	}
 	return nil
+}
+
+const addrRule = "host:port with a port from 1 to 65535; the host is a literal IP address, neither unspecified nor multicast nor with a zone, or a lower-case DNS name whose last label is not a number"
+
+// isNamed reports whether addr is the name of a host with a port. Old resolvers
+// take 127.1, 0177.0.0.1, 2130706433 and 0x7f000001 for addresses: what ends in
+// a number is no name (WHATWG URL, host parsing).
+func isNamed(addr string) bool {
+	colon := strings.LastIndexByte(addr, ':')
+	if colon < 0 {
+		return false
+	}
+	host, port := addr[:colon], addr[colon+1:]
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return false
+	}
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	return validName(host) && !isHex(last)
+}
+
+func isHex(label string) bool {
+	digits, ok := strings.CutPrefix(label, "0x")
+	return ok && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
 func validateUnix(field, socket string) error {

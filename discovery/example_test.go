@@ -34,12 +34,12 @@ func ExampleNewStatic() {
 }
 
 func ExampleAddrs() {
-	_, err := discovery.NewStatic(discovery.Addrs("orders", "10.0.0.7:8080", "localhost:8080")...)
+	_, err := discovery.NewStatic(discovery.Addrs("orders", "10.0.0.7:8080", "127.1:8080")...)
 	fmt.Println(errors.Is(err, discovery.ErrInvalid))
 	fmt.Println(err)
 	// Output:
 	// true
-	// instance 1: Instance.Addr "localhost:8080" is invalid: allowed is ip:port with a literal IP address, neither unspecified nor multicast nor with a zone, and a port from 1 to 65535
+	// instance 1: Instance.Addr "127.1:8080" is invalid: allowed is host:port with a port from 1 to 65535; the host is a literal IP address, neither unspecified nor multicast nor with a zone, or a lower-case DNS name whose last label is not a number
 }
 
 func ExampleMemory() {

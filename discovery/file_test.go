@@ -128,7 +128,7 @@ func TestFileReadsWhatPeopleWrite(t *testing.T) {
 		{name: "EmptyArray", content: `[]`},
 		{
 			name:    "BadOnesOfAnArray",
-			content: `[{"addr":"localhost:80"},{"addr":"10.0.0.7:8080"},7,{"addr":"10.0.0.9:80","weight":-1},{"addr":"10.0.0.9:80","service":"users"},{"addr":"10.0.0.9:80","ttl":"15s"}]`,
+			content: `[{"addr":"127.1:80"},{"addr":"10.0.0.7:8080"},7,{"addr":"10.0.0.9:80","weight":-1},{"addr":"10.0.0.9:80","service":"users"},{"addr":"10.0.0.9:80","ttl":"15s"}]`,
 			want:    []discovery.Instance{{ID: "10.0.0.7:8080", Service: "orders", Addr: "10.0.0.7:8080", Weight: 100}},
 			refused: 5,
 		},

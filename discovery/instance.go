@@ -27,7 +27,7 @@ type Instance struct {
 	// is empty.
 	ID      string `json:"id"`
 	Service string `json:"service"`
-	// Addr is the ip:port for readers that know only one, such as the stock
+	// Addr is the host:port for readers that know only one, such as the stock
 	// etcd resolver of gRPC. Where it is empty, registrars fill in the gRPC
 	// endpoint, else the first that is not a unix socket.
 	Addr string `json:"addr"`
@@ -145,21 +145,6 @@ func (i Instance) Validate() error {
 }
 
 var textRule = fmt.Sprintf("at most %d bytes of visible ASCII and spaces", MaxMetaBytes)
-
-func validateMeta(meta map[string]string) error {
-	if len(meta) > MaxMeta {
-		return &FieldError{Field: "len(Instance.Meta)", Value: len(meta), Allowed: fmt.Sprintf("at most %d", MaxMeta)}
-	}
-	for k, v := range meta {
-		if k == "" || !validText(k) {
-			return &FieldError{Field: "Instance.Meta key", Value: k, Allowed: "not empty, " + textRule}
-		}
-		if !validText(v) {
-			return &FieldError{Field: fmt.Sprintf("Instance.Meta[%q]", clip(k)), Value: v, Allowed: textRule}
-		}
-	}
-	return nil
-}
 
 // validText keeps line breaks, control bytes and non-ASCII out: such a value
 // would break headers, log lines and metric labels.

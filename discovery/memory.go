@@ -62,6 +62,9 @@ func (m *Memory) Register(_ context.Context, instance Instance) (Registration, e
 	return r, nil
 }
 
+// Local reports true: all of it happens in this process.
+func (m *Memory) Local() bool { return true }
+
 // Fail cuts everybody off from the registry, as if its server had died of err.
 // Watchers are told err, with the last good set, which is Stale, or with a Cold
 // one where nobody had asked before. What is registered, updated, drained or

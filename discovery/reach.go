@@ -1,8 +1,11 @@
 package discovery
 
 import (
+	"fmt"
+	"net/netip"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -18,12 +21,23 @@ var BootID = sync.OnceValue(func() string {
 	return strings.TrimSpace(string(b))
 })
 
-// Reach says how this process may reach instances. The zero value uses ip:port
-// endpoints only.
+// Reach says how this process may reach instances. The zero value calls literal
+// IP addresses that are not special in any way; see [Reach.Allows].
 type Reach struct {
 	// UnixDir allows unix endpoints whose socket lies below it, for instances
 	// of this very boot of this host. They are then preferred. Empty: none.
 	UnixDir string
+	// Hostnames allows host names beside literal IP addresses. What a name
+	// resolves to is held to the same rules when a socket connects to it.
+	Hostnames bool
+	// Loopback allows the addresses of this host itself. In a record that was
+	// written elsewhere they lead to whatever happens to listen here. A mesh
+	// sets it by itself where the registry says that it is local, unless there
+	// are Networks.
+	Loopback bool
+	// Networks are the only ones with instances, such as 10.0.0.0/8. Empty:
+	// all, but for the special ones.
+	Networks []netip.Prefix
 }
 
 // Validate reports a bad field as a [*FieldError].
@@ -31,34 +45,56 @@ func (r Reach) Validate() error {
 	if r.UnixDir != "" && (!path.IsAbs(r.UnixDir) || path.Clean(r.UnixDir) != r.UnixDir) {
 		return &FieldError{Field: "Reach.UnixDir", Value: r.UnixDir, Allowed: "empty or a clean absolute path"}
 	}
+	for i, n := range r.Networks {
+		if !n.IsValid() || n != n.Masked() || n.Addr().Is4In6() {
+			return &FieldError{Field: fmt.Sprintf("Reach.Networks[%d]", i), Value: n.String(),
+				Allowed: "an IP network whose bits beyond the prefix are zero, such as 10.0.0.0/8 or 2001:db8::/32, IPv4 not within IPv6"}
+		}
+	}
 	return nil
 }
 
-// Endpoint returns the address at which instance i speaks protocol p, in the
-// form of [Endpoint].Addr; ok is false where it has none. Ignored counts the
-// unix endpoints passed over because they are not allowed.
-func (r Reach) Endpoint(i *Instance, p Protocol) (addr string, ignored int, ok bool) {
-	if len(i.Endpoints) == 0 {
-		return i.Addr, 0, i.Addr != ""
-	}
-	for _, e := range i.Endpoints {
-		if e.Protocol != p {
-			continue
-		}
-		socket, unix := e.Unix()
-		switch {
-		case unix && r.allows(socket, i.BootID):
-			return e.Addr, ignored, true
-		case unix:
-			ignored++
-		case addr == "":
-			addr = e.Addr
-		}
-	}
-	return addr, ignored, addr != ""
+// Passed are the endpoints of an instance that were passed over.
+type Passed struct {
+	// Ignored counts unix endpoints that are not allowed here.
+	Ignored int
+	// Forbidden are those whose address is not.
+	Forbidden []*ForbiddenError
 }
 
-func (r Reach) allows(socket, bootID string) bool {
+// Endpoints returns, for each protocol that instance i speaks, the endpoint at
+// which this process may call it, if there is one. That of an instance which
+// names no endpoints has no protocol: it speaks whatever its caller speaks.
+func (r Reach) Endpoints(i *Instance) (usable []Endpoint, passed Passed) {
+	if len(i.Endpoints) == 0 {
+		return r.usable([]Endpoint{{Addr: i.Addr}}, i.BootID)
+	}
+	return r.usable(i.Endpoints, i.BootID)
+}
+
+func (r Reach) usable(endpoints []Endpoint, bootID string) (usable []Endpoint, passed Passed) {
+	for _, e := range endpoints {
+		socket, unix := e.Unix()
+		known := slices.IndexFunc(usable, func(u Endpoint) bool { return u.Protocol == e.Protocol })
+		switch {
+		case unix && !r.allowsUnix(socket, bootID):
+			passed.Ignored++
+		case !unix:
+			if why := r.refusesEndpoint(e.Addr); why != "" {
+				passed.Forbidden = append(passed.Forbidden, &ForbiddenError{Addr: e.Addr, Reason: why})
+			} else if known < 0 {
+				usable = append(usable, e)
+			}
+		case known < 0:
+			usable = append(usable, e)
+		case !isUnix(usable[known]): // sockets come first
+			usable[known] = e
+		}
+	}
+	return usable, passed
+}
+
+func (r Reach) allowsUnix(socket, bootID string) bool {
 	return r.UnixDir != "" && bootID != "" && bootID == BootID() &&
 		path.Clean(socket) == socket && strings.HasPrefix(socket, strings.TrimSuffix(r.UnixDir, "/")+"/")
 }

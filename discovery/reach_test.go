@@ -1,10 +1,35 @@
 package discovery_test
 
 import (
+	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/fairlead-go/fairlead/discovery"
 )
+
+func TestReachValidateNetworks(t *testing.T) {
+	for _, row := range []struct {
+		network netip.Prefix
+		ok      bool
+	}{
+		{netip.MustParsePrefix("10.0.0.0/8"), true},
+		{netip.MustParsePrefix("2001:db8::/32"), true},
+		{netip.MustParsePrefix("0.0.0.0/0"), true},
+		{netip.MustParsePrefix("10.1.2.3/32"), true},
+
+		{netip.Prefix{}, false},
+		{netip.MustParsePrefix("10.1.2.3/8"), false},
+		{netip.MustParsePrefix("::ffff:10.0.0.0/104"), false},
+	} {
+		field := "Reach.Networks[1]"
+		if row.ok {
+			field = ""
+		}
+		r := discovery.Reach{Networks: []netip.Prefix{netip.MustParsePrefix("192.168.0.0/16"), row.network}}
+		wantFieldError(t, r.Validate(), field, row.network.String())
+	}
+}
 
 func TestReachValidate(t *testing.T) {
 	for dir, ok := range map[string]bool{
@@ -25,7 +50,7 @@ func TestReachValidate(t *testing.T) {
 	}
 }
 
-func TestReachEndpoint(t *testing.T) {
+func TestReachEndpointsUnix(t *testing.T) {
 	here := discovery.BootID()
 	if here == "" {
 		t.Skip("no boot id on this system: unix endpoints are never allowed")
@@ -75,10 +100,15 @@ func TestReachEndpoint(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			i := discovery.Instance{Addr: "10.0.0.7:1", BootID: row.bootID, Endpoints: row.endpoints}
-			addr, ignored, ok := discovery.Reach{UnixDir: row.unixDir}.Endpoint(&i, discovery.GRPC)
-			if addr != row.want || ignored != row.ignored || ok != (row.want != "") {
-				t.Errorf("Endpoint() = %q, %d ignored, %t; want %q, %d ignored, %t",
-					addr, ignored, ok, row.want, row.ignored, row.want != "")
+			usable, passed := discovery.Reach{UnixDir: row.unixDir}.Endpoints(&i)
+			var at []string
+			for _, e := range usable {
+				if e.Protocol == discovery.GRPC || e.Protocol == "" {
+					at = append(at, e.Addr)
+				}
+			}
+			if addr := strings.Join(at, " and "); addr != row.want || passed.Ignored != row.ignored || len(passed.Forbidden) != 0 {
+				t.Errorf("gRPC at %q, passed over %+v; want %q, %d ignored", addr, passed, row.want, row.ignored)
 			}
 		})
 	}

@@ -8,6 +8,14 @@ import (
 
 // Registry tells which instances a service has. Implementations are safe for
 // concurrent use and pass the suite of package discoverytest.
+//
+// A registry may also have a method
+//
+//	Local() bool
+//
+// which says that all it ever tells comes from this host alone, so that
+// loopback addresses in it mean this host: see [Reach].Loopback. One without
+// is not local. A registry that wraps another passes its answer on.
 type Registry interface {
 	// Watch yields the complete set of instances of service at once or as soon
 	// as it is known, and again whenever it changed. A slow consumer misses

@@ -49,6 +49,11 @@ type Snapshot struct {
 	// why, at most MaxRefusals of them.
 	Refused  int       `json:"refused,omitempty"`
 	Refusals []Refusal `json:"refusals,omitempty"`
+	// Dropped counts the metadata entries that were left out of records which
+	// are otherwise sound, see [SanitizeMeta]; Drops says of which, at most
+	// MaxRefusals of them.
+	Dropped int       `json:"dropped,omitempty"`
+	Drops   []Refusal `json:"drops,omitempty"`
 }
 
 // stale returns s as the last good list of a registry that can no longer be
@@ -60,10 +65,10 @@ func (s Snapshot) stale(now time.Time) Snapshot {
 	return s
 }
 
-// MaxRefusals bounds Snapshot.Refusals.
+// MaxRefusals bounds Snapshot.Refusals, and other lists of what was refused.
 const MaxRefusals = 8
 
-// Refusal is one record that was skipped.
+// Refusal is one record that was skipped, or not taken as a whole.
 type Refusal struct {
 	Key    string `json:"key"`
 	Reason string `json:"reason"`

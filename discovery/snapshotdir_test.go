@@ -333,7 +333,7 @@ func TestSnapshotDirRefusesRecords(t *testing.T) {
 		{"of another service", `{"id":"a","service":"users","addr":"10.0.0.2:80"}`, "a", `"users"`},
 		{"a second time", good, "m", "same ID"},
 		{"with a bad ID", `{"id":"../a","service":"orders","addr":"10.0.0.2:80"}`, "../a", "Instance.ID"},
-		{"with a name to resolve", `{"id":"a","service":"orders","addr":"evil.example:80"}`, "a", "Instance.Addr"},
+		{"with an address in disguise", `{"id":"a","service":"orders","addr":"2130706433:80"}`, "a", "Instance.Addr"},
 		{"with a bad endpoint", `{"id":"a","service":"orders","addr":"10.0.0.2:80","endpoints":[{"protocol":"http","addr":"unix:../x"}]}`, "a", "Instance.Endpoints[0].Addr"},
 		{"with a bad weight", `{"id":"a","service":"orders","addr":"10.0.0.2:80","weight":-1}`, "a", "Instance.Weight"},
 		{"with a line break", `{"id":"a","service":"orders","addr":"10.0.0.2:80","meta":{"k":"a\nb"}}`, "a", "Instance.Meta"},

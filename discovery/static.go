@@ -59,13 +59,16 @@ func (s *Static) Watch(ctx context.Context, service string) iter.Seq2[Snapshot, 
 	return f.watch(ctx)
 }
 
+// Local reports true: the list was given in code.
+func (s *Static) Local() bool { return true }
+
 func fixed(service string, instances []*Instance) *feed {
 	f := new(feed)
 	f.publish(Snapshot{Service: service, Revision: 1, State: Live, AsOf: time.Now(), Instances: instances}, nil)
 	return f
 }
 
-// Addrs returns an instance of service for each ip:port. Its ID is the address
+// Addrs returns an instance of service for each host:port. Its ID is the address
 // without brackets, so that the same address is the same instance in every
 // process. Whoever is given the instances checks them: [NewStatic] and
 // [Registrar].Register do.

@@ -63,7 +63,7 @@ func TestStaticRefusesBadInstances(t *testing.T) {
 		value     any
 	}{
 		{"bad service", discovery.Addrs("Orders", "10.0.0.7:80"), "instance 0", "service", "Orders"},
-		{"bad address", discovery.Addrs("orders", "10.0.0.7:80", "localhost:80"), "instance 1", "Instance.Addr", "localhost:80"},
+		{"bad address", discovery.Addrs("orders", "10.0.0.7:80", "127.1:80"), "instance 1", "Instance.Addr", "127.1:80"},
 		{"no address", []discovery.Instance{{Service: "orders", ID: "a"}}, "instance 0", "Instance.Addr", ""},
 		{"one address twice", discovery.Addrs("orders", "10.0.0.7:80", "10.0.0.8:80", "10.0.0.7:80"), "orders", "Instance.ID", "10.0.0.7:80"},
 		{"one address in two spellings", discovery.Addrs("orders", "[::1]:80", "[0:0::1]:80"), "orders", "Instance.ID", "::1:80"},

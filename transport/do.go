@@ -113,8 +113,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 // budgetSpent counts, and tells at most every ten seconds.
 func (m *Mesh) budgetSpent(s *service, now time.Duration) {
 	s.counts.one(&s.counts.unaffordable)
-	last := s.spentTold.Load()
-	if due := last == 0 || int64(now)-last >= int64(10*time.Second); due && s.spentTold.CompareAndSwap(last, int64(now)) {
+	if due(&s.spentTold, now) {
 		m.logger.Warn("fairlead: retry budget spent, failures are passed on", "service", s.name)
 	}
 }

@@ -29,11 +29,19 @@ type ServiceDump struct {
 	Trouble   string        `json:"trouble,omitempty"` // the registry's last complaint
 	Snapshot  *SnapshotDump `json:"snapshot,omitempty"`
 	Instances []NodeDump    `json:"instances"`
-	// Refused counts malformed records, Ignored unix endpoints that may not be
-	// used here.
-	Refused  int                 `json:"refused,omitempty"`
-	Refusals []discovery.Refusal `json:"refusals,omitempty"`
-	Ignored  int                 `json:"ignored,omitempty"`
+	// Refused counts malformed records, Dropped metadata left out of others,
+	// Ignored unix endpoints that may not be used here, and Forbidden those of
+	// an address that may not be called.
+	Refused    int                 `json:"refused,omitempty"`
+	Refusals   []discovery.Refusal `json:"refusals,omitempty"`
+	Dropped    int                 `json:"dropped,omitempty"`
+	Drops      []discovery.Refusal `json:"drops,omitempty"`
+	Ignored    int                 `json:"ignored,omitempty"`
+	Forbidden  int                 `json:"forbidden,omitempty"`
+	Violations []discovery.Refusal `json:"violations,omitempty"` // why endpoints are forbidden
+	// ForbiddenSockets counts connections that were not made, or closed
+	// unused, because their address may not be called.
+	ForbiddenSockets int64 `json:"forbiddenSockets,omitempty"`
 	// Held counts the instances that are called although they vanished from
 	// the list, HeldUntil is when that ends at the latest while the registry
 	// is heard. Preserved counts all that ever were.
@@ -83,21 +91,26 @@ func (s *service) dump() ServiceDump {
 	now := balancer.Now()
 	view := s.pool.View()
 	d := ServiceDump{
-		Service:         s.name,
-		State:           view.Snapshot.State,
-		Revision:        view.Snapshot.Revision,
-		Age:             staleness(view.Snapshot),
-		Snapshot:        s.disk.dump(),
-		Instances:       make([]NodeDump, 0, len(view.Nodes)),
-		Refused:         view.Snapshot.Refused,
-		Refusals:        view.Snapshot.Refusals,
-		Ignored:         view.Ignored,
-		Held:            view.Held,
-		Preserved:       view.Preserved,
-		Attempts:        map[string]int64{},
-		Retries:         s.counts.retries.Load(),
-		BudgetRemaining: s.budget.Remaining(now),
-		BudgetRefused:   s.counts.unaffordable.Load(),
+		Service:          s.name,
+		State:            view.Snapshot.State,
+		Revision:         view.Snapshot.Revision,
+		Age:              staleness(view.Snapshot),
+		Instances:        make([]NodeDump, 0, len(view.Nodes)),
+		Refused:          view.Snapshot.Refused,
+		Refusals:         view.Snapshot.Refusals,
+		Dropped:          view.Snapshot.Dropped,
+		Drops:            view.Snapshot.Drops,
+		Ignored:          view.Ignored,
+		Forbidden:        view.Forbidden,
+		Violations:       view.Violations,
+		ForbiddenSockets: s.counts.forbidden.Load(),
+		Snapshot:         s.disk.dump(),
+		Held:             view.Held,
+		Preserved:        view.Preserved,
+		Attempts:         map[string]int64{},
+		Retries:          s.counts.retries.Load(),
+		BudgetRemaining:  s.budget.Remaining(now),
+		BudgetRefused:    s.counts.unaffordable.Load(),
 	}
 	if view.Held > 0 {
 		d.HeldUntil = wall(view.HeldUntil)

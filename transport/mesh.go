@@ -73,6 +73,7 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 	if registry == nil {
 		return nil, &discovery.FieldError{Field: "registry", Value: nil, Allowed: "a discovery.Registry"}
 	}
+	o.pool.Reach = reachOver(o.pool.Reach, registry)
 	m := &Mesh{
 		registry:      registry,
 		options:       o,

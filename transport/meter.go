@@ -36,11 +36,10 @@ type meter struct {
 	pickDuration metric.Float64Histogram
 	observed     metric.Registration // nil when off
 
-	attempts, retries, refused         metric.Int64ObservableCounter
-	preserved                          metric.Int64ObservableCounter
-	endpoints, remaining, registeredIs metric.Int64ObservableGauge
-	staleness, savedAge                metric.Float64ObservableGauge
-	unsaved                            metric.Int64ObservableCounter
+	attempts, retries, refused, forbidden       metric.Int64ObservableCounter
+	preserved, unsaved                          metric.Int64ObservableCounter
+	endpoints, dropped, remaining, registeredIs metric.Int64ObservableGauge
+	staleness, savedAge                         metric.Float64ObservableGauge
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
@@ -61,7 +60,7 @@ func newMeter(m *Mesh, o options) (*meter, error) {
 }
 
 func (t *meter) open(m *Mesh, in metric.Meter) error {
-	var errs [12]error
+	var errs [14]error
 	t.pickDuration, errs[0] = in.Float64Histogram("fairlead.client.pick.duration", metric.WithUnit("s"),
 		metric.WithDescription("Time to choose an instance; one pick in 64 is timed."),
 		metric.WithExplicitBucketBoundaries(1e-7, 2e-7, 5e-7, 1e-6, 2e-6, 5e-6, 1e-5, 1e-4, 1e-3))
@@ -74,7 +73,7 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.remaining, errs[4] = in.Int64ObservableGauge("fairlead.retry.budget.remaining",
 		metric.WithDescription("Retries that could be made right now."))
 	t.endpoints, errs[5] = in.Int64ObservableGauge("fairlead.endpoints",
-		metric.WithDescription("Instances by state: serving, draining, held although they vanished, refused as malformed; and unix endpoints ignored as not allowed."))
+		metric.WithDescription("Instances by state: serving, draining, held although they vanished, refused as malformed; and endpoints: unix sockets ignored, addresses forbidden."))
 	t.staleness, errs[6] = in.Float64ObservableGauge("fairlead.registry.staleness", metric.WithUnit("s"),
 		metric.WithDescription("Age of the list since the registry was last heard; 0 while it is live."))
 	t.registeredIs, errs[7] = in.Int64ObservableGauge("fairlead.registered",
@@ -85,14 +84,18 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 		metric.WithDescription("How old the list on disk would be if the process had to start with it now."))
 	t.unsaved, errs[10] = in.Int64ObservableCounter("fairlead.snapshot.failures",
 		metric.WithDescription("Loads and saves of the list on disk that failed."))
+	t.forbidden, errs[11] = in.Int64ObservableCounter("fairlead.client.connections.forbidden",
+		metric.WithDescription("Connections not made because the socket's address may not be called."))
+	t.dropped, errs[12] = in.Int64ObservableGauge("fairlead.metadata.dropped",
+		metric.WithDescription("Metadata entries left out of the instances' records because they break the limits."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
-	t.observed, errs[11] = in.RegisterCallback(func(_ context.Context, to metric.Observer) error {
+	t.observed, errs[13] = in.RegisterCallback(func(_ context.Context, to metric.Observer) error {
 		t.observe(m, to)
 		return nil
-	}, t.attempts, t.retries, t.refused, t.remaining, t.endpoints, t.preserved, t.staleness, t.registeredIs, t.savedAge, t.unsaved)
-	return errs[11]
+	}, t.attempts, t.retries, t.refused, t.forbidden, t.preserved, t.remaining, t.endpoints, t.dropped, t.staleness, t.registeredIs, t.savedAge, t.unsaved)
+	return errs[13]
 }
 
 func (t *meter) close() error {
@@ -117,6 +120,7 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		only := metric.WithAttributes(of)
 		to.ObserveInt64(t.retries, s.counts.retries.Load(), only)
 		to.ObserveInt64(t.refused, s.counts.unaffordable.Load(), only)
+		to.ObserveInt64(t.forbidden, s.counts.forbidden.Load(), only)
 		to.ObserveInt64(t.remaining, int64(s.budget.Remaining(balancer.Now())), only)
 		view := s.pool.View()
 		draining := 0
@@ -131,6 +135,8 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		to.ObserveInt64(t.preserved, view.Preserved.Held, only)
 		to.ObserveInt64(t.endpoints, int64(view.Snapshot.Refused), metric.WithAttributes(of, stateKey.String("refused")))
 		to.ObserveInt64(t.endpoints, int64(view.Ignored), metric.WithAttributes(of, stateKey.String("ignored")))
+		to.ObserveInt64(t.endpoints, int64(view.Forbidden), metric.WithAttributes(of, stateKey.String("forbidden")))
+		to.ObserveInt64(t.dropped, int64(view.Snapshot.Dropped), only)
 		to.ObserveFloat64(t.staleness, staleness(view.Snapshot).Seconds(), only)
 		if d := s.disk.dump(); d != nil {
 			to.ObserveInt64(t.unsaved, d.Failures, only)

@@ -41,8 +41,10 @@ func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l 
 // [balancer.P2CEWMA].
 func WithPolicy(p balancer.Policy) Option { return func(o *options) { o.pool.Policy = p } }
 
-// WithReach sets which endpoints this process may use, such as unix sockets;
-// the zero value, which is the default, uses ip:port endpoints only.
+// WithReach sets which endpoints this process may use: unix sockets, host
+// names, loopback, some networks only. The zero value, which is the default,
+// uses literal IP addresses, loopback among them where the registry says that
+// it is local.
 func WithReach(r discovery.Reach) Option { return func(o *options) { o.pool.Reach = r } }
 
 // WithProtection sets what is done when a list shrinks sharply; the zero value,

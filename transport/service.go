@@ -35,6 +35,8 @@ type service struct {
 	trouble atomic.Pointer[error]
 	// spentTold is when a spent budget was last logged, 0: never.
 	spentTold atomic.Int64
+	// forbiddenTold is the same of a forbidden connection.
+	forbiddenTold atomic.Int64
 	// turn is closed and replaced with every new view.
 	turn atomic.Pointer[chan struct{}]
 
@@ -103,9 +105,7 @@ func (m *Mesh) apply(s *service, snapshot discovery.Snapshot, err error) {
 func (m *Mesh) turnLocked(s *service, before, view *balancer.View) {
 	next := make(chan struct{})
 	close(*s.turn.Swap(&next))
-	if view.Ignored > before.Ignored {
-		m.logger.Warn("fairlead: unix endpoints that are not allowed here were ignored", "service", s.name, "ignored", view.Ignored)
-	}
+	m.logPassed(s, before, view)
 	m.holdLocked(s, before, view)
 }
 
@@ -121,6 +121,19 @@ func (m *Mesh) logChange(s *service, before, now discovery.Snapshot, err error) 
 	}
 	if now.Refused > before.Refused {
 		m.logger.Warn("fairlead: malformed records were skipped", "service", s.name, "refused", now.Refused, "examples", now.Refusals)
+	}
+	if now.Dropped > before.Dropped {
+		m.logger.Warn("fairlead: bad metadata was left out", "service", s.name, "dropped", now.Dropped, "examples", now.Drops)
+	}
+}
+
+// logPassed tells when more endpoints than before are passed over.
+func (m *Mesh) logPassed(s *service, before, now *balancer.View) {
+	if now.Ignored > before.Ignored {
+		m.logger.Warn("fairlead: unix endpoints that are not allowed here were ignored", "service", s.name, "ignored", now.Ignored)
+	}
+	if now.Forbidden > before.Forbidden {
+		m.logger.Warn("fairlead: endpoints are forbidden by the address policy", "service", s.name, "forbidden", now.Forbidden, "examples", now.Violations)
 	}
 }
 
@@ -146,6 +159,10 @@ func (s *service) nobody(p discovery.Protocol) error {
 		return fmt.Errorf("%w: no list was ever obtained: %w", balancer.ErrNoInstances, *trouble)
 	case view.Snapshot.State == discovery.Cold:
 		return fmt.Errorf("%w: no list was obtained yet", balancer.ErrNoInstances)
+	case view.Forbidden > 0:
+		v := view.Violations[0]
+		return fmt.Errorf("%w with an endpoint for %s among %d: %d are %w, such as %s at %s",
+			balancer.ErrNoInstances, p, len(view.Nodes), view.Forbidden, discovery.ErrForbidden, v.Key, v.Reason)
 	case len(view.Nodes) > 0:
 		return fmt.Errorf("%w with an endpoint for %s among %d", balancer.ErrNoInstances, p, len(view.Nodes))
 	default:

@@ -201,6 +201,9 @@ func TestMetrics(t *testing.T) {
 			"fairlead.endpoints.preserved service=orders":              0,
 			"fairlead.endpoints service=orders state=refused":          0,
 			"fairlead.endpoints service=orders state=ignored":          1,
+			"fairlead.endpoints service=orders state=forbidden":        0,
+			"fairlead.client.connections.forbidden service=orders":     0,
+			"fairlead.metadata.dropped service=orders":                 0,
 			"fairlead.registry.staleness service=orders":               60,
 			"fairlead.registered service=users":                        0,
 		}

@@ -230,7 +230,7 @@ func badInstances() []badInstance {
 		{"a bad service name", func(i *discovery.Instance) { i.Service = "Orders/" }},
 		{"a bad ID", func(i *discovery.Instance) { i.ID = "../i001" }},
 		{"no address", func(i *discovery.Instance) { i.Addr = "" }},
-		{"an address to be resolved", func(i *discovery.Instance) { i.Addr = "localhost:8080" }},
+		{"an address in disguise", func(i *discovery.Instance) { i.Addr = "0x7f.1:8080" }},
 		{"a negative weight", func(i *discovery.Instance) { i.Weight = -1 }},
 		{"a bad endpoint", func(i *discovery.Instance) {
 			i.Endpoints = []discovery.Endpoint{{Protocol: discovery.HTTP, Addr: "unix:orders.sock"}}

@@ -37,7 +37,7 @@ func model(f *fake) string {
 		if !ok {
 			continue
 		}
-		i, err := decode("orders", id, kv)
+		i, _, err := decode("orders", id, kv)
 		if err != nil {
 			continue
 		}

@@ -3,6 +3,7 @@ package etcd
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"log/slog"
 	"slices"
@@ -29,6 +30,7 @@ type instances struct {
 	at      map[string]*entry // by address: the youngest, which leads to the older ones
 	shown   []*discovery.Instance
 	refused int
+	dropped int    // entries of metadata
 	surplus int    // instances above most
 	cut     string // while there are some: the last ID by rank that is shown
 	flood   int    // keys above flooded, of which nothing is kept; since the last list
@@ -44,6 +46,7 @@ type entry struct {
 	instance *discovery.Instance // with the override, if there is one
 	record   *discovery.Instance // as it stands in etcd
 	refusal  error               // why the record is skipped; nil: it is not
+	dropped  int                 // entries of its metadata that were left out
 	surplus  bool                // passed over, since there are too many
 	created  int64               // revision in which the key came into being
 	modified int64               // revision of this record
@@ -105,7 +108,7 @@ func (s *instances) find(id string) (int, bool) {
 func (s *instances) put(kv *mvccpb.KeyValue) {
 	e := &entry{id: s.id(kv.Key), created: kv.CreateRevision, modified: kv.ModRevision}
 	if _, ok := lastSegment(s.prefix, string(kv.Key)); ok {
-		e.record, e.refusal = s.decode(e.id, kv)
+		e.record, e.dropped, e.refusal = s.decode(e.id, kv)
 	} else {
 		e.refusal = errors.New("key is not of the form instances/<service>/<id>")
 	}
@@ -129,10 +132,10 @@ func (s *instances) put(kv *mvccpb.KeyValue) {
 	s.show(e)
 }
 
-func (s *instances) decode(id string, kv *mvccpb.KeyValue) (*discovery.Instance, error) {
-	i, err := s.decoder(s.service, id, kv)
+func (s *instances) decode(id string, kv *mvccpb.KeyValue) (_ *discovery.Instance, dropped int, err error) {
+	i, dropped, err := s.decoder(s.service, id, kv)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	i.ID = id
 	for _, text := range []*string{&i.Service, &i.Region, &i.Zone, &i.Version, &i.BootID} {
@@ -147,7 +150,7 @@ func (s *instances) decode(id string, kv *mvccpb.KeyValue) (*discovery.Instance,
 			e.Addr = i.Addr // one copy of the text
 		}
 	}
-	return &i, nil
+	return &i, dropped, nil
 }
 
 func (s *instances) remove(e *entry) {
@@ -173,6 +176,7 @@ func (s *instances) show(e *entry) {
 		s.refused++
 		return
 	}
+	s.dropped += e.dropped
 	if is := s.overrides[e.id].of(e.record); e.instance == nil || !is.Equal(e.instance) {
 		e.instance = is
 	}
@@ -199,6 +203,7 @@ func (s *instances) hide(e *entry) {
 		s.refused--
 		return
 	}
+	s.dropped -= e.dropped
 	addr := e.instance.Addr
 	if s.at[addr] != e {
 		before := s.at[addr]
@@ -290,13 +295,16 @@ func rank(id string) uint64 {
 // fill writes the set into snapshot, which keeps it as it is now.
 func (s *instances) fill(snapshot *discovery.Snapshot) {
 	snapshot.Instances = append(make([]*discovery.Instance, 0, len(s.shown)), s.shown...)
-	snapshot.Refused = s.refused
-	if s.refused == 0 {
+	snapshot.Refused, snapshot.Dropped = s.refused, s.dropped
+	if s.refused == 0 && s.dropped == 0 {
 		return
 	}
 	for _, e := range s.entries {
 		if e.refusal != nil && len(snapshot.Refusals) < discovery.MaxRefusals {
 			snapshot.Refusals = append(snapshot.Refusals, discovery.Refusal{Key: s.prefix + e.id, Reason: e.refusal.Error()})
+		}
+		if e.dropped > 0 && len(snapshot.Drops) < discovery.MaxRefusals {
+			snapshot.Drops = append(snapshot.Drops, discovery.Refusal{Key: s.prefix + e.id, Reason: fmt.Sprintf("%d entries of its metadata break the limits", e.dropped)})
 		}
 	}
 }

@@ -103,6 +103,38 @@ func TestYoungestRecordOfAnAddressCounts(t *testing.T) {
 	}
 }
 
+// Hostile metadata costs the metadata. Which records it was is told in the same
+// order every time.
+func TestDroppedMetadataIsCountedAndShown(t *testing.T) {
+	s := orders(slog.New(slog.DiscardHandler))
+	all := []*mvccpb.KeyValue{at("good", "10.0.0.1:80", 1, 1)}
+	for n := range 20 {
+		kv := at(fmt.Sprintf("odd%02d", n), fmt.Sprintf("10.0.1.%d:80", n), 2, 2)
+		kv.Value = fmt.Appendf(nil, `{"Addr":"10.0.1.%d:80","Metadata":{"id":"odd%02d","meta":{"a":"x\r\ny","b":"\u0000","c":"ok"}}}`, n, n)
+		all = append(all, kv)
+	}
+	s.replace(all)
+	got := s.snapshot()
+	if len(got.Instances) != 21 || got.Refused != 0 || got.Dropped != 40 || len(got.Drops) != discovery.MaxRefusals {
+		t.Errorf("%d instances, %d refused, %d dropped, %d reasons; want 21, 0, 40 and %d",
+			len(got.Instances), got.Refused, got.Dropped, len(got.Drops), discovery.MaxRefusals)
+	}
+	for n, d := range got.Drops {
+		if d.Key != string(all[n+1].Key) || !strings.HasPrefix(d.Reason, "2 ") {
+			t.Errorf("reason %d is %+v", n, d)
+		}
+	}
+	for _, i := range got.Instances[1:] {
+		if len(i.Meta) != 1 || i.Meta["c"] != "ok" {
+			t.Errorf("%s has the metadata %q", i.ID, i.Meta)
+		}
+	}
+	s.apply(put(at("odd00", "10.0.1.0:80", 2, 3)))
+	if got := s.snapshot(); got.Dropped != 38 {
+		t.Errorf("%d dropped after one record was mended, want 38", got.Dropped)
+	}
+}
+
 func TestRefusalsAreCountedShownAndLoggedOnce(t *testing.T) {
 	var log bytes.Buffer
 	s := orders(slog.New(slog.NewTextHandler(&log, nil)))

@@ -19,8 +19,9 @@ type Layout interface {
 	// Prefix is where the instances of a service stand. It ends in a slash.
 	Prefix(service string) string
 	// Decode returns the instance that stands at the prefix followed by id. It
-	// need not fill in ID and Service. The instance is validated afterwards, as
-	// if it had registered here; an error has the record skipped and shown.
+	// need not fill in ID and Service. Metadata that breaks the limits is left
+	// out afterwards, and the instance is validated as if it had registered
+	// here; an error has the record skipped and shown.
 	Decode(service, id string, value []byte) (discovery.Instance, error)
 }
 
@@ -71,6 +72,9 @@ func (r *Reader) Watch(ctx context.Context, service string) iter.Seq2[discovery.
 	return r.registry.Watch(ctx, service)
 }
 
+// Local is [Registry.Local].
+func (r *Reader) Local() bool { return r.registry.Local() }
+
 // Refresh is [Registry.Refresh].
 func (r *Reader) Refresh(ctx context.Context, service string) error {
 	return r.registry.Refresh(ctx, service)
@@ -87,22 +91,23 @@ func (r *Reader) State() any { return r.Inspect() }
 func (r *Reader) Close(ctx context.Context) error { return r.registry.Close(ctx) }
 
 // decoder turns a key of a service into an instance.
-type decoder func(service, id string, kv *mvccpb.KeyValue) (discovery.Instance, error)
+type decoder func(service, id string, kv *mvccpb.KeyValue) (i discovery.Instance, dropped int, err error)
 
 // foreign is the decoder of a layout.
 func foreign(l Layout) decoder {
-	return func(service, id string, kv *mvccpb.KeyValue) (i discovery.Instance, err error) {
+	return func(service, id string, kv *mvccpb.KeyValue) (i discovery.Instance, dropped int, err error) {
 		switch {
 		case len(kv.Value) > maxRecord:
-			return i, fmt.Errorf("value has %d bytes, at most %d are allowed", len(kv.Value), maxRecord)
+			return i, 0, fmt.Errorf("value has %d bytes, at most %d are allowed", len(kv.Value), maxRecord)
 		case kv.Lease == 0:
-			return i, errors.New("no lease, so that nothing would remove it")
+			return i, 0, errors.New("no lease, so that nothing would remove it")
 		}
 		if i, err = l.Decode(service, id, kv.Value); err != nil {
-			return i, err
+			return i, 0, err
 		}
 		i.ID, i.Service = id, service
-		return i, i.Validate()
+		i.Meta, dropped = discovery.SanitizeMeta(i.Meta)
+		return i, dropped, i.Validate()
 	}
 }
 

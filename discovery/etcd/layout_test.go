@@ -35,6 +35,9 @@ func TestLayoutsOfOthers(t *testing.T) {
 		{"KratosOtherNamespace", Kratos{Namespace: "/shop/"}, "/shop/orders/x", `{"name":"orders","endpoints":["http://10.0.0.7:8000"]}`, 1, discovery.Instance{
 			Addr: "10.0.0.7:8000", Endpoints: []discovery.Endpoint{{Protocol: discovery.HTTP, Addr: "10.0.0.7:8000"}},
 		}, ""},
+		{"KratosHostileMetadata", Kratos{}, "/microservices/orders/x", `{"name":"orders","metadata":{"a":"x\r\ny","zone":"b"},"endpoints":["http://10.0.0.7:8000"]}`, 1, discovery.Instance{
+			Addr: "10.0.0.7:8000", Meta: map[string]string{"zone": "b"}, Endpoints: []discovery.Endpoint{{Protocol: discovery.HTTP, Addr: "10.0.0.7:8000"}},
+		}, ""},
 		{"KratosOtherService", Kratos{}, "/microservices/orders/x", strings.Replace(kratos, "orders", "orders2", 1), 1, discovery.Instance{}, `of the service "orders2"`},
 		{"KratosNoEndpoint", Kratos{}, "/microservices/orders/x", `{"name":"orders"}`, 1, discovery.Instance{}, "Instance.Addr"},
 		{"KratosBadWeight", Kratos{}, "/microservices/orders/x", strings.Replace(kratos, `"30"`, `"heavy"`, 1), 1, discovery.Instance{}, "weight"},
@@ -47,7 +50,7 @@ func TestLayoutsOfOthers(t *testing.T) {
 				t.Errorf("key %q, want %q", got, c.key)
 			}
 			c.want.ID, c.want.Service = "x", "orders"
-			got, err := foreign(c.layout)("orders", "x", &mvccpb.KeyValue{Key: []byte(c.key), Value: []byte(c.value), Lease: c.lease})
+			got, _, err := foreign(c.layout)("orders", "x", &mvccpb.KeyValue{Key: []byte(c.key), Value: []byte(c.value), Lease: c.lease})
 			switch {
 			case c.refuse == "" && (err != nil || !reflect.DeepEqual(got, c.want)):
 				t.Errorf("%+v, %v; want %+v", got, err, c.want)

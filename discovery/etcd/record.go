@@ -86,33 +86,35 @@ func encode(i discovery.Instance, incarnation string) (string, error) {
 // decode reads the instance of service that kv stands for, whose key ends in
 // id. A record without our metadata was written by another program with
 // etcd's naming package: it has an address and is otherwise taken as it is.
-func decode(service, id string, kv *mvccpb.KeyValue) (discovery.Instance, error) {
+// Dropped is how many entries of its metadata were left out as malformed.
+func decode(service, id string, kv *mvccpb.KeyValue) (i discovery.Instance, dropped int, err error) {
 	if len(kv.Value) > maxRecord {
-		return discovery.Instance{}, fmt.Errorf("value has %d bytes, at most %d are allowed", len(kv.Value), maxRecord)
+		return i, 0, fmt.Errorf("value has %d bytes, at most %d are allowed", len(kv.Value), maxRecord)
 	}
 	if err := strict(kv.Value); err != nil {
-		return discovery.Instance{}, err
+		return i, 0, err
 	}
 	var r record
 	if err := json.Unmarshal(kv.Value, &r); err != nil {
-		return discovery.Instance{}, err
+		return i, 0, err
 	}
 	m := metadata{Service: service}
 	if err := json.Unmarshal(r.Metadata, &m); err != nil && ours(r.Metadata) {
-		return discovery.Instance{}, err
+		return i, 0, err
 	} else if err != nil || m.ID == "" && !m.Static {
 		m = metadata{Service: service}
 	}
 	m.ID = cmp.Or(m.ID, id)
 	switch {
 	case m.ID != id:
-		return discovery.Instance{}, fmt.Errorf("record is of the instance %.128q", m.ID)
+		return i, 0, fmt.Errorf("record is of the instance %.128q", m.ID)
 	case m.Service != service:
-		return discovery.Instance{}, fmt.Errorf("record is of the service %.253q", m.Service)
+		return i, 0, fmt.Errorf("record is of the service %.253q", m.Service)
 	case kv.Lease == 0 && !m.Static:
-		return discovery.Instance{}, errors.New("no lease, so that nothing would remove it, and not marked static")
+		return i, 0, errors.New("no lease, so that nothing would remove it, and not marked static")
 	}
-	i := discovery.Instance{
+	meta, dropped := discovery.SanitizeMeta(m.Meta)
+	i = discovery.Instance{
 		ID:        id,
 		Service:   service,
 		Addr:      r.Addr,
@@ -124,9 +126,9 @@ func decode(service, id string, kv *mvccpb.KeyValue) (discovery.Instance, error)
 		Draining:  m.Draining,
 		BootID:    m.BootID,
 		StartedAt: m.StartedAt,
-		Meta:      m.Meta,
+		Meta:      meta,
 	}
-	return i, i.Validate()
+	return i, dropped, i.Validate()
 }
 
 // ours reports whether raw follows our form and is to be held to it: it is an

@@ -47,7 +47,7 @@ func TestRecordKeepsEveryField(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := decode("orders", "a", leased(value))
+	got, _, err := decode("orders", "a", leased(value))
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("read back: %+v (error: %v), want %+v", got, err, want)
 	}
@@ -96,8 +96,11 @@ func TestDecode(t *testing.T) {
 		{"ForeignMetadataList", `{"Addr":"10.0.0.7:9000","Metadata":[{"id":"b"}]}`, 1, bare, ""},
 		{"ForeignMetadataObject", `{"Addr":"10.0.0.7:9000","Metadata":{"weight":"heavy","zone":5}}`, 1, bare, ""},
 		{"ForeignMetadataWithNumericID", `{"Addr":"10.0.0.7:9000","Metadata":{"id":7}}`, 1, bare, ""},
+		{"HostileMetadata", `{"Addr":"10.0.0.7:9000","Metadata":{"id":"a","meta":{"team":"payments","x\r\nHost: evil":"1","nul":"\u0000","utf8":"é","":"empty","long":"` + strings.Repeat("x", 257) + `"}}}`, 1,
+			discovery.Instance{ID: "a", Service: "orders", Addr: "10.0.0.7:9000", Meta: map[string]string{"team": "payments"}}, ""},
 		{"UnknownFields", `{"Addr":"10.0.0.7:9000","Later":1,"Metadata":{"id":"a","later":{"x":[1]}}}`, 1, bare, ""},
 		{"OurMetadataWithoutService", `{"Addr":"10.0.0.7:9000","Metadata":{"id":"a","weight":7}}`, 1, discovery.Instance{ID: "a", Service: "orders", Addr: "10.0.0.7:9000", Weight: 7}, ""},
+		{"HostName", `{"Addr":"orders.example:80"}`, 1, discovery.Instance{ID: "a", Service: "orders", Addr: "orders.example:80"}, ""},
 		{"Static", `{"Addr":"10.0.0.7:9000","Metadata":{"static":true,"zone":"z"}}`, 0, discovery.Instance{ID: "a", Service: "orders", Addr: "10.0.0.7:9000", Zone: "z"}, ""},
 
 		{"Empty", ``, 1, bare, "JSON"},
@@ -105,7 +108,7 @@ func TestDecode(t *testing.T) {
 		{"NotAnObject", `"10.0.0.7:9000"`, 1, bare, "cannot unmarshal"},
 		{"Null", `null`, 1, bare, "Instance.Addr"},
 		{"NoAddress", `{"Op":0,"Metadata":{"id":"a"}}`, 1, bare, "Instance.Addr"},
-		{"HostName", `{"Addr":"orders.example:80"}`, 1, bare, "Instance.Addr"},
+		{"DecimalAddress", `{"Addr":"2130706433:80"}`, 1, bare, "Instance.Addr"},
 		{"TooLarge", `{"Addr":"10.0.0.7:9000","Metadata":"` + strings.Repeat("x", maxRecord) + `"}`, 1, bare, "8192"},
 		{"OtherID", `{"Addr":"10.0.0.7:9000","Metadata":{"id":"b"}}`, 1, bare, `of the instance "b"`},
 		{"OtherService", `{"Addr":"10.0.0.7:9000","Metadata":{"id":"a","service":"users"}}`, 1, bare, `of the service "users"`},
@@ -119,7 +122,7 @@ func TestDecode(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			kv := leased(c.value)
 			kv.Lease = c.lease
-			got, err := decode("orders", "a", kv)
+			got, _, err := decode("orders", "a", kv)
 			switch {
 			case c.refuse == "" && (err != nil || !reflect.DeepEqual(got, c.want)):
 				t.Errorf("decode: %+v, %v; want %+v", got, err, c.want)
@@ -143,7 +146,7 @@ func FuzzDecodeInstance(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value string, lease int64) {
 		kv := leased(value)
 		kv.Lease = lease
-		i, err := decode("orders", "a", kv)
+		i, _, err := decode("orders", "a", kv)
 		if err != nil {
 			return
 		}
@@ -157,7 +160,7 @@ func FuzzDecodeInstance(f *testing.F) {
 		if err != nil || !json.Valid([]byte(again)) {
 			t.Fatalf("cannot be written again: %s, %v", again, err)
 		}
-		if j, err := decode("orders", "a", leased(again)); err != nil || !j.StartedAt.Equal(i.StartedAt) {
+		if j, _, err := decode("orders", "a", leased(again)); err != nil || !j.StartedAt.Equal(i.StartedAt) {
 			t.Fatalf("%+v becomes %+v: %v", i, j, err)
 		}
 	})

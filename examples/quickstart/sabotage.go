@@ -36,6 +36,9 @@ type frozen struct {
 	instances int
 }
 
+// Local reports true: the quickstart's etcd is a process of its own.
+func (f frozen) Local() bool { return true }
+
 func (f frozen) Watch(ctx context.Context, service string) iter.Seq2[discovery.Snapshot, error] {
 	return func(yield func(discovery.Snapshot, error) bool) {
 		for snapshot, err := range f.Registry.Watch(ctx, service) {

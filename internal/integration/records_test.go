@@ -29,7 +29,7 @@ func TestMalformedRecordsAreSkippedAndShown(t *testing.T) {
 	bad := []struct{ id, value string }{
 		{"not-json", "{"},
 		{"too-large", `{"Addr":"10.0.0.2:80","Metadata":"` + strings.Repeat("x", 8<<10) + `"}`},
-		{"host-name", `{"Addr":"evil.example:80"}`},
+		{"decimal-address", `{"Addr":"2130706433:80"}`},
 		{"copied-from-good", good},
 		{"other-service", strings.NewReplacer(`"good"`, `"other-service"`, `"orders"`, `"users"`).Replace(good)},
 		{"deep/key", `{"Addr":"10.0.0.2:80"}`},

@@ -18,6 +18,9 @@ import (
 //   - Interceptors placed after these run once per attempt, those before them
 //     once per call.
 //   - gRPC's own retries stay off below ours: two layers would multiply.
+//   - The address policy of [transport.WithReach] is checked on each socket by
+//     a dialer, before it connects. A [grpc.WithContextDialer] after these is
+//     on its own: what host names become is then for it to check.
 //   - Proxies of the environment are not used. They are chosen by the target's
 //     name, and instances are reached by address.
 //   - The resolver brings a service config of its own, so that gRPC ignores
@@ -34,6 +37,7 @@ func DialOptions(mesh *transport.Mesh) []grpc.DialOption {
 		grpc.WithChainStreamInterceptor(d.stream),
 		grpc.WithDisableRetry(),
 		grpc.WithNoProxy(),
+		grpc.WithContextDialer(dial),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff: backoff.Config{

@@ -20,6 +20,10 @@
 // has answered with is passed on as it is. Streams are chosen an instance for
 // and counted until they end, and not opened twice.
 //
+// Which addresses may be called is said by [transport.WithReach], and checked on
+// what the registry says and again on the socket before it connects, since a
+// host name may become any address. Instances are reached without a proxy.
+//
 // Every error has a gRPC status. One that is not the server's own answer wraps
 // a [transport.Error], which says at which stage, on which instance and after
 // how many attempts the call failed.

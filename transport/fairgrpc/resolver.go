@@ -29,8 +29,10 @@ const Scheme = "mesh"
 // in an init or early in main, every client of target mesh:///orders in the
 // process chooses its instances through the mesh, since the resolver brings
 // the balancer with it. It cannot bring interceptors, so there is no call
-// half: nothing is tried again, and errors are gRPC's own. Whoever can pass
-// options passes [DialOptions].
+// half: nothing is tried again, and errors are gRPC's own. Nor can it bring a
+// dialer that checks what a host name has become, so that a mesh which allows
+// those ([discovery.Reach].Hostnames) needs a client with a dialer of its own.
+// Whoever can pass options passes [DialOptions].
 func Resolver(mesh *transport.Mesh) resolver.Builder { return builder{newDoor(mesh)} }
 
 type builder struct{ door *door }
@@ -40,13 +42,16 @@ func (builder) Scheme() string { return Scheme }
 // Build begins to follow a service. Only a bad target is an error here, since
 // gRPC does not ask again after one; all other trouble may pass and is
 // reported on the way.
-func (b builder) Build(target resolver.Target, cc resolver.ClientConn, _ resolver.BuildOptions) (resolver.Resolver, error) {
+func (b builder) Build(target resolver.Target, cc resolver.ClientConn, o resolver.BuildOptions) (resolver.Resolver, error) {
 	service := target.Endpoint()
 	if target.URL.Host != "" {
 		return nil, &discovery.FieldError{Field: "target", Value: target.URL.String(), Allowed: "mesh:///service, with three slashes: there are no named meshes"}
 	}
 	if err := discovery.ValidateService(service); err != nil {
 		return nil, err
+	}
+	if o.Dialer == nil && b.door.mesh.Reach().Hostnames {
+		return nil, &discovery.FieldError{Field: "Reach.Hostnames", Value: true, Allowed: "false for a client without a dialer to check what names become: use fairgrpc.DialOptions"}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &follower{bound: &bound{b.door, service}, cc: cc, config: cc.ParseServiceConfig(serviceConfig), cancel: cancel}
@@ -147,6 +152,7 @@ func (f *follower) report(err error) {
 func (f *follower) state(view *balancer.View) resolver.State {
 	endpoints := make([]resolver.Endpoint, 0, len(view.Nodes))
 	at := make(map[string]*instances, len(view.Nodes))
+	policed := f.policed()
 	for _, n := range view.Nodes {
 		addr := n.Endpoint(discovery.GRPC)
 		if addr == "" {
@@ -158,7 +164,7 @@ func (f *follower) state(view *balancer.View) resolver.State {
 		}
 		at[addr] = &instances{[]*balancer.Node{n}}
 		endpoints = append(endpoints, resolver.Endpoint{
-			Addresses:  []resolver.Address{{Addr: addr}},
+			Addresses:  []resolver.Address{{Addr: addr, Attributes: policed}},
 			Attributes: attributes.New(instancesKey{}, at[addr]),
 		})
 	}

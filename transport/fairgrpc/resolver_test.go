@@ -357,8 +357,19 @@ func TestG5EndpointsHaveOneBareAddress(t *testing.T) {
 	eventually(t, "the list arrives", func() bool { return len(c.last().Endpoints) == 2 })
 	for i, want := range []string{"10.0.0.1:81", "10.0.0.3:80"} {
 		e := c.last().Endpoints[i]
-		if len(e.Addresses) != 1 || !e.Addresses[0].Equal(resolver.Address{Addr: want}) {
+		if len(e.Addresses) != 1 || e.Addresses[0].Addr != want || e.Addresses[0].ServerName != "" {
 			t.Errorf("endpoint %d is %v, want %s alone", i, e.Addresses, want)
+		}
+	}
+
+	// The mark for the dialer is the same for the next resolver.
+	next := new(channel)
+	again := w.resolve(next)
+	defer again.Close()
+	eventually(t, "the list arrives again", func() bool { return len(next.last().Endpoints) == 2 })
+	for i, e := range next.last().Endpoints {
+		if was := c.last().Endpoints[i].Addresses[0]; !e.Addresses[0].Equal(was) {
+			t.Errorf("address %v of the next resolver is not the %v of the last", e.Addresses[0], was)
 		}
 	}
 }
@@ -417,6 +428,9 @@ type counting struct {
 	discovery.Registry
 	watches, ended atomic.Int64
 }
+
+// Local says what the registry inside does.
+func (c *counting) Local() bool { return true }
 
 func (c *counting) Watch(ctx context.Context, service string) iter.Seq2[discovery.Snapshot, error] {
 	c.watches.Add(1)

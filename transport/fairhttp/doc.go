@@ -53,9 +53,23 @@
 // keeps its own pool, fairhttp warns once if that is too small, and since it is
 // given addresses it has to know by itself which TLS server name to expect.
 //
+// # Addresses
+//
+// Where the mesh may call is said by [transport.WithReach], and checked on what
+// the registry says and again on the socket, since a host name may become any
+// address. Without a dialer of the caller's that is done before anything
+// connects: a nil base dials as http.DefaultTransport does by itself, whatever
+// dialer was put there. Behind a DialContext of a base's own, the RemoteAddr of
+// the connection is checked, and a forbidden one is closed before anything is
+// written; a proxy on loopback that it dials through is one. Behind its
+// DialTLSContext the handshake is over by then. A base that is no
+// [*http.Transport] keeps its sockets to itself, and so is given no host names.
+//
 // # Cookies, redirects, time
 //
-// These belong to the http.Client. A relative redirect stays in the mesh. The
+// These belong to the http.Client. A relative redirect stays in the mesh; one
+// to another host is a request like any other of the client's, to which no
+// policy of the mesh applies (http.Client.CheckRedirect can refuse it). The
 // standard cookie jar ignores mesh:// URLs: declare the host and use http://
 // where cookies matter. A context deadline is cheaper than
 // http.Client.Timeout, for which the client starts a goroutine per call

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,8 @@ type leaf struct {
 	current atomic.Pointer[generation]
 	host    string // what its requests' URLs say
 	spares  spares // dialled ahead
+	// hostnames says that a shared leaf may be given some.
+	hostnames bool
 
 	http2 atomic.Bool  // what its connections speak, as soon as one is known to
 	loss  atomic.Int64 // see wary
@@ -44,15 +47,18 @@ type generation struct {
 }
 
 // newSharedLeaf returns the leaf of a base that is shared by all instances.
-func newSharedLeaf(base http.RoundTripper) *leaf {
-	l := new(leaf)
+func newSharedLeaf(base http.RoundTripper, hostnames bool) *leaf {
+	l := &leaf{hostnames: hostnames}
 	l.current.Store(&generation{base: base})
 	return l
 }
 
 func (l *leaf) isShared() bool { return l.node == nil }
 
-var errUnixOverShared = errors.New("the instance is reached by a unix socket, which takes a base that is nil or an *http.Transport")
+var (
+	errUnixOverShared = errors.New("the instance is reached by a unix socket, which takes a base that is nil or an *http.Transport")
+	errNameOverShared = errors.New("the instance is reached by a host name, whose address can be checked only over a base that is nil or an *http.Transport")
+)
 
 // hostOf returns what the URL of a request to node says. A unix socket has no
 // name of its own: its leaf dials it whatever the URL says.
@@ -63,6 +69,11 @@ func (l *leaf) hostOf(n *balancer.Node) (string, error) {
 	addr := n.Endpoint(discovery.HTTP)
 	if strings.HasPrefix(addr, "unix:") {
 		return "", errUnixOverShared
+	}
+	if l.hostnames {
+		if _, err := netip.ParseAddrPort(addr); err != nil {
+			return "", errNameOverShared
+		}
 	}
 	return addr, nil
 }
@@ -100,9 +111,8 @@ func (s *service) grow(n *balancer.Node) *leaf {
 	if socket, ok := strings.CutPrefix(addr, "unix:"); ok {
 		network, addr, l.host = "unix", socket, s.name
 	}
-	dial := s.transport.model.DialContext
 	l.spares.life = spareLife
-	l.spares.dial = func(ctx context.Context) (net.Conn, error) { return dial(ctx, network, addr) }
+	l.spares.dial = func(ctx context.Context) (net.Conn, error) { return s.dial(ctx, network, addr) }
 	l.http2.Store(!s.transport.model.Protocols.HTTP1())
 	l.current.Store(s.generation(l))
 	return l
@@ -119,6 +129,9 @@ func (s *service) generation(l *leaf) *generation {
 			return conn, nil
 		}
 		return l.spares.dial(ctx)
+	}
+	if dial := h.DialTLSContext; dial != nil {
+		h.DialTLSContext = s.checked(dial)
 	}
 	// Instances that appeared together do not renew together.
 	age := s.transport.maxConnAge()

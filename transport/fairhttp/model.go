@@ -72,17 +72,19 @@ func modelOf(base *http.Transport, c Config) *http.Transport {
 	m.MaxConnsPerHost = cmp.Or(c.MaxConns, m.MaxConnsPerHost)
 	m.IdleConnTimeout = cmp.Or(c.IdleTimeout, m.IdleConnTimeout)
 
-	if m.DialContext == nil {
-		//lint:ignore SA1019 a caller's transport may still have one
-		if dial := m.Dial; dial != nil {
-			m.DialContext = func(_ context.Context, network, addr string) (net.Conn, error) { return dial(network, addr) }
-		} else {
-			m.DialContext = new(net.Dialer).DialContext
-		}
-	}
-	//lint:ignore SA1019 it is in DialContext now
-	m.Dial = nil
+	//lint:ignore SA1019 a caller's transport may still have one
+	m.DialContext, m.DialTLSContext = withContext(m.DialContext, m.Dial), withContext(m.DialTLSContext, m.DialTLS)
+	//lint:ignore SA1019 they are in the others now
+	m.Dial, m.DialTLS = nil, nil
 	return m
+}
+
+// withContext returns dial, or what the field it supersedes has, or nil.
+func withContext(dial dialFunc, old func(network, addr string) (net.Conn, error)) dialFunc {
+	if dial != nil || old == nil {
+		return dial
+	}
+	return func(_ context.Context, network, addr string) (net.Conn, error) { return old(network, addr) }
 }
 
 func (t *Transport) maxConnAge() time.Duration { return cmp.Or(t.config.MaxConnAge, defaultMaxConnAge) }

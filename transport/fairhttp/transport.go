@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -30,6 +31,7 @@ type Transport struct {
 	// Either model or shared is set: what the transport of each instance is
 	// cloned from, or the one base of all.
 	model  *http.Transport
+	dialer net.Dialer // where the model has none
 	shared *leaf
 
 	tracers  sync.Pool // of *tracer
@@ -48,7 +50,8 @@ type Transport struct {
 }
 
 func newTransport(mesh *transport.Mesh, base http.RoundTripper, config Config) *Transport {
-	if base == nil {
+	defaulted := base == nil
+	if defaulted {
 		base = http.DefaultTransport
 	}
 	t := &Transport{
@@ -65,8 +68,11 @@ func newTransport(mesh *transport.Mesh, base http.RoundTripper, config Config) *
 	t.tracers.New = func() any { return newTracer() }
 	if own, ok := base.(*http.Transport); ok {
 		t.model = modelOf(own, config)
+		if defaulted {
+			t.model.DialContext, t.dialer = nil, defaultDialer()
+		}
 	} else {
-		t.shared = newSharedLeaf(base)
+		t.shared = newSharedLeaf(base, mesh.Reach().Hostnames)
 	}
 	t.services.Store(&map[string]*service{})
 	t.ctx, t.cancel = context.WithCancel(context.Background())

@@ -1,0 +1,44 @@
+package fairgrpc
+
+import (
+	"context"
+	"net"
+	"strings"
+	"syscall"
+
+	"google.golang.org/grpc/attributes"
+	"google.golang.org/grpc/credentials"
+
+	"github.com/fairlead-go/fairlead/transport"
+)
+
+// policed marks the addresses of instances, for the dialer: gRPC gives it
+// their attributes and nothing else of the target. It is the same for all
+// resolvers that a channel has in its life, so that connections stay.
+type policed struct {
+	mesh    *transport.Mesh
+	service string
+}
+
+type policedKey struct{}
+
+func (b *bound) policed() *attributes.Attributes {
+	return attributes.New(policedKey{}, policed{b.door.mesh, b.service})
+}
+
+// dial connects as gRPC does by itself, save that the address policy of the
+// mesh is asked about what the address of an instance has become by then.
+func dial(ctx context.Context, addr string) (net.Conn, error) {
+	// The system's own keep-alive times: what is faster is for gRPC to say.
+	d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}}
+	to := credentials.ClientHandshakeInfoFromContext(ctx).Attributes
+	if p, ok := to.Value(policedKey{}).(policed); ok {
+		d.ControlContext = func(_ context.Context, network, address string, _ syscall.RawConn) error {
+			return p.mesh.CheckSocket(p.service, network, address)
+		}
+	}
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok { // also unix:///path and unix:@abstract
+		return d.DialContext(ctx, "unix", strings.TrimPrefix(path, "//"))
+	}
+	return d.DialContext(ctx, "tcp", addr)
+}
