@@ -585,7 +585,7 @@ func TestSuspicionWhileViewsAreSwapped(t *testing.T) {
 			}
 		})
 	}
-	for n := range 300 {
+	for n := range 100 {
 		now := start + time.Duration(n)*time.Second
 		p.Update(none, now)
 		runtime.Gosched()
