@@ -1,6 +1,7 @@
 package balancer
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
@@ -81,31 +82,19 @@ func (g *guard) recent(members []*Node, now time.Duration) (suspects []*Node, al
 func (g *guard) excuse(absent []*Node, list []*discovery.Instance, now time.Duration) {
 	if len(absent) == 1 { // which needs no map
 		addr := absent[0].Instance().Addr
-		for _, i := range list {
-			if i.Addr == addr {
-				g.release(absent[0], &g.preserved.Replaced, now)
-				return
-			}
+		if addr != "" && slices.ContainsFunc(list, func(i *discovery.Instance) bool { return i.Addr == addr }) {
+			g.release(absent[0], &g.preserved.Replaced, now)
 		}
 		return
 	}
-	taken := make(map[string]bool, min(len(absent), len(list)))
-	if len(list) < len(absent) {
-		for _, i := range list {
-			taken[i.Addr] = true
-		}
-	} else {
-		for _, n := range absent {
-			taken[n.Instance().Addr] = false
-		}
-		for _, i := range list {
-			if _, ok := taken[i.Addr]; ok {
-				taken[i.Addr] = true
-			}
+	at := make(map[string][]*Node, len(absent))
+	for _, n := range absent {
+		if addr := n.Instance().Addr; addr != "" {
+			at[addr] = append(at[addr], n)
 		}
 	}
-	for _, n := range absent {
-		if addr := n.Instance().Addr; addr != "" && taken[addr] {
+	for _, i := range list {
+		for _, n := range at[i.Addr] {
 			g.release(n, &g.preserved.Replaced, now)
 		}
 	}

@@ -3,8 +3,12 @@ package balancer_test
 import (
 	"errors"
 	"math"
+	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -233,6 +237,13 @@ var protections = []struct {
 		}, "ABCd", 0, noReplacing},
 	{"others that were at the same addresses already", balancer.Protection{}, "abcd",
 		func(w *tale) { w.comeAt("A", "a").comeAt("B", "b").comeAt("C", "c").vanish("abc") }, "ABCd", 0, noReplacing},
+	{"no address is nobody's address", balancer.Protection{}, "abcde",
+		func(w *tale) {
+			for _, id := range strings.Split("abcde", "") {
+				w.listed[id] = &discovery.Instance{ID: id, Endpoints: []discovery.Endpoint{{Protocol: discovery.GRPC, Addr: "10.0.0.1:80"}}}
+			}
+			w.tell().vanish("d").wait(time.Second).vanish("abc")
+		}, "abcde", 4, perEvent},
 	{"one that is replaced later is let go of", balancer.Protection{}, "abcd",
 		func(w *tale) { w.vanish("abc").wait(time.Second).comeAt("A", "a") }, "Abcd", 2, noReplacing},
 	{"and does not count when others vanish", balancer.Protection{}, "abcdefghij",
@@ -544,4 +555,52 @@ func TestStreamsOfASuspect(t *testing.T) {
 		t.Error("the stream is lost")
 	}
 	lasting.Done(w.now, balancer.Success)
+}
+
+// Fault row 50, with suspects: calls go on while instances vanish and come
+// back. In the end no node that is listed is a suspect, and all adds up.
+func TestSuspicionWhileViewsAreSwapped(t *testing.T) {
+	p := protected(t, balancer.Protection{})
+	whole, none := fixture.Snapshot("orders", 20), fixture.Snapshot("orders", 0)
+	p.Update(whole, start)
+	var done atomic.Bool
+	var callers sync.WaitGroup
+	for range 4 {
+		callers.Go(func() {
+			for n := 0; !done.Load() || n < 1000; n++ {
+				now := balancer.Now()
+				view := p.View()
+				if len(view.Nodes) < 16 { // of those that refuse there are four
+					t.Errorf("%d nodes", len(view.Nodes))
+					return
+				}
+				node := view.Picker(discovery.HTTP).Pick(balancer.Request{Now: now, Rand: rand.Uint64()})
+				result := balancer.Success
+				if node.Index()%5 == 0 {
+					result = balancer.Unreachable
+				}
+				node.Start(now).Done(balancer.Now(), result)
+				node.Held()
+				node.Stats(now)
+			}
+		})
+	}
+	for n := range 100 {
+		now := start + time.Duration(n)*time.Second
+		p.Update(none, now)
+		runtime.Gosched()
+		p.Review(now + time.Millisecond)
+		p.Update(whole, now+2*time.Millisecond)
+	}
+	done.Store(true)
+	callers.Wait()
+	view := p.View()
+	for _, n := range view.Nodes {
+		if _, held := n.Held(); held {
+			t.Errorf("%s is listed and held", n.ID())
+		}
+	}
+	if c := view.Preserved; view.Held != 0 || c.Held != c.Returned+c.Gone {
+		t.Errorf("%d held, %+v", view.Held, view.Preserved)
+	}
 }

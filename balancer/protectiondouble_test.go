@@ -109,7 +109,7 @@ func (d *double) update(s discovery.Snapshot, now time.Duration) {
 	}
 	if d.bug != noReplacing {
 		for id, a := range d.absent {
-			if d.listed[id] == nil && addresses[a.addr] {
+			if d.listed[id] == nil && a.addr != "" && addresses[a.addr] {
 				a.missed, a.held = false, false
 			}
 		}

@@ -1,9 +1,11 @@
 package transport_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -93,6 +95,25 @@ func TestCallsShowWhoIsGone(t *testing.T) {
 	})
 }
 
+// One connection that does not come about is enough, since nobody can be
+// called there; the call goes elsewhere.
+func TestOneRefusedConnectionIsEnough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fleet := orders("a", "b", "c", "d")
+		m := newMesh(t, fleet, inTurn())
+		calls(t, m, fleet, 4)
+		fleet.Remove("a", "b", "c")
+		synctest.Wait()
+		fleet.Play("a", fairleadtest.Refused())
+		fleet.Play("b", fairleadtest.Reset())
+		calls(t, m, fleet, 4)
+		time.Sleep(1100 * time.Millisecond)
+		if s := service(t, m); len(s.Instances) != 3 || s.Instances[0].ID != "b" || s.Preserved.Gone != 1 {
+			t.Errorf("%d instances, %+v", len(s.Instances), s.Preserved)
+		}
+	})
+}
+
 // A hold ends by itself, and with it what looks after it. All of it is told:
 // once in the log at the beginning and the end, in the dump while it lasts.
 func TestAHoldIsToldAndEnds(t *testing.T) {
@@ -126,8 +147,14 @@ func TestAHoldIsToldAndEnds(t *testing.T) {
 		if n := log.lines("held any more"); n != 0 {
 			t.Error("the end is told before it is there")
 		}
+		if !reviewing() {
+			t.Error("nothing looks after the hold")
+		}
 		fleet.Add(fairleadtest.Instances("orders", "a", "b")...)
 		time.Sleep(9*time.Minute + time.Second)
+		if reviewing() {
+			t.Error("what looked after the hold goes on")
+		}
 		if n := log.lines("held=10 returned=2 replaced=0 gone=0 expired=8"); n != 1 {
 			t.Errorf("the end is told %d times:\n%s", n, log.text.String())
 		}
@@ -136,6 +163,12 @@ func TestAHoldIsToldAndEnds(t *testing.T) {
 			t.Errorf("after the hold: %+v", s)
 		}
 	})
+}
+
+// reviewing reports whether a goroutine of a mesh looks after a hold.
+func reviewing() bool {
+	stacks := make([]byte, 1<<20)
+	return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("(*Mesh).review("))
 }
 
 // A second hold begins and ends like the first.
