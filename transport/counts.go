@@ -9,6 +9,7 @@ type counts struct {
 	stripes      [8]stripe
 	retries      atomic.Int64
 	unaffordable atomic.Int64 // retries that the budget refused
+	unrefreshed  atomic.Int64 // refreshes after a thaw that failed
 }
 
 // one adds to a counter that few calls come to.

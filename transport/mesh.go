@@ -23,13 +23,14 @@ type Mesh struct {
 	options  options
 	logger   *slog.Logger
 	meter    *meter
+	pulse    *pulse // nil: the registry is no Refresher
 
 	// services is copied on write: a call finds its service with one load.
 	services atomic.Pointer[map[string]*service]
 
 	ctx    context.Context // ends with Close; the root of the watch loops
 	cancel context.CancelFunc
-	loops  sync.WaitGroup // one per watched service
+	loops  sync.WaitGroup // one per watched service, the pulse, refreshes under way
 
 	mu            sync.Mutex // guards services for writing and what follows
 	closed        bool
@@ -80,6 +81,9 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.services.Store(&map[string]*service{})
+	if _, ok := registry.(Refresher); ok {
+		m.pulse = &pulse{logger: m.logger}
+	}
 	var err error
 	if m.meter, err = newMeter(m, o); err != nil {
 		m.cancel()
@@ -166,6 +170,9 @@ func (m *Mesh) begin(name string) (*service, error) {
 		return nil, err
 	}
 	s := newService(name, pool, budget, m.meter)
+	if m.pulse != nil {
+		s.refreshes.Store(m.beatLocked())
+	}
 	services = maps.Clone(services)
 	services[name] = s
 	m.services.Store(&services)

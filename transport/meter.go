@@ -36,9 +36,9 @@ type meter struct {
 	pickDuration metric.Float64Histogram
 	observed     metric.Registration // nil when off
 
-	attempts, retries, refused         metric.Int64ObservableCounter
-	endpoints, remaining, registeredIs metric.Int64ObservableGauge
-	staleness                          metric.Float64ObservableGauge
+	attempts, retries, refused, thaws, unrefreshed metric.Int64ObservableCounter
+	endpoints, remaining, registeredIs, waiting    metric.Int64ObservableGauge
+	staleness                                      metric.Float64ObservableGauge
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
@@ -59,7 +59,7 @@ func newMeter(m *Mesh, o options) (*meter, error) {
 }
 
 func (t *meter) open(m *Mesh, in metric.Meter) error {
-	var errs [9]error
+	var errs [12]error
 	t.pickDuration, errs[0] = in.Float64Histogram("fairlead.client.pick.duration", metric.WithUnit("s"),
 		metric.WithDescription("Time to choose an instance; one pick in 64 is timed."),
 		metric.WithExplicitBucketBoundaries(1e-7, 2e-7, 5e-7, 1e-6, 2e-6, 5e-6, 1e-5, 1e-4, 1e-3))
@@ -77,14 +77,20 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 		metric.WithDescription("Age of the list since the registry was last heard; 0 while it is live."))
 	t.registeredIs, errs[7] = in.Int64ObservableGauge("fairlead.registered",
 		metric.WithDescription("Own instances that the registry is proved to hold."))
+	t.waiting, errs[8] = in.Int64ObservableGauge("fairlead.client.waiting",
+		metric.WithDescription("Calls that wait for an instance, as they asked to."))
+	t.thaws, errs[9] = in.Int64ObservableCounter("fairlead.thaws",
+		metric.WithDescription("Times that the process was found to have been frozen."))
+	t.unrefreshed, errs[10] = in.Int64ObservableCounter("fairlead.registry.refresh.failed",
+		metric.WithDescription("Lists that could not be refreshed after a freeze and were used as they were."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
-	t.observed, errs[8] = in.RegisterCallback(func(_ context.Context, to metric.Observer) error {
+	t.observed, errs[11] = in.RegisterCallback(func(_ context.Context, to metric.Observer) error {
 		t.observe(m, to)
 		return nil
-	}, t.attempts, t.retries, t.refused, t.remaining, t.endpoints, t.staleness, t.registeredIs)
-	return errs[8]
+	}, t.attempts, t.retries, t.refused, t.remaining, t.endpoints, t.staleness, t.registeredIs, t.waiting, t.thaws, t.unrefreshed)
+	return errs[11]
 }
 
 func (t *meter) close() error {
@@ -101,6 +107,9 @@ func (t *meter) pick(ctx context.Context, s *service, d time.Duration) {
 
 // observe reports all services and registrations when somebody collects.
 func (t *meter) observe(m *Mesh, to metric.Observer) {
+	if m.pulse != nil {
+		to.ObserveInt64(t.thaws, int64(m.pulse.found()))
+	}
 	for name, s := range *m.services.Load() {
 		of := serviceKey.String(name)
 		for class := range Class(classes) {
@@ -110,6 +119,10 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		to.ObserveInt64(t.retries, s.counts.retries.Load(), only)
 		to.ObserveInt64(t.refused, s.counts.unaffordable.Load(), only)
 		to.ObserveInt64(t.remaining, int64(s.budget.Remaining(balancer.Now())), only)
+		to.ObserveInt64(t.waiting, s.waiting.Load(), only)
+		if m.pulse != nil {
+			to.ObserveInt64(t.unrefreshed, s.counts.unrefreshed.Load(), only)
+		}
 		view := s.pool.View()
 		draining := 0
 		for _, n := range view.Nodes {

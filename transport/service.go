@@ -35,6 +35,12 @@ type service struct {
 	spentTold atomic.Int64
 	// turn is closed and replaced with every new view.
 	turn atomic.Pointer[chan struct{}]
+	// waiting counts the calls that wait for an instance.
+	waiting atomic.Int64
+	// refreshes is the last thaw whose refresh has ended; refresh is the last
+	// that began, guarded by Mesh.mu.
+	refreshes atomic.Uint64
+	refresh   *refresh
 }
 
 func newService(name string, pool *balancer.Pool, budget *retry.Budget, m *meter) *service {

@@ -20,6 +20,9 @@
 // has answered with is passed on as it is. Streams are chosen an instance for
 // and counted until they end, and not opened twice.
 //
+// A call fails at once where there is nobody to call. With
+// [transport.WaitForReady] or [grpc.WaitForReady] it waits within its deadline.
+//
 // Every error has a gRPC status. One that is not the server's own answer wraps
 // a [transport.Error], which says at which stage, on which instance and after
 // how many attempts the call failed.
