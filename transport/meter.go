@@ -36,10 +36,9 @@ type meter struct {
 	pickDuration metric.Float64Histogram
 	observed     metric.Registration // nil when off
 
-	attempts, retries, refused, forbidden       metric.Int64ObservableCounter
-	preserved, unsaved                          metric.Int64ObservableCounter
-	endpoints, dropped, remaining, registeredIs metric.Int64ObservableGauge
-	staleness, savedAge                         metric.Float64ObservableGauge
+	attempts, retries, refused, forbidden, preserved, unsaved, thaws, unrefreshed metric.Int64ObservableCounter
+	endpoints, dropped, remaining, registeredIs, waiting                          metric.Int64ObservableGauge
+	staleness, savedAge                                                           metric.Float64ObservableGauge
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
@@ -60,42 +59,63 @@ func newMeter(m *Mesh, o options) (*meter, error) {
 }
 
 func (t *meter) open(m *Mesh, in metric.Meter) error {
-	var errs [14]error
-	t.pickDuration, errs[0] = in.Float64Histogram("fairlead.client.pick.duration", metric.WithUnit("s"),
+	var err error
+	t.pickDuration, err = in.Float64Histogram("fairlead.client.pick.duration", metric.WithUnit("s"),
 		metric.WithDescription("Time to choose an instance; one pick in 64 is timed."),
 		metric.WithExplicitBucketBoundaries(1e-7, 2e-7, 5e-7, 1e-6, 2e-6, 5e-6, 1e-5, 1e-4, 1e-3))
-	t.attempts, errs[1] = in.Int64ObservableCounter("fairlead.client.attempts",
-		metric.WithDescription("Attempts sent to an instance, by outcome."))
-	t.retries, errs[2] = in.Int64ObservableCounter("fairlead.client.retries",
-		metric.WithDescription("Attempts beyond the first of a call."))
-	t.refused, errs[3] = in.Int64ObservableCounter("fairlead.retry.budget.refused",
-		metric.WithDescription("Retries not made because the budget was spent."))
-	t.remaining, errs[4] = in.Int64ObservableGauge("fairlead.retry.budget.remaining",
-		metric.WithDescription("Retries that could be made right now."))
-	t.endpoints, errs[5] = in.Int64ObservableGauge("fairlead.endpoints",
-		metric.WithDescription("Instances by state: serving, draining, held although they vanished, refused as malformed; and endpoints: unix sockets ignored, addresses forbidden."))
-	t.staleness, errs[6] = in.Float64ObservableGauge("fairlead.registry.staleness", metric.WithUnit("s"),
-		metric.WithDescription("Age of the list since the registry was last heard; 0 while it is live."))
-	t.registeredIs, errs[7] = in.Int64ObservableGauge("fairlead.registered",
-		metric.WithDescription("Own instances that the registry is proved to hold."))
-	t.preserved, errs[8] = in.Int64ObservableCounter("fairlead.endpoints.preserved",
-		metric.WithDescription("Instances that vanished from the list and were held."))
-	t.savedAge, errs[9] = in.Float64ObservableGauge("fairlead.snapshot.age", metric.WithUnit("s"),
-		metric.WithDescription("How old the list on disk would be if the process had to start with it now."))
-	t.unsaved, errs[10] = in.Int64ObservableCounter("fairlead.snapshot.failures",
-		metric.WithDescription("Loads and saves of the list on disk that failed."))
-	t.forbidden, errs[11] = in.Int64ObservableCounter("fairlead.client.connections.forbidden",
-		metric.WithDescription("Connections not made because the socket's address may not be called."))
-	t.dropped, errs[12] = in.Int64ObservableGauge("fairlead.metadata.dropped",
-		metric.WithDescription("Metadata entries left out of the instances' records because they break the limits."))
-	if err := errors.Join(errs[:]...); err != nil {
+	i := instruments{in: in, errs: []error{err}}
+	t.attempts = i.counter("fairlead.client.attempts", "Attempts sent to an instance, by outcome.")
+	t.retries = i.counter("fairlead.client.retries", "Attempts beyond the first of a call.")
+	t.refused = i.counter("fairlead.retry.budget.refused", "Retries not made because the budget was spent.")
+	t.remaining = i.gauge("fairlead.retry.budget.remaining", "Retries that could be made right now.")
+	t.waiting = i.gauge("fairlead.client.waiting", "Calls that wait for an instance, as they asked to.")
+	t.forbidden = i.counter("fairlead.client.connections.forbidden", "Connections not made because the socket's address may not be called.")
+	t.endpoints = i.gauge("fairlead.endpoints", "Instances by state: serving, draining, held although they vanished, refused as malformed; and endpoints: unix sockets ignored, addresses forbidden.")
+	t.preserved = i.counter("fairlead.endpoints.preserved", "Instances that vanished from the list and were held.")
+	t.dropped = i.gauge("fairlead.metadata.dropped", "Metadata entries left out of the instances' records because they break the limits.")
+	t.staleness = i.seconds("fairlead.registry.staleness", "Age of the list since the registry was last heard; 0 while it is live.")
+	t.thaws = i.counter("fairlead.thaws", "Times that the process was found to have been frozen.")
+	t.unrefreshed = i.counter("fairlead.registry.refresh.failed", "Lists that could not be refreshed after a freeze and were used as they were.")
+	t.savedAge = i.seconds("fairlead.snapshot.age", "How old the list on disk would be if the process had to start with it now.")
+	t.unsaved = i.counter("fairlead.snapshot.failures", "Loads and saves of the list on disk that failed.")
+	t.registeredIs = i.gauge("fairlead.registered", "Own instances that the registry is proved to hold.")
+	if err := errors.Join(i.errs...); err != nil {
 		return err
 	}
-	t.observed, errs[13] = in.RegisterCallback(func(_ context.Context, to metric.Observer) error {
+	t.observed, err = in.RegisterCallback(func(_ context.Context, to metric.Observer) error {
 		t.observe(m, to)
 		return nil
-	}, t.attempts, t.retries, t.refused, t.forbidden, t.preserved, t.remaining, t.endpoints, t.dropped, t.staleness, t.registeredIs, t.savedAge, t.unsaved)
-	return errs[13]
+	}, i.all...)
+	return err
+}
+
+// instruments makes those instruments that are read when somebody collects.
+type instruments struct {
+	in   metric.Meter
+	all  []metric.Observable
+	errs []error
+}
+
+func (i *instruments) made(o metric.Observable, err error) {
+	i.all, i.errs = append(i.all, o), append(i.errs, err)
+}
+
+func (i *instruments) counter(name, description string) metric.Int64ObservableCounter {
+	c, err := i.in.Int64ObservableCounter(name, metric.WithDescription(description))
+	i.made(c, err)
+	return c
+}
+
+func (i *instruments) gauge(name, description string) metric.Int64ObservableGauge {
+	g, err := i.in.Int64ObservableGauge(name, metric.WithDescription(description))
+	i.made(g, err)
+	return g
+}
+
+func (i *instruments) seconds(name, description string) metric.Float64ObservableGauge {
+	g, err := i.in.Float64ObservableGauge(name, metric.WithUnit("s"), metric.WithDescription(description))
+	i.made(g, err)
+	return g
 }
 
 func (t *meter) close() error {
@@ -112,6 +132,9 @@ func (t *meter) pick(ctx context.Context, s *service, d time.Duration) {
 
 // observe reports all services and registrations when somebody collects.
 func (t *meter) observe(m *Mesh, to metric.Observer) {
+	if m.pulse != nil {
+		to.ObserveInt64(t.thaws, int64(m.pulse.found()))
+	}
 	for name, s := range *m.services.Load() {
 		of := serviceKey.String(name)
 		for class := range Class(classes) {
@@ -122,6 +145,10 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		to.ObserveInt64(t.refused, s.counts.unaffordable.Load(), only)
 		to.ObserveInt64(t.forbidden, s.counts.forbidden.Load(), only)
 		to.ObserveInt64(t.remaining, int64(s.budget.Remaining(balancer.Now())), only)
+		to.ObserveInt64(t.waiting, s.waiting.Load(), only)
+		if m.pulse != nil {
+			to.ObserveInt64(t.unrefreshed, s.counts.unrefreshed.Load(), only)
+		}
 		view := s.pool.View()
 		draining := 0
 		for _, n := range view.Nodes {

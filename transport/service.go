@@ -39,6 +39,12 @@ type service struct {
 	forbiddenTold atomic.Int64
 	// turn is closed and replaced with every new view.
 	turn atomic.Pointer[chan struct{}]
+	// waiting counts the calls that wait for an instance.
+	waiting atomic.Int64
+	// refreshes is the last thaw whose refresh has ended; refresh is the last
+	// that began, guarded by Mesh.mu.
+	refreshes atomic.Uint64
+	refresh   *refresh
 
 	mu        sync.Mutex // held by whoever changes the pool; guards what follows
 	reviewing bool       // by a goroutine of its own

@@ -24,6 +24,9 @@
 // what the registry says and again on the socket before it connects, since a
 // host name may become any address. Instances are reached without a proxy.
 //
+// A call fails at once where there is nobody to call. With
+// [transport.WaitForReady] or [grpc.WaitForReady] it waits within its deadline.
+//
 // Every error has a gRPC status. One that is not the server's own answer wraps
 // a [transport.Error], which says at which stage, on which instance and after
 // how many attempts the call failed.
