@@ -10,10 +10,10 @@
 // A [SnapshotDir] keeps the last lists on disk for a start without the
 // registry.
 //
-// [Static] and [Memory] live in this package; package discovery/etcd holds the
-// registry for production. Whoever writes another runs the contract suite of
-// package discovery/discoverytest against it. [Composite] makes one of several:
-// a fallback, a union, or both ends of a migration.
+// [Static], [Memory], [File] and [DNS] live in this package; package
+// discovery/etcd holds the registry for production. Whoever writes another runs
+// the contract suite of package discovery/discoverytest against it. [Composite]
+// makes one of several: a fallback, a union, or both ends of a migration.
 //
 // The package imports nothing but the standard library.
 package discovery

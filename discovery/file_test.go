@@ -503,6 +503,23 @@ func TestFileConfigValidate(t *testing.T) {
 	}
 }
 
+func TestRelativeDirIsThatOfTheBeginning(t *testing.T) {
+	began := t.TempDir()
+	t.Chdir(began)
+	f := openFile(t, discovery.FileConfig{Dir: "instances"})
+	t.Chdir(t.TempDir())
+	reg, err := f.Register(t.Context(), order("a", "10.0.0.1:80"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := reg.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(began, "instances", "orders", "a.json")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFileIsLocalAndDNSIsNot(t *testing.T) {
 	type local interface{ Local() bool }
 	if l, ok := any(new(discovery.File)).(local); !ok || !l.Local() {

@@ -36,7 +36,7 @@ func FuzzFileDecode(f *testing.F) {
 				continue // too large for a registration
 			}
 			again, ttl, err := decodeFile("orders", "orders/a.json", written)
-			if err != nil || ttl != 15*time.Second || len(again.instances) != 1 || !equal(again.instances[0], i) {
+			if err != nil || ttl != 15*time.Second || len(again.instances) != 1 || !again.instances[0].Equal(i) {
 				t.Fatalf("of %s came %+v, %s, error %v", written, again.instances, ttl, err)
 			}
 			if incarnationOf(written) != "me" {

@@ -160,6 +160,7 @@ func (s *fileSupervisor) serve(r *fileRegistration) {
 	_, other := errors.AsType[*fileDiffers](err)
 	s.mu.Lock()
 	switch {
+	case r.gone: // close did not wait for us
 	case proved && other:
 		r.forgottenLocked(err, time.Now())
 	case err != nil:

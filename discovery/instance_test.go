@@ -220,3 +220,43 @@ func FuzzInstanceValidate(f *testing.F) {
 		}
 	})
 }
+
+// A field that Equal forgets would never be seen to change.
+func TestEqualLooksAtEveryField(t *testing.T) {
+	before := discovery.Instance{
+		ID: "a", Service: "orders", Addr: "10.0.0.1:80", Weight: 1, Region: "r", Zone: "z", Version: "v", BootID: "b",
+		Endpoints: []discovery.Endpoint{{Protocol: discovery.HTTP, Addr: "10.0.0.1:80"}},
+		StartedAt: time.Unix(1, 0),
+		Meta:      map[string]string{"k": "v"},
+	}
+	same := before
+	same.Endpoints, same.Meta = slices.Clone(before.Endpoints), maps.Clone(before.Meta)
+	same.StartedAt = before.StartedAt.UTC()
+	if !before.Equal(&same) {
+		t.Error("equal instances are told apart")
+	}
+	for n := range reflect.TypeFor[discovery.Instance]().NumField() {
+		after := before
+		field := reflect.ValueOf(&after).Elem().Field(n)
+		name := reflect.TypeFor[discovery.Instance]().Field(n).Name
+		switch v := field.Addr().Interface().(type) {
+		case *string:
+			*v += "x"
+		case *int:
+			*v++
+		case *bool:
+			*v = !*v
+		case *[]discovery.Endpoint:
+			*v = []discovery.Endpoint{{Protocol: discovery.GRPC, Addr: "10.0.0.1:80"}}
+		case *time.Time:
+			*v = v.Add(time.Nanosecond)
+		case *map[string]string:
+			*v = map[string]string{"k": "w"}
+		default:
+			t.Fatalf("no way to change %s", name)
+		}
+		if before.Equal(&after) {
+			t.Errorf("a change of %s is overlooked", name)
+		}
+	}
+}

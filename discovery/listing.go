@@ -1,9 +1,6 @@
 package discovery
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 // listing is what one look at a service brought: all its instances, and what
 // had to be skipped.
@@ -33,33 +30,6 @@ func (l *listing) refuseAll(other listing) {
 // is different at all.
 func (l *listing) adopt(last listing) (changed bool) {
 	Sort(l.instances)
-	changed = len(l.instances) != len(last.instances) || l.refused != last.refused || !slices.Equal(l.refusals, last.refusals)
-	n := 0
-	for k, i := range l.instances {
-		for n < len(last.instances) && last.instances[n].ID < i.ID {
-			n++
-		}
-		if n < len(last.instances) && equal(last.instances[n], i) {
-			l.instances[k] = last.instances[n]
-		} else {
-			changed = true
-		}
-	}
-	return changed
-}
-
-// equal compares all there is to an instance.
-func equal(a, b *Instance) bool {
-	return a == b || a.ID == b.ID &&
-		a.Service == b.Service &&
-		a.Addr == b.Addr &&
-		slices.Equal(a.Endpoints, b.Endpoints) &&
-		a.Weight == b.Weight &&
-		a.Region == b.Region &&
-		a.Zone == b.Zone &&
-		a.Version == b.Version &&
-		a.Draining == b.Draining &&
-		a.BootID == b.BootID &&
-		a.StartedAt.Equal(b.StartedAt) &&
-		maps.Equal(a.Meta, b.Meta)
+	l.instances = keep(last.instances, l.instances)
+	return !slices.Equal(l.instances, last.instances) || l.refused != last.refused || !slices.Equal(l.refusals, last.refusals)
 }

@@ -3,16 +3,22 @@ package integration_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/transport"
+	"github.com/fairlead-go/fairlead/transport/fairhttp"
 )
 
 // fileDir is the environment variable that makes TestKilledProcessExpires
@@ -57,6 +63,39 @@ func TestKilledProcessExpires(t *testing.T) {
 
 	startRegistering(t, config.Dir)
 	w.until("list of both instances, after a restart", live("ours", "theirs"))
+}
+
+// A program on one host needs no server at all: files are its registry.
+func TestMeshOverFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	mesh, err := transport.Open(discovery.FileConfig{Dir: dir, Interval: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "done") }))
+	t.Cleanup(backend.Close)
+	r, err := mesh.Register(t.Context(), discovery.Instance{Service: "orders", ID: "a", Addr: backend.Listener.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	proved(t, r)
+	client := &http.Client{Transport: fairhttp.New(mesh, nil)}
+	answer, err := client.Get("mesh://orders/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	dump, err := json.Marshal(mesh.Dump().Registry)
+	if err != nil || !strings.Contains(string(dump), dir) || !strings.Contains(string(dump), `"registered":true`) {
+		t.Errorf("the dump has %s of the registry, error %v; want its directory and the registration", dump, err)
+	}
+	if err := mesh.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, "orders")); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, error %v; want nothing", left, err)
+	}
 }
 
 // startRegistering runs this test once more in a process of its own, until
