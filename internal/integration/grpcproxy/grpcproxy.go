@@ -17,21 +17,21 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 
-	"github.com/fairlead-go/fairlead/internal/integration/child"
+	"github.com/fairlead-go/fairlead/internal/integration/worker"
 )
 
-// roleName is the role of a child that is a proxy.
+// roleName is the role of a worker that is a proxy.
 const roleName = "grpc-proxy"
 
 // Roles has the role that [Start] needs the program to play.
-func Roles() map[string]child.Role {
-	return map[string]child.Role{roleName: child.Given(serve)}
+func Roles() map[string]worker.Role {
+	return map[string]worker.Role{roleName: worker.Given(serve)}
 }
 
-// Proxy is a proxy in a child process. Its methods are for one goroutine.
+// Proxy is a proxy in a worker. Its methods are for one goroutine.
 type Proxy struct {
 	task    task
-	process *child.Process // nil: killed
+	process *worker.Process // nil: killed
 }
 
 type task struct {
@@ -55,11 +55,11 @@ func Start(ctx context.Context, endpoints ...string) (*Proxy, error) {
 func (p *Proxy) Endpoint() string { return p.task.Listen }
 
 // Process is the process that the proxy is, until it is killed.
-func (p *Proxy) Process() *child.Process { return p.process }
+func (p *Proxy) Process() *worker.Process { return p.process }
 
 // Restart starts the proxy that was killed.
 func (p *Proxy) Restart(ctx context.Context) error {
-	process, err := child.Start(ctx, roleName, p.task)
+	process, err := worker.Start(ctx, roleName, p.task)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (p *Proxy) Kill() {
 }
 
 // serve does what the command etcd grpc-proxy start does, with its defaults.
-func serve(t task) (child.Answers, error) {
+func serve(t task) (worker.Answers, error) {
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints:          t.Endpoints,
 		DialTimeout:        5 * time.Second,
@@ -111,7 +111,7 @@ func serve(t task) (child.Answers, error) {
 	pb.RegisterAuthServer(server, grpcproxy.NewAuthProxy(client))
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }() // ends with the process
-	return child.Answers{}, watching(client, failed)
+	return worker.Answers{}, watching(client, failed)
 }
 
 // watching waits until etcd answers the proxy.

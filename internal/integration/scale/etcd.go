@@ -17,10 +17,10 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 
-	"github.com/fairlead-go/fairlead/internal/integration/child"
+	"github.com/fairlead-go/fairlead/internal/integration/worker"
 )
 
-// memberRole is a child that is one member of an etcd cluster.
+// memberRole is a worker that is one member of an etcd cluster.
 const memberRole = "etcd"
 
 type memberTask struct {
@@ -31,7 +31,7 @@ type memberTask struct {
 // serveMember runs etcd with its defaults, so that what it costs at rest is
 // what it costs anywhere. Only the disk is not waited for: it is not etcd's
 // disk that is to be measured.
-func serveMember(t memberTask) (child.Answers, error) {
+func serveMember(t memberTask) (worker.Answers, error) {
 	c := embed.NewConfig()
 	c.Name, c.Dir, c.InitialCluster = t.Name, t.Dir, t.Cluster
 	c.LogLevel = "fatal"
@@ -45,7 +45,7 @@ func serveMember(t memberTask) (child.Answers, error) {
 	}
 	select {
 	case <-e.Server.ReadyNotify():
-		return child.Answers{}, nil
+		return worker.Answers{}, nil
 	case err := <-e.Err():
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func serveMember(t memberTask) (child.Answers, error) {
 type cluster struct {
 	dir       string
 	endpoints []string
-	members   []*child.Process
+	members   []*worker.Process
 }
 
 // startCluster starts one with an empty store.
@@ -64,7 +64,7 @@ func startCluster(ctx context.Context, size int) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{dir: dir, members: make([]*child.Process, size)}
+	c := &cluster{dir: dir, members: make([]*worker.Process, size)}
 	addrs, err := freeAddrs(2 * size)
 	if err != nil {
 		return nil, errors.Join(err, c.stop())
@@ -81,7 +81,7 @@ func startCluster(ctx context.Context, size int) (*cluster, error) {
 	var starting sync.WaitGroup // a member is ready only with the others
 	for n, t := range tasks {
 		t.Cluster = strings.Join(all, ",")
-		starting.Go(func() { c.members[n], errs[n] = child.Start(ctx, memberRole, t) })
+		starting.Go(func() { c.members[n], errs[n] = worker.Start(ctx, memberRole, t) })
 	}
 	starting.Wait()
 	if err := errors.Join(errs...); err != nil {

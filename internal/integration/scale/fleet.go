@@ -6,7 +6,7 @@ import (
 	"sort"
 	"time"
 
-	"github.com/fairlead-go/fairlead/internal/integration/child"
+	"github.com/fairlead-go/fairlead/internal/integration/worker"
 )
 
 // fleet is many watchers of one service in several processes, and the one
@@ -16,7 +16,7 @@ type fleet struct {
 	service   string
 	writer    *writer
 	version   int
-	processes []*child.Process
+	processes []*worker.Process
 }
 
 // instancesOfAFleet is how many instances the watched service has.
@@ -31,7 +31,7 @@ func startFleet(ctx context.Context, w *writer, variant, service string, watcher
 	f := &fleet{variant: variant, service: service, writer: w}
 	for n := range processes {
 		share := watchers/processes + min(1, max(0, watchers%processes-n)) // the first take what is left over
-		p, err := child.Start(ctx, watchersRole, watchersTask{
+		p, err := worker.Start(ctx, watchersRole, watchersTask{
 			Variant: variant, Endpoints: endpoints, Prefix: w.prefix, Service: service, Watchers: share,
 		})
 		if err != nil {
@@ -105,7 +105,7 @@ func latencies(puts, arrivals []arrival) ([]float64, error) {
 // cpu is what the processes have used so far.
 func (f *fleet) cpu(ctx context.Context) (time.Duration, error) { return cpuOf(ctx, f.processes) }
 
-func cpuOf(ctx context.Context, processes []*child.Process) (time.Duration, error) {
+func cpuOf(ctx context.Context, processes []*worker.Process) (time.Duration, error) {
 	sum := time.Duration(0)
 	for _, p := range processes {
 		u, err := p.Usage(ctx)
@@ -117,7 +117,7 @@ func cpuOf(ctx context.Context, processes []*child.Process) (time.Duration, erro
 	return sum, nil
 }
 
-func residentOf(ctx context.Context, processes []*child.Process) (int64, error) {
+func residentOf(ctx context.Context, processes []*worker.Process) (int64, error) {
 	sum := int64(0)
 	for _, p := range processes {
 		u, err := p.Usage(ctx)

@@ -12,11 +12,11 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/fairlead-go/fairlead/discovery"
-	"github.com/fairlead-go/fairlead/internal/integration/child"
+	"github.com/fairlead-go/fairlead/internal/integration/worker"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
-// holderRole is a child that holds the instances of one large service.
+// holderRole is a worker that holds the instances of one large service.
 const holderRole = "holder"
 
 type holderTask struct {
@@ -41,7 +41,7 @@ type naive struct {
 }
 
 // serveHolder is ready when it has all instances.
-func serveHolder(t holderTask) (child.Answers, error) {
+func serveHolder(t holderTask) (worker.Answers, error) {
 	open := map[string]func(holderTask) (hold, error){bare: openNaive, fairlead: openMesh}[t.Variant]
 	if open == nil {
 		return nil, fmt.Errorf("there is no variant %q", t.Variant)
@@ -59,9 +59,9 @@ func serveHolder(t holderTask) (child.Answers, error) {
 	if err != nil {
 		return nil, err
 	}
-	return child.Answers{
+	return worker.Answers{
 		"heap": func(json.RawMessage) (any, error) { return heap() - before, nil },
-		"version": child.To(func(version int64) (any, error) {
+		"version": worker.To(func(version int64) (any, error) {
 			return nil, until(time.Minute, func() bool { return h.version.Load() == version })
 		}),
 	}, nil
@@ -189,7 +189,7 @@ func measureInstances(ctx context.Context, r *run) error {
 	r.add("a record", float64(len(w.value(service, 0, 0))), "B")
 	version := 0
 	for _, variant := range []string{bare, fairlead} {
-		p, err := child.Start(ctx, holderRole, holderTask{variant, etcd.endpoints, w.prefix, service, r.Instances})
+		p, err := worker.Start(ctx, holderRole, holderTask{variant, etcd.endpoints, w.prefix, service, r.Instances})
 		if err != nil {
 			return err
 		}
@@ -202,7 +202,7 @@ func measureInstances(ctx context.Context, r *run) error {
 	return nil
 }
 
-func (r *run) measureHolder(ctx context.Context, p *child.Process, w *writer, variant, service string, version *int) error {
+func (r *run) measureHolder(ctx context.Context, p *worker.Process, w *writer, variant, service string, version *int) error {
 	var bytes int64
 	if err := p.Ask(ctx, "heap", nil, &bytes); err != nil {
 		return err
@@ -253,7 +253,7 @@ func (r *run) measureHolder(ctx context.Context, p *child.Process, w *writer, va
 
 // measureBurst changes a tenth of all instances, as fast as etcd takes it: a
 // deployment in a hurry.
-func (r *run) measureBurst(ctx context.Context, p *child.Process, w *writer, variant, service string, version *int) error {
+func (r *run) measureBurst(ctx context.Context, p *worker.Process, w *writer, variant, service string, version *int) error {
 	*version++
 	var burst []func() error
 	for n := range max(1, r.Instances/10) {
@@ -283,7 +283,7 @@ func (r *run) measureBurst(ctx context.Context, p *child.Process, w *writer, var
 }
 
 // cpuDuring is what a process uses meanwhile.
-func cpuDuring(ctx context.Context, p *child.Process, do func() error) (time.Duration, error) {
+func cpuDuring(ctx context.Context, p *worker.Process, do func() error) (time.Duration, error) {
 	before, err := p.Usage(ctx)
 	if err != nil {
 		return 0, err

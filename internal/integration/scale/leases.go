@@ -8,10 +8,10 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/fairlead-go/fairlead/discovery/etcd"
-	"github.com/fairlead-go/fairlead/internal/integration/child"
+	"github.com/fairlead-go/fairlead/internal/integration/worker"
 )
 
-// membersRole is a child that stands for many processes, each with a lease and
+// membersRole is a worker that stands for many processes, each with a lease and
 // one registration of its own.
 const membersRole = "members"
 
@@ -24,7 +24,7 @@ type leasesTask struct {
 
 // serveLeases is ready when all are registered. What begins here ends with
 // the process.
-func serveLeases(t leasesTask) (child.Answers, error) {
+func serveLeases(t leasesTask) (worker.Answers, error) {
 	register := map[string]func(context.Context, leasesTask, int) error{bare: leaseBare, fairlead: leaseRegistry}[t.Variant]
 	if register == nil {
 		return nil, fmt.Errorf("there is no variant %q", t.Variant)
@@ -39,7 +39,7 @@ func serveLeases(t leasesTask) (child.Answers, error) {
 		}
 		took = append(took, time.Since(began).Seconds()*1000)
 	}
-	return child.Answers{"took": child.To(func(q float64) (any, error) { return quantile(took, q), nil })}, nil
+	return worker.Answers{"took": worker.To(func(q float64) (any, error) { return quantile(took, q), nil })}, nil
 }
 
 func leaseRegistry(ctx context.Context, t leasesTask, n int) error {

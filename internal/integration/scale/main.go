@@ -28,20 +28,20 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/fairlead-go/fairlead/internal/integration/child"
 	"github.com/fairlead-go/fairlead/internal/integration/grpcproxy"
+	"github.com/fairlead-go/fairlead/internal/integration/worker"
 )
 
-// roles are what the children of this program are.
-func roles() map[string]child.Role {
-	all := map[string]child.Role{
-		memberRole:      child.Given(serveMember),
-		watchersRole:    child.Given(serveWatchers),
-		subscribersRole: child.Given(serveSubscribers),
-		registrarRole:   child.Given(serveRegistrar),
-		holderRole:      child.Given(serveHolder),
-		readerRole:      child.Given(serveReader),
-		membersRole:     child.Given(serveLeases),
+// roles are what the workers of this program are.
+func roles() map[string]worker.Role {
+	all := map[string]worker.Role{
+		memberRole:      worker.Given(serveMember),
+		watchersRole:    worker.Given(serveWatchers),
+		subscribersRole: worker.Given(serveSubscribers),
+		registrarRole:   worker.Given(serveRegistrar),
+		holderRole:      worker.Given(serveHolder),
+		readerRole:      worker.Given(serveReader),
+		membersRole:     worker.Given(serveLeases),
 	}
 	maps.Copy(all, grpcproxy.Roles())
 	return all
@@ -75,7 +75,7 @@ type run struct {
 }
 
 func main() {
-	child.Play(roles())
+	worker.Play(roles())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	r, err := parse(os.Args[1:], os.Stderr)
@@ -143,9 +143,9 @@ func (r *run) do(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// profile makes a child write a CPU profile from now on, if that was asked
+// profile makes a worker write a CPU profile from now on, if that was asked
 // for; it is complete when the function returned has been called.
-func (r *run) profile(ctx context.Context, p *child.Process, name string) (stop func() error, err error) {
+func (r *run) profile(ctx context.Context, p *worker.Process, name string) (stop func() error, err error) {
 	if r.profiles == "" {
 		return func() error { return nil }, nil
 	}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/fairlead-go/fairlead/internal/integration/child"
 	"github.com/fairlead-go/fairlead/internal/integration/grpcproxy"
+	"github.com/fairlead-go/fairlead/internal/integration/worker"
 )
 
 // measureProxy compares clients that watch over etcd's own gRPC proxy with as
@@ -33,7 +33,7 @@ func (r *run) measureWay(ctx context.Context, way string, proxied bool) error {
 		return err
 	}
 	defer w.close()
-	endpoints, servers := etcd.endpoints, map[string]*child.Process{"etcd": etcd.members[0]}
+	endpoints, servers := etcd.endpoints, map[string]*worker.Process{"etcd": etcd.members[0]}
 	if proxied {
 		proxy, err := grpcproxy.Start(ctx, etcd.endpoints...)
 		if err != nil {
@@ -85,7 +85,7 @@ func (r *run) measureWay(ctx context.Context, way string, proxied bool) error {
 
 // changeUnder makes changes and returns how long they took to the watchers, in
 // ms, and what the servers used meanwhile.
-func (r *run) changeUnder(ctx context.Context, f *fleet, servers map[string]*child.Process) (took []float64, used map[string]time.Duration, elapsed time.Duration, err error) {
+func (r *run) changeUnder(ctx context.Context, f *fleet, servers map[string]*worker.Process) (took []float64, used map[string]time.Duration, elapsed time.Duration, err error) {
 	if _, err := f.round(ctx, 2, r.Apart); err != nil { // cold caches
 		return nil, nil, 0, err
 	}
@@ -109,8 +109,8 @@ func (r *run) changeUnder(ctx context.Context, f *fleet, servers map[string]*chi
 	return took, used, elapsed, nil
 }
 
-func usages(ctx context.Context, processes map[string]*child.Process) (map[string]child.Usage, error) {
-	all := map[string]child.Usage{}
+func usages(ctx context.Context, processes map[string]*worker.Process) (map[string]worker.Usage, error) {
+	all := map[string]worker.Usage{}
 	for name, p := range processes {
 		var err error
 		if all[name], err = p.Usage(ctx); err != nil {

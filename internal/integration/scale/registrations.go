@@ -11,10 +11,10 @@ import (
 
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/discovery/etcd"
-	"github.com/fairlead-go/fairlead/internal/integration/child"
+	"github.com/fairlead-go/fairlead/internal/integration/worker"
 )
 
-// registrarRole is a child that registers many instances under one lease and
+// registrarRole is a worker that registers many instances under one lease and
 // withdraws them.
 const registrarRole = "registrar"
 
@@ -35,7 +35,7 @@ type registrar interface {
 	leave(ctx context.Context) error
 }
 
-func serveRegistrar(t registrarTask) (child.Answers, error) {
+func serveRegistrar(t registrarTask) (worker.Answers, error) {
 	var r registrar
 	switch t.Variant {
 	case fairlead:
@@ -52,7 +52,7 @@ func serveRegistrar(t registrarTask) (child.Answers, error) {
 		r = &bareRegistrar{task: t, client: client}
 	}
 	ctx := context.Background()
-	return child.Answers{
+	return worker.Answers{
 		"register": func(json.RawMessage) (any, error) {
 			all := make([]discovery.Instance, t.Instances)
 			for n := range all {
@@ -216,7 +216,7 @@ func (m *registered) add(before registered) {
 // registerOnce lets a process register and leave, and watches from another.
 func (r *run) registerOnce(ctx context.Context, etcd *cluster, client *clientv3.Client, variant string, round int) (registered, error) {
 	prefix := fmt.Sprintf("registrations/%s/%d/", variant, round)
-	p, err := child.Start(ctx, registrarRole, registrarTask{variant, etcd.endpoints, prefix, r.Registrations, r.InFlight})
+	p, err := worker.Start(ctx, registrarRole, registrarTask{variant, etcd.endpoints, prefix, r.Registrations, r.InFlight})
 	if err != nil {
 		return registered{}, err
 	}
@@ -226,7 +226,7 @@ func (r *run) registerOnce(ctx context.Context, etcd *cluster, client *clientv3.
 		return registered{}, err
 	}
 	server := etcd.members[0]
-	clientBefore, serverBefore, began := child.Usage{}, child.Usage{}, time.Now()
+	clientBefore, serverBefore, began := worker.Usage{}, worker.Usage{}, time.Now()
 	if clientBefore, err = p.Usage(ctx); err == nil {
 		serverBefore, err = server.Usage(ctx)
 	}

@@ -11,11 +11,11 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/fairlead-go/fairlead/discovery"
-	"github.com/fairlead-go/fairlead/internal/integration/child"
+	"github.com/fairlead-go/fairlead/internal/integration/worker"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
-// readerRole is a child that watches many services.
+// readerRole is a worker that watches many services.
 const readerRole = "reader"
 
 type readerTask struct {
@@ -33,12 +33,12 @@ type readerState struct {
 	Goroutines int
 }
 
-func serveReader(t readerTask) (child.Answers, error) {
+func serveReader(t readerTask) (worker.Answers, error) {
 	read := map[string]func(readerTask, *atomic.Int64) error{bare: readBare, fairlead: readMesh}[t.Variant]
 	if read == nil {
 		return nil, fmt.Errorf("there is no variant %q", t.Variant)
 	}
-	return child.Answers{"read": func(json.RawMessage) (any, error) {
+	return worker.Answers{"read": func(json.RawMessage) (any, error) {
 		before, goroutines, began := heap(), runtime.NumGoroutine(), time.Now()
 		var live atomic.Int64
 		if err := read(t, &live); err != nil {
@@ -139,7 +139,7 @@ func measureServices(ctx context.Context, r *run) error {
 		return err
 	}
 	for _, variant := range []string{bare, fairlead} {
-		p, err := child.Start(ctx, readerRole, readerTask{variant, etcd.endpoints, w.prefix, r.Services, instances})
+		p, err := worker.Start(ctx, readerRole, readerTask{variant, etcd.endpoints, w.prefix, r.Services, instances})
 		if err != nil {
 			return err
 		}

@@ -10,10 +10,10 @@ import (
 
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/discovery/etcd"
-	"github.com/fairlead-go/fairlead/internal/integration/child"
+	"github.com/fairlead-go/fairlead/internal/integration/worker"
 )
 
-// subscribersRole is a child that watches in four ways: one subscriber of a
+// subscribersRole is a worker that watches in four ways: one subscriber of a
 // registry, many subscribers of the same, one bare watch, and many bare
 // watches over one client.
 const subscribersRole = "subscribers"
@@ -50,7 +50,7 @@ func (a *audience) note() {
 }
 
 // serveSubscribers is ready when all of them have seen the first list.
-func serveSubscribers(t subscribersTask) (child.Answers, error) {
+func serveSubscribers(t subscribersTask) (worker.Answers, error) {
 	registry, err := etcd.New(registryConfig(t.Endpoints, t.Prefix))
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func serveSubscribers(t subscribersTask) (child.Answers, error) {
 			return nil, err
 		}
 	}
-	return child.Answers{"last": child.To(func(service string) (any, error) { return audiences[service].await() })}, nil
+	return worker.Answers{"last": worker.To(func(service string) (any, error) { return audiences[service].await() })}, nil
 }
 
 func (a *audience) await() (int64, error) {
@@ -137,7 +137,7 @@ func measureSubscribers(ctx context.Context, r *run) error {
 	if err := w.fill(ctx, instancesOfAFleet, services...); err != nil {
 		return err
 	}
-	p, err := child.Start(ctx, subscribersRole, subscribersTask{etcd.endpoints, w.prefix, r.Subscribers})
+	p, err := worker.Start(ctx, subscribersRole, subscribersTask{etcd.endpoints, w.prefix, r.Subscribers})
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/fairlead-go/fairlead/internal/integration/child"
+	"github.com/fairlead-go/fairlead/internal/integration/worker"
 )
 
 // watchersMetric is how many watches an etcd member serves.
@@ -56,7 +56,7 @@ func (r *run) measureClusterFleets(ctx context.Context, etcd *cluster, w *writer
 // measureLeases puts the processes of a variant beside an etcd that is
 // otherwise idle, and takes them away again.
 func (r *run) measureLeases(ctx context.Context, etcd *cluster, variant string) error {
-	p, err := child.Start(ctx, membersRole, leasesTask{variant, etcd.endpoints, "leases/" + variant + "/", r.Leases})
+	p, err := worker.Start(ctx, membersRole, leasesTask{variant, etcd.endpoints, "leases/" + variant + "/", r.Leases})
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (r *run) measureLeases(ctx context.Context, etcd *cluster, variant string) 
 		}
 		r.add(fmt.Sprintf("%s registration with a new client p%.0f", variant, percent), ms, "ms")
 	}
-	all := append([]*child.Process{p}, etcd.members...)
+	all := append([]*worker.Process{p}, etcd.members...)
 	before := make([]time.Duration, len(all))
 	for n, process := range all {
 		u, err := process.Usage(ctx)
@@ -110,7 +110,7 @@ func (r *run) measureLeases(ctx context.Context, etcd *cluster, variant string) 
 }
 
 // cpuAtRest is what processes use while nothing is asked of them.
-func (r *run) cpuAtRest(ctx context.Context, processes []*child.Process) (time.Duration, error) {
+func (r *run) cpuAtRest(ctx context.Context, processes []*worker.Process) (time.Duration, error) {
 	before, err := cpuOf(ctx, processes)
 	if err != nil {
 		return 0, err

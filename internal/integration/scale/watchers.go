@@ -8,11 +8,11 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"github.com/fairlead-go/fairlead/internal/integration/child"
+	"github.com/fairlead-go/fairlead/internal/integration/worker"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
-// watchersRole is a child that holds many watchers of one service, each with
+// watchersRole is a worker that holds many watchers of one service, each with
 // an etcd client of its own, as if each were a process.
 const watchersRole = "watchers"
 
@@ -74,7 +74,7 @@ func (w *watcher) await(ctx context.Context, id int64) ([]arrival, error) {
 }
 
 // serveWatchers is ready when all of them watch.
-func serveWatchers(t watchersTask) (child.Answers, error) {
+func serveWatchers(t watchersTask) (worker.Answers, error) {
 	watch := map[string]func(context.Context, watchersTask, *watcher) error{bare: watchBare, fairlead: watchMesh}[t.Variant]
 	if watch == nil {
 		return nil, fmt.Errorf("there is no variant %q", t.Variant)
@@ -96,7 +96,7 @@ func serveWatchers(t watchersTask) (child.Answers, error) {
 	if err := atOnce(16, begin); err != nil {
 		return nil, err
 	}
-	return child.Answers{"arrivals": child.To(func(id int64) (any, error) {
+	return worker.Answers{"arrivals": worker.To(func(id int64) (any, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		all := make([][]arrival, len(watchers))

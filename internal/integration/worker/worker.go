@@ -1,12 +1,12 @@
-// Package child runs this program once more, in another role, in a process of
+// Package worker runs this program once more, in another role, in a process of
 // its own that can be asked things and killed.
 //
-//	func main() { child.Play(roles); … }
+//	func main() { worker.Play(roles); … }
 //
-// A child says what it was started with, what it is asked and what it answers
+// A worker says what it was started with, what it is asked and what it answers
 // in lines of JSON over its standard input and output. It ends when its input
 // does, thus with its parent, however that went.
-package child
+package worker
 
 import (
 	"encoding/json"
@@ -16,14 +16,14 @@ import (
 	"os"
 )
 
-// roleVariable tells a child what it is.
-const roleVariable = "FAIRLEAD_CHILD_ROLE"
+// roleVariable tells a worker what it is.
+const roleVariable = "FAIRLEAD_WORKER_ROLE"
 
-// Role is what a child does: it starts what it is there for and returns what
+// Role is what a worker does: it starts what it is there for and returns what
 // it can be asked. What it started ends with the process.
 type Role func(task json.RawMessage) (Answers, error)
 
-// Answers has a function for each question that a child can be asked. One is
+// Answers has a function for each question that a worker can be asked. One is
 // asked at a time.
 type Answers map[string]Answer
 
@@ -62,7 +62,7 @@ type reply struct {
 	Error  string
 }
 
-// Play plays the role of this process if it is a child, and then never
+// Play plays the role of this process if it is a worker, and then never
 // returns. Call it first thing in main.
 func Play(roles map[string]Role) {
 	name := os.Getenv(roleVariable)

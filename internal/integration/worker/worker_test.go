@@ -1,4 +1,4 @@
-package child_test
+package worker_test
 
 import (
 	"context"
@@ -8,20 +8,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fairlead-go/fairlead/internal/integration/child"
+	"github.com/fairlead-go/fairlead/internal/integration/worker"
 )
 
 func TestMain(m *testing.M) {
-	child.Play(map[string]child.Role{
-		"adder": child.Given(func(base int) (child.Answers, error) {
+	worker.Play(map[string]worker.Role{
+		"adder": worker.Given(func(base int) (worker.Answers, error) {
 			if base < 0 {
 				return nil, errors.New("base is negative")
 			}
 			os.Stdout.WriteString("not an answer\n")
-			return child.Answers{
-				"add":  child.To(func(n int) (any, error) { return base + n, nil }),
-				"fail": child.To(func(string) (any, error) { return nil, errors.New("as told") }),
-				"hang": child.To(func(string) (any, error) { <-time.After(time.Hour); return nil, nil }),
+			return worker.Answers{
+				"add":  worker.To(func(n int) (any, error) { return base + n, nil }),
+				"fail": worker.To(func(string) (any, error) { return nil, errors.New("as told") }),
+				"hang": worker.To(func(string) (any, error) { <-time.After(time.Hour); return nil, nil }),
 			}, nil
 		}),
 	})
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestAChildAnswersWhatItIsAsked(t *testing.T) {
-	p, err := child.Start(t.Context(), "adder", 40)
+	p, err := worker.Start(t.Context(), "adder", 40)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,16 +49,16 @@ func TestAChildAnswersWhatItIsAsked(t *testing.T) {
 }
 
 func TestAChildThatCannotStartSaysWhy(t *testing.T) {
-	if _, err := child.Start(t.Context(), "adder", -1); err == nil || !strings.Contains(err.Error(), "base is negative") {
+	if _, err := worker.Start(t.Context(), "adder", -1); err == nil || !strings.Contains(err.Error(), "base is negative") {
 		t.Errorf("Start: %v", err)
 	}
-	if _, err := child.Start(t.Context(), "nobody", 0); err == nil {
+	if _, err := worker.Start(t.Context(), "nobody", 0); err == nil {
 		t.Error("a role that does not exist was started")
 	}
 }
 
 func TestAChildThatDoesNotAnswerIsKilled(t *testing.T) {
-	p, err := child.Start(t.Context(), "adder", 1)
+	p, err := worker.Start(t.Context(), "adder", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +69,6 @@ func TestAChildThatDoesNotAnswerIsKilled(t *testing.T) {
 		t.Errorf("hang: %v", err)
 	}
 	if err := p.Ask(t.Context(), "add", 1, nil); err == nil {
-		t.Error("a killed child answered")
+		t.Error("a killed worker answered")
 	}
 }

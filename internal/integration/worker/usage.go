@@ -1,4 +1,4 @@
-package child
+package worker
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The questions that every child answers.
+// The questions that every worker answers.
 const (
 	usageQuestion   = "usage"
 	profileQuestion = "profile"
@@ -23,13 +23,13 @@ type Usage struct {
 	Resident int64         // bytes of memory it holds; 0 where the system does not say
 }
 
-// Usage asks the child what it has used so far.
+// Usage asks the worker what it has used so far.
 func (p *Process) Usage(ctx context.Context) (Usage, error) {
 	var u Usage
 	return u, p.Ask(ctx, usageQuestion, nil, &u)
 }
 
-// Profile makes the child write a CPU profile into a file until it is asked to
+// Profile makes the worker write a CPU profile into a file until it is asked to
 // write another one, or none: "".
 func (p *Process) Profile(ctx context.Context, file string) error {
 	return p.Ask(ctx, profileQuestion, file, nil)

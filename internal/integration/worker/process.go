@@ -1,4 +1,4 @@
-package child
+package worker
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Process is a child. It is safe for concurrent use; one question is asked
+// Process is a worker. It is safe for concurrent use; one question is asked
 // after the other.
 type Process struct {
 	role string
@@ -25,7 +25,7 @@ type Process struct {
 	answers *json.Decoder
 }
 
-// Start starts a child and waits until it has done what its role starts with.
+// Start starts a worker and waits until it has done what its role starts with.
 // Whoever starts it ends it with Kill.
 func Start(ctx context.Context, role string, task any) (*Process, error) {
 	program, err := os.Executable()
@@ -54,7 +54,7 @@ func Start(ctx context.Context, role string, task any) (*Process, error) {
 	p := &Process{role: role, cmd: cmd, in: in, done: make(chan struct{}), asks: json.NewEncoder(in), answers: json.NewDecoder(out)}
 	go func() { // ends with the process
 		defer close(p.done)
-		cmd.Wait() // a child that was killed reports the signal
+		cmd.Wait() // a worker that was killed reports the signal
 		out.Close()
 	}()
 	if err := p.exchange(ctx, task, nil); err != nil {
@@ -65,7 +65,7 @@ func Start(ctx context.Context, role string, task any) (*Process, error) {
 }
 
 // Ask asks a question and stores the answer in what answer points to, unless
-// that is nil. A child that has not answered when ctx is done is killed.
+// that is nil. A worker that has not answered when ctx is done is killed.
 func (p *Process) Ask(ctx context.Context, name string, args, answer any) error {
 	raw, err := json.Marshal(args)
 	if err != nil {
@@ -99,14 +99,14 @@ func (p *Process) exchange(ctx context.Context, say, answer any) error {
 	return nil
 }
 
-// Kill ends the child without warning, and returns when it has ended.
+// Kill ends the worker without warning, and returns when it has ended.
 func (p *Process) Kill() {
 	p.cmd.Process.Kill() // fails where it ended by itself
 	<-p.done
 	p.in.Close()
 }
 
-// Close lets the child end by itself, which it has to do within ten seconds.
+// Close lets the worker end by itself, which it has to do within ten seconds.
 func (p *Process) Close() {
 	p.in.Close()
 	slow := time.AfterFunc(10*time.Second, func() { p.cmd.Process.Kill() })
