@@ -13,9 +13,10 @@ import (
 	"github.com/fairlead-go/fairlead/internal/integration/worker"
 )
 
-// subscribersRole is a worker that watches in four ways: one subscriber of a
-// registry, many subscribers of the same, one bare watch, and many bare
-// watches over one client.
+// subscribersRole is a worker that watches in five ways: one subscriber of a
+// registry, many subscribers of the same, one bare watch, many bare watches
+// over one client, and one bare watch that wakes many goroutines, which is the
+// least that many subscribers of one watch can cost.
 const subscribersRole = "subscribers"
 
 type subscribersTask struct {
@@ -30,6 +31,7 @@ const (
 	manySubscribers = "many-subscribers"
 	oneBareWatch    = "one-bare-watch"
 	manyBareWatches = "many-bare-watches"
+	manyBareWaiters = "many-waiters-of-one-bare-watch"
 )
 
 // audience is all who watch a service.
@@ -57,20 +59,24 @@ func serveSubscribers(t subscribersTask) (worker.Answers, error) {
 	}
 	audiences := map[string]*audience{
 		oneSubscriber: newAudience(1), manySubscribers: newAudience(t.Subscribers),
-		oneBareWatch: newAudience(1), manyBareWatches: newAudience(t.Subscribers),
+		oneBareWatch: newAudience(1), manyBareWatches: newAudience(t.Subscribers), manyBareWaiters: newAudience(t.Subscribers),
 	}
 	for _, service := range []string{oneSubscriber, manySubscribers} {
 		for range audiences[service].size {
 			go subscribe(registry, service, audiences[service])
 		}
 	}
-	for _, service := range []string{oneBareWatch, manyBareWatches} {
+	for _, service := range []string{oneBareWatch, manyBareWatches, manyBareWaiters} {
 		client, err := connect(t.Endpoints...)
 		if err != nil {
 			return nil, err
 		}
-		for range audiences[service].size {
-			if err := watchOver(client, (&writer{prefix: t.Prefix}).servicePrefix(service), audiences[service]); err != nil {
+		a, watches, see := audiences[service], audiences[service].size, audiences[service].note
+		if service == manyBareWaiters {
+			watches, see = 1, a.wake()
+		}
+		for range watches {
+			if err := watchOver(client, (&writer{prefix: t.Prefix}).servicePrefix(service), see); err != nil {
 				return nil, err
 			}
 		}
@@ -103,20 +109,38 @@ func subscribe(registry *etcd.Registry, service string, a *audience) {
 	}
 }
 
-func watchOver(client *clientv3.Client, prefix string, a *audience) error {
+func watchOver(client *clientv3.Client, prefix string, see func()) error {
 	changes := client.Watch(context.Background(), prefix, clientv3.WithPrefix(), clientv3.WithCreatedNotify())
 	if r := <-changes; r.Err() != nil {
 		return r.Err()
 	}
-	a.note()
+	see()
 	go func() {
 		for r := range changes {
 			for range r.Events {
-				a.note()
+				see()
 			}
 		}
 	}()
 	return nil
+}
+
+// wake starts a goroutine for each of the audience and returns what makes all
+// of them see a change.
+func (a *audience) wake() (see func()) {
+	var turn atomic.Pointer[chan struct{}]
+	turn.Store(new(make(chan struct{})))
+	for range a.size {
+		mine := *turn.Load()
+		go func() {
+			for {
+				<-mine
+				mine = *turn.Load()
+				a.note()
+			}
+		}()
+	}
+	return func() { close(*turn.Swap(new(make(chan struct{})))) }
 }
 
 // measureSubscribers compares how long a change takes to the last of many
@@ -133,7 +157,7 @@ func measureSubscribers(ctx context.Context, r *run) error {
 		return err
 	}
 	defer w.close()
-	services := []string{oneSubscriber, manySubscribers, oneBareWatch, manyBareWatches}
+	services := []string{oneSubscriber, manySubscribers, oneBareWatch, manyBareWatches, manyBareWaiters}
 	if err := w.fill(ctx, instancesOfAFleet, services...); err != nil {
 		return err
 	}
@@ -180,6 +204,7 @@ func measureSubscribers(ctx context.Context, r *run) error {
 		r.add(s+" put to last p99", quantile(all[s], 0.99), "ms")
 	}
 	r.addRatio("many ÷ one subscriber p50", p50[manySubscribers], p50[oneSubscriber], 1.5)
+	r.addRatio("many waiters of one ÷ one bare watch p50", p50[manyBareWaiters], p50[oneBareWatch], 0)
 	r.addRatio("one subscriber ÷ one bare watch p50", p50[oneSubscriber], p50[oneBareWatch], 0)
 	r.addRatio("many subscribers ÷ many bare watches p50", p50[manySubscribers], p50[manyBareWatches], 0)
 	return nil
