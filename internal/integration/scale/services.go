@@ -160,11 +160,6 @@ func measureServices(ctx context.Context, r *run) error {
 		r.addTime(variant+" client CPU until then", cpu)
 		r.addBytes(variant+" heap", s.Heap)
 		r.add(variant+" goroutines", float64(s.Goroutines), "")
-		watchers, err := etcd.gauge(ctx, watchersMetric)
-		if err != nil {
-			return err
-		}
-		r.add(variant+" watches at etcd", watchers, "")
 		server, err := etcd.members[0].Usage(ctx)
 		if err != nil {
 			return err
@@ -179,6 +174,11 @@ func measureServices(ctx context.Context, r *run) error {
 			return err
 		}
 		r.addShare(variant+" etcd CPU at rest", now.CPU-server.CPU, r.Rest)
+		watchers, err := etcd.gauge(ctx, watchersMetric) // not before the rest: a list can be live before its watch stands
+		if err != nil {
+			return err
+		}
+		r.add(variant+" watches at etcd", watchers, "")
 		p.Kill()
 	}
 	return nil
