@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"sort"
+	"slices"
 	"time"
 
 	"github.com/fairlead-go/fairlead/internal/integration/worker"
@@ -49,57 +49,48 @@ func (f *fleet) stop() {
 	}
 }
 
-// round makes changes, so far apart that each finds everybody at rest, and
-// returns how long each took to each watcher, in ms: from before the put.
+// round makes changes and returns how long each took to each watcher, in ms:
+// from before the put. The next comes a while after the last watcher has seen
+// the one before, so that each finds everybody at rest, however slow they are.
 func (f *fleet) round(ctx context.Context, changes int, apart time.Duration) ([]float64, error) {
-	puts := make([]arrival, changes)
-	tick := time.NewTicker(apart)
-	defer tick.Stop()
-	for n := range puts {
+	var took []float64
+	for range changes {
 		f.version++
-		at := time.Now().UnixNano()
-		id, err := f.writer.put(ctx, f.service, 0, f.version)
-		if err != nil {
+		put := arrival{At: time.Now().UnixNano()}
+		var err error
+		if put.ID, err = f.writer.put(ctx, f.service, 0, f.version); err != nil {
 			return nil, err
 		}
 		if f.variant == fairlead {
-			id = int64(f.version)
+			put.ID = int64(f.version)
 		}
-		puts[n] = arrival{id, at}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	var took []float64
-	for _, p := range f.processes {
-		var all [][]arrival
-		if err := p.Ask(ctx, "arrivals", puts[len(puts)-1].ID, &all); err != nil {
-			return nil, err
-		}
-		for _, arrivals := range all {
-			more, err := latencies(puts, arrivals)
-			if err != nil {
+		for _, p := range f.processes {
+			var all [][]arrival
+			if err := p.Ask(ctx, "arrivals", put.ID, &all); err != nil {
 				return nil, err
 			}
-			took = append(took, more...)
+			for _, arrivals := range all {
+				ms, err := latency(put, arrivals)
+				if err != nil {
+					return nil, err
+				}
+				took = append(took, ms)
+			}
+		}
+		if err := sleep(ctx, apart); err != nil {
+			return nil, err
 		}
 	}
 	return took, nil
 }
 
-// latencies tells for each put when the watcher first saw it or a later one.
-func latencies(puts, arrivals []arrival) ([]float64, error) {
-	var took []float64
-	for _, p := range puts {
-		n := sort.Search(len(arrivals), func(n int) bool { return arrivals[n].ID >= p.ID })
-		if n == len(arrivals) {
-			return nil, fmt.Errorf("change %d was never seen", p.ID)
-		}
-		took = append(took, float64(arrivals[n].At-p.At)/1e6)
+// latency tells when the watcher first saw what was put, or something later.
+func latency(put arrival, arrivals []arrival) (ms float64, err error) {
+	n := slices.IndexFunc(arrivals, func(a arrival) bool { return a.ID >= put.ID })
+	if n < 0 {
+		return 0, fmt.Errorf("change %d was never seen", put.ID)
 	}
-	return took, nil
+	return float64(arrivals[n].At-put.At) / 1e6, nil
 }
 
 // cpu is what the processes have used so far.

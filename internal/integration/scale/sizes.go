@@ -25,10 +25,10 @@ type sizes struct {
 }
 
 func (s *sizes) flags(f *flag.FlagSet) {
-	f.IntVar(&s.Rounds, "rounds", 10, "rounds, each of both sides; registrations take a third of them")
-	f.IntVar(&s.Changes, "changes", 12, "changes of a side in a round")
-	f.DurationVar(&s.Apart, "apart", 400*time.Millisecond, "time between two changes")
-	f.DurationVar(&s.Rest, "rest", 30*time.Second, "how long CPU at rest is watched")
+	f.IntVar(&s.Rounds, "rounds", 6, "rounds, each of all sides; registrations take a third of them")
+	f.IntVar(&s.Changes, "changes", 20, "changes of a side in a round")
+	f.DurationVar(&s.Apart, "apart", 300*time.Millisecond, "time from when all have seen a change to the next")
+	f.DurationVar(&s.Rest, "rest", 15*time.Second, "how long CPU at rest is watched")
 	f.IntVar(&s.Watchers, "watchers", 1000, "applied: watchers of each side")
 	f.IntVar(&s.Processes, "processes", 10, "applied, proxy: processes that they are spread over")
 	f.IntVar(&s.Subscribers, "subscribers", 1000, "subscribers: of one service in one process")
