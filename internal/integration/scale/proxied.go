@@ -53,20 +53,21 @@ func (r *run) measureWay(ctx context.Context, way string, proxied bool) error {
 	}
 	r.add(way+", watches at etcd", watchers, "")
 
+	before, err := r.usedAtRest(ctx, servers)
+	if err != nil {
+		return err
+	}
 	took, changing, elapsed, err := r.changeUnder(ctx, f, servers)
 	if err != nil {
 		return err
 	}
 	r.add(way+", put to applied p50", quantile(took, 0.5), "ms")
 	r.add(way+", put to applied p99", quantile(took, 0.99), "ms")
-	before, err := usages(ctx, servers)
+	after, err := r.usedAtRest(ctx, servers)
 	if err != nil {
 		return err
 	}
-	if err := r.rest(ctx); err != nil {
-		return err
-	}
-	after, err := usages(ctx, servers)
+	all, err := usages(ctx, servers)
 	if err != nil {
 		return err
 	}
@@ -74,39 +75,52 @@ func (r *run) measureWay(ctx context.Context, way string, proxied bool) error {
 		if servers[name] == nil {
 			continue
 		}
-		idle := after[name].CPU - before[name].CPU
+		idle := (before[name] + after[name]) / 2
 		busy := changing[name] - time.Duration(float64(idle)*float64(elapsed)/float64(r.Rest))
 		r.add(way+", "+name+" CPU a change", 1000*busy.Seconds()/float64(r.Rounds*r.Changes), "ms")
 		r.addShare(way+", "+name+" CPU at rest", idle, r.Rest)
-		r.addBytes(way+", "+name+" resident", after[name].Resident)
+		r.addBytes(way+", "+name+" resident", all[name].Resident)
 	}
 	return nil
 }
 
+// usedAtRest is what each server uses while nothing changes.
+func (r *run) usedAtRest(ctx context.Context, servers map[string]*worker.Process) (map[string]time.Duration, error) {
+	return used(ctx, servers, func() error { return r.rest(ctx) })
+}
+
 // changeUnder makes changes and returns how long they took to the watchers, in
-// ms, and what the servers used meanwhile.
-func (r *run) changeUnder(ctx context.Context, f *fleet, servers map[string]*worker.Process) (took []float64, used map[string]time.Duration, elapsed time.Duration, err error) {
+// ms, what each server used meanwhile, and how long that was.
+func (r *run) changeUnder(ctx context.Context, f *fleet, servers map[string]*worker.Process) (took []float64, cpu map[string]time.Duration, elapsed time.Duration, err error) {
 	if _, err := f.round(ctx, 2, r.Apart); err != nil { // cold caches
 		return nil, nil, 0, err
 	}
-	before, err := usages(ctx, servers)
-	if err != nil {
-		return nil, nil, 0, err
-	}
 	began := time.Now()
-	if took, err = f.round(ctx, r.Rounds*r.Changes, r.Apart); err != nil {
-		return nil, nil, 0, err
-	}
-	elapsed = time.Since(began)
-	after, err := usages(ctx, servers)
+	cpu, err = used(ctx, servers, func() error {
+		took, err = f.round(ctx, r.Rounds*r.Changes, r.Apart)
+		return err
+	})
+	return took, cpu, time.Since(began), err
+}
+
+// used is the CPU time that each of the processes takes meanwhile.
+func used(ctx context.Context, processes map[string]*worker.Process, do func() error) (map[string]time.Duration, error) {
+	before, err := usages(ctx, processes)
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, err
 	}
-	used = map[string]time.Duration{}
-	for name := range servers {
-		used[name] = after[name].CPU - before[name].CPU
+	if err := do(); err != nil {
+		return nil, err
 	}
-	return took, used, elapsed, nil
+	after, err := usages(ctx, processes)
+	if err != nil {
+		return nil, err
+	}
+	cpu := map[string]time.Duration{}
+	for name := range processes {
+		cpu[name] = after[name].CPU - before[name].CPU
+	}
+	return cpu, nil
 }
 
 func usages(ctx context.Context, processes map[string]*worker.Process) (map[string]worker.Usage, error) {

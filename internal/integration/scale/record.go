@@ -123,6 +123,19 @@ func (w *writer) put(ctx context.Context, service string, n, version int) (int64
 	return r.Header.Revision, nil
 }
 
+// gone waits until nothing is left below a prefix.
+func (w *writer) gone(ctx context.Context, prefix string) error {
+	for {
+		left, err := w.client.Get(ctx, prefix+"instances/", clientv3.WithPrefix(), clientv3.WithCountOnly())
+		if err != nil || left.Count == 0 {
+			return err
+		}
+		if err := sleep(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
 // fill writes the first n instances of each service.
 func (w *writer) fill(ctx context.Context, n int, services ...string) error {
 	var all []func() error

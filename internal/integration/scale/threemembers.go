@@ -34,7 +34,12 @@ func measureCluster(ctx context.Context, r *run) error {
 	}
 	r.addShare("etcd CPU at rest without clients, all members", empty, r.Rest)
 	for _, variant := range []string{bare, fairlead} {
-		if err := r.measureLeases(ctx, etcd, variant); err != nil {
+		prefix := "leases/" + variant + "/"
+		if err := r.measureLeases(ctx, etcd, variant, prefix); err != nil {
+			return err
+		}
+		// What the dead leave behind must not be charged to the next.
+		if err := w.gone(ctx, prefix); err != nil {
 			return err
 		}
 	}
@@ -55,8 +60,8 @@ func (r *run) measureClusterFleets(ctx context.Context, etcd *cluster, w *writer
 
 // measureLeases puts the processes of a variant beside an etcd that is
 // otherwise idle, and takes them away again.
-func (r *run) measureLeases(ctx context.Context, etcd *cluster, variant string) error {
-	p, err := worker.Start(ctx, membersRole, leasesTask{variant, etcd.endpoints, "leases/" + variant + "/", r.Leases})
+func (r *run) measureLeases(ctx context.Context, etcd *cluster, variant, prefix string) error {
+	p, err := worker.Start(ctx, membersRole, leasesTask{variant, etcd.endpoints, prefix, r.Leases})
 	if err != nil {
 		return err
 	}
