@@ -70,23 +70,31 @@ func TestGRPCProxyCarriesTheRegistry(t *testing.T) {
 }
 
 // What the proxy is for: however many processes watch a service, etcd serves
-// one watch of it.
+// the watches of one.
 func TestGRPCProxyMakesOneWatchOfMany(t *testing.T) {
 	t.Parallel()
 	const consumers = 20
 	server := etcdtest.Start(t)
 	proxy := behindProxy(t, server)
 	register(t, open(t, config(t, server.Endpoint())), "orders", "a", "10.0.0.1:80")
+	consume := func(endpoint string) {
+		watch(t, open(t, config(t, endpoint)), "orders").until("the instance", live("a"))
+	}
 	idle := watchesAt(t, server)
+	consume(server.Endpoint())
+	eventually(t, "the watches of one stand", func() bool { return watchesAt(t, server) > idle })
+	during(t, time.Second) // all of them
+	of1 := watchesAt(t, server) - idle
+
 	for range consumers {
-		watch(t, open(t, config(t, proxy.Endpoint())), "orders").until("the instance", live("a"))
+		consume(proxy.Endpoint())
 	}
-	// One, and for a moment another of those that came in between.
-	eventually(t, "one watch at etcd", func() bool { return watchesAt(t, server) == idle+1 })
+	// And for a moment others, of those that came in between.
+	eventually(t, "the watches of one more", func() bool { return watchesAt(t, server) == idle+2*of1 })
 	for range consumers {
-		watch(t, open(t, config(t, server.Endpoint())), "orders").until("the instance", live("a"))
+		consume(server.Endpoint())
 	}
-	eventually(t, "a watch for each that comes directly", func() bool { return watchesAt(t, server) == idle+1+consumers })
+	eventually(t, "those of each that comes directly", func() bool { return watchesAt(t, server) == idle+(2+consumers)*of1 })
 }
 
 // watchesAt is how many watches etcd serves.
