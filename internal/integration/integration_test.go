@@ -13,9 +13,14 @@ import (
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/discovery/etcd"
 	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
+	"github.com/fairlead-go/fairlead/internal/integration/grpcproxy"
+	"github.com/fairlead-go/fairlead/internal/integration/worker"
 )
 
-func TestMain(m *testing.M) { etcdtest.Main(m) }
+func TestMain(m *testing.M) {
+	worker.Play(grpcproxy.Roles())
+	etcdtest.Main(m)
+}
 
 // patience is how long to wait for what has to come. Only a broken promise
 // makes anybody wait that long.
