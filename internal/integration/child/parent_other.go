@@ -1,9 +1,9 @@
 //go:build !linux
 
-package etcdtest
+package child
 
 import "syscall"
 
 // dieWithParent has no equal elsewhere: a test binary that crashes leaves its
-// etcd behind.
+// children behind.
 func dieWithParent() *syscall.SysProcAttr { return nil }
