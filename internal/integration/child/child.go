@@ -12,11 +12,16 @@ package child
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -154,8 +159,41 @@ func (p *Process) Kill() {
 	<-p.ended
 }
 
-// Signal sends a signal, such as SIGSTOP, SIGCONT or SIGTERM.
+// Signal sends a signal, such as SIGTERM.
 func (p *Process) Signal(s os.Signal) error { return p.command.Process.Signal(s) }
+
+// Pause stops the process in mid-step and waits until it stands still.
+func (p *Process) Pause() error {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for began := time.Now(); time.Since(began) < startTimeout; time.Sleep(time.Millisecond) {
+		if p.stopped() {
+			return nil
+		}
+	}
+	return errors.New("child does not stop")
+}
+
+// stopped reads the state of all threads; a signal takes a moment. Where there
+// is no /proc, that moment is over by now.
+func (p *Process) stopped() bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.PID()))
+	if err != nil || len(threads) == 0 {
+		return true
+	}
+	for _, file := range threads {
+		// PID, name in parentheses, state
+		stat, err := os.ReadFile(file)
+		if err == nil && !strings.HasPrefix(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " T") {
+			return false
+		}
+	}
+	return true
+}
+
+// Resume ends Pause.
+func (p *Process) Resume() error { return p.Signal(syscall.SIGCONT) }
 
 // Wait returns how the process ended, nil after an exit with code 0, or false
 // if it has not ended within d.

@@ -27,7 +27,7 @@ func (s *Server) EnableAuth(t testing.TB, users ...User) *clientv3.Client {
 			t.Fatal(err)
 		}
 	}
-	ctx := t.Context()
+	ctx := limited(t)
 	must(client.UserAdd(ctx, "root", RootPassword))
 	must(client.UserGrantRole(ctx, "root", "root"))
 	for _, u := range users {

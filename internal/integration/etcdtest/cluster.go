@@ -102,16 +102,23 @@ func (s *Server) leads() bool {
 // its place, at another address and with an empty store.
 func (c *Cluster) Replace(t testing.TB, i int) {
 	t.Helper()
-	client := c.Client(t)
 	old := c.Members[i]
-	members, err := client.MemberList(t.Context())
+	var others []string
+	for _, m := range c.Members {
+		if m != old {
+			others = append(others, m.Endpoint())
+		}
+	}
+	client := NewClient(t, clientv3.Config{Endpoints: others})
+	members, err := client.MemberList(limited(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	old.Kill()
+	c.Leader(t)
 	for _, m := range members.Members {
 		if m.Name == old.settings.Name {
-			if _, err := client.MemberRemove(t.Context(), m.ID); err != nil {
+			if _, err := client.MemberRemove(limited(t), m.ID); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -120,7 +127,7 @@ func (c *Cluster) Replace(t testing.TB, i int) {
 
 	c.Members[i] = c.newMember(t)
 	m := c.Members[i]
-	if _, err := client.MemberAdd(t.Context(), []string{"http://" + m.settings.Peer}); err != nil {
+	if _, err := client.MemberAdd(limited(t), []string{"http://" + m.settings.Peer}); err != nil {
 		t.Fatal(err)
 	}
 	m.settings.Cluster, m.settings.Joining = c.peers(), true

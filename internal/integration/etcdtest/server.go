@@ -5,8 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
-	"syscall"
 	"testing"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -127,14 +127,25 @@ func (s *Server) start() error {
 }
 
 // Pause stops the server in mid-step: its connections stand, nobody answers.
-func (s *Server) Pause(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
-
-// Resume ends Pause.
-func (s *Server) Resume(t testing.TB) { s.signal(t, syscall.SIGCONT) }
-
-func (s *Server) signal(t testing.TB, sig syscall.Signal) {
+func (s *Server) Pause(t testing.TB) {
 	t.Helper()
-	if err := s.process.Signal(sig); err != nil {
+	if err := s.process.Pause(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Resume ends Pause.
+func (s *Server) Resume(t testing.TB) {
+	t.Helper()
+	if err := s.process.Resume(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// limited returns the context of a call that a healthy server answers at once:
+// etcd's client would otherwise try for ever.
+func limited(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
 }

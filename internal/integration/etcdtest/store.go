@@ -1,7 +1,6 @@
 package etcdtest
 
 import (
-	"context"
 	"errors"
 	"os"
 	"strings"
@@ -62,11 +61,11 @@ func copyDir(t testing.TB, to, from string) {
 func (s *Server) Compact(t testing.TB) {
 	t.Helper()
 	client := s.Client(t)
-	now, err := client.Get(t.Context(), "any")
+	now, err := client.Get(limited(t), "any")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.Compact(t.Context(), now.Header.Revision, clientv3.WithCompactPhysical()); err != nil {
+	if _, err := client.Compact(limited(t), now.Header.Revision, clientv3.WithCompactPhysical()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -79,7 +78,7 @@ func (s *Server) FillUp(t testing.TB) {
 	t.Helper()
 	client := s.Client(t)
 	for range 10_000 {
-		_, err := client.Put(t.Context(), ballast, strings.Repeat("x", 100<<10))
+		_, err := client.Put(limited(t), ballast, strings.Repeat("x", 100<<10))
 		if errors.Is(err, rpctypes.ErrNoSpace) {
 			return
 		}
@@ -94,19 +93,19 @@ func (s *Server) FillUp(t testing.TB) {
 func (s *Server) Disarm(t testing.TB) {
 	t.Helper()
 	client := s.Client(t)
-	if _, err := client.Delete(t.Context(), ballast); err != nil {
+	if _, err := client.Delete(limited(t), ballast); err != nil {
 		t.Fatal(err)
 	}
 	s.Compact(t)
-	if _, err := client.Defragment(t.Context(), s.Endpoint()); err != nil {
+	if _, err := client.Defragment(limited(t), s.Endpoint()); err != nil {
 		t.Fatal(err)
 	}
-	alarms, err := client.AlarmList(t.Context())
+	alarms, err := client.AlarmList(limited(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range alarms.Alarms {
-		if _, err := client.AlarmDisarm(t.Context(), &clientv3.AlarmMember{MemberID: a.MemberID, Alarm: pb.AlarmType_NOSPACE}); err != nil {
+		if _, err := client.AlarmDisarm(limited(t), &clientv3.AlarmMember{MemberID: a.MemberID, Alarm: pb.AlarmType_NOSPACE}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -115,7 +114,7 @@ func (s *Server) Disarm(t testing.TB) {
 // Revision is that of the store now.
 func (s *Server) Revision(t testing.TB) int64 {
 	t.Helper()
-	r, err := s.Client(t).Get(context.Background(), "any")
+	r, err := s.Client(t).Get(limited(t), "any")
 	if err != nil {
 		t.Fatal(err)
 	}

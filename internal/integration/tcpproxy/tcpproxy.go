@@ -30,7 +30,7 @@ type Proxy struct {
 type pair struct {
 	near, far net.Conn
 
-	over      chan struct{} // closed when the pair is cut
+	over chan struct{} // closed when the pair is cut
 
 	mu     sync.Mutex // guards all below
 	opened *sync.Cond // open has changed
