@@ -1,0 +1,140 @@
+package caller
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/fairlead-go/fairlead/internal/integration/child"
+	"github.com/fairlead-go/fairlead/internal/integration/fleet"
+	"github.com/fairlead-go/fairlead/internal/integration/history"
+	"github.com/fairlead-go/fairlead/transport"
+	"github.com/fairlead-go/fairlead/transport/fairhttp"
+)
+
+// Role is the child that is a caller.
+var Role = child.Role{Name: "caller", Run: run}
+
+// caller is the child.
+type caller struct {
+	settings Settings
+	mesh     *transport.Mesh
+	door     *fairhttp.Transport
+	registry fleet.Calls
+	recorder *recorder
+	load     *load
+}
+
+func run(raw []byte, ready func(any)) error {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	c := &caller{}
+	if err := json.Unmarshal(raw, &c.settings); err != nil {
+		return err
+	}
+	var err error
+	if c.recorder, err = newRecorder(c.settings); err != nil {
+		return err
+	}
+	constructed, err := c.open()
+	if err != nil {
+		return err
+	}
+	c.load = newLoad(c.settings, &http.Client{Transport: c.door}, c.recorder)
+
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	stopped := make(chan struct{})
+	ready(about{Control: l.Addr().String(), Constructed: constructed})
+	server := &http.Server{Handler: c.control(stopped)}
+	go server.Serve(l)
+	<-stopped
+	return server.Shutdown(context.Background())
+}
+
+// open makes the client as a program would, with the recorder in between.
+func (c *caller) open() (took time.Duration, err error) {
+	config, err := c.settings.Registry.Config(&c.registry)
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	if c.mesh, err = transport.Open(published{config, c.recorder}, c.options()...); err != nil {
+		return 0, err
+	}
+	c.door = fairhttp.New(c.mesh, nil)
+	return time.Since(began), nil
+}
+
+func (c *caller) options() []transport.Option {
+	return []transport.Option{
+		transport.WithPolicy(c.recorder.policy),
+		transport.WithTelemetry(transport.Full),
+		transport.WithTracerProvider(tracers{}),
+	}
+}
+
+// control is how the parent commands.
+func (c *caller) control(stopped chan<- struct{}) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/load", func(http.ResponseWriter, *http.Request) { c.load.start() })
+	mux.HandleFunc("/rest", func(http.ResponseWriter, *http.Request) {
+		c.load.stop()
+		c.door.CloseIdleConnections()
+	})
+	mux.HandleFunc("/status", func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(c.status()) })
+	mux.HandleFunc("/measure", func(w http.ResponseWriter, _ *http.Request) {
+		debug.FreeOSMemory()
+		json.NewEncoder(w).Encode(c.status())
+	})
+	mux.HandleFunc("/stop", func(w http.ResponseWriter, _ *http.Request) {
+		if err := c.stop(); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+		close(stopped)
+	})
+	return mux
+}
+
+// stop ends in the order in which a program would, and closes the history.
+func (c *caller) stop() error {
+	c.load.stop()
+	end := history.End{Started: c.load.started.Load(), Loaded: c.load.loaded(), Outstanding: map[string]int{}}
+	for _, s := range c.mesh.Dump().Services {
+		for _, n := range s.Instances {
+			end.Outstanding[n.ID] = n.Stats.Outstanding
+		}
+	}
+	if err := c.door.Close(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := c.mesh.Close(ctx); err != nil {
+		return fmt.Errorf("mesh: %w", err)
+	}
+	return c.recorder.writer.Close(end)
+}
+
+func (c *caller) status() any {
+	usage := readUsage()
+	return struct {
+		Dump                      transport.Dump
+		Registry                  fleet.CallCount
+		Started, Failed, InFlight int64
+		Goroutines                int
+		CPU                       time.Duration
+		RSS, Replays              int64
+	}{
+		c.mesh.Dump(), c.registry.Count(),
+		c.load.started.Load(), c.load.failed.Load(), c.load.inFlight.Load(),
+		runtime.NumGoroutine(), usage.cpu, usage.rss, c.door.State().Replays,
+	}
+}

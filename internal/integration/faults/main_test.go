@@ -1,0 +1,18 @@
+package faults_test
+
+import (
+	"flag"
+	"testing"
+
+	"github.com/fairlead-go/fairlead/internal/integration/caller"
+	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
+	"github.com/fairlead-go/fairlead/internal/integration/fleet"
+)
+
+var (
+	long  = flag.Bool("long", false, "long outages, many seeds: hours")
+	seed  = flag.Uint64("seed", 0, "what decides times and targets; 0: another one each time")
+	seeds = flag.Int("seeds", 20, "how many seeds -long plays each row with")
+)
+
+func TestMain(m *testing.M) { etcdtest.Main(m, fleet.Role, caller.Role) }
