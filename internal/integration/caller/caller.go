@@ -5,6 +5,7 @@ package caller
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 
 // Settings are what a caller is told.
 type Settings struct {
+	Name      string // tells callers of one fleet apart; empty: "caller"
 	Registry  fleet.Registry
 	Service   string
 	Rate      float64       // calls per second
@@ -71,6 +73,7 @@ type Caller struct {
 // Start starts a caller, which calls nobody before Load.
 func Start(t testing.TB, s Settings) *Caller {
 	t.Helper()
+	s.Name = cmp.Or(s.Name, "caller")
 	s.History = filepath.Join(t.TempDir(), "history")
 	var a about
 	p := child.Start(t, Role.Name, s, &a)

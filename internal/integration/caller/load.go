@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -95,7 +94,7 @@ func (l *load) call(id int64) {
 		ID: id, Deadline: l.settings.Deadline,
 		Idempotent: l.settings.Posts == 0 || id%int64(l.settings.Posts) != 0,
 	}}
-	key := strconv.FormatInt(id, 10)
+	key := history.Key(l.settings.Name, id)
 	l.recorder.begin(key, c)
 	ctx, cancel := context.WithTimeout(withCall(context.Background(), c, l.recorder), l.settings.Deadline)
 	answer, err := l.send(transport.WithCall(ctx, transport.Key(key)), c, key)

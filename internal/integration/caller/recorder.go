@@ -23,7 +23,7 @@ type recorder struct {
 func newRecorder(s Settings) (*recorder, error) {
 	began := time.Now()
 	w, err := history.Create(s.History, history.Settings{
-		Began: began, Rate: s.Rate,
+		Caller: s.Name, Began: began, Rate: s.Rate,
 		MaxAttempts: 3, Ratio: 0.2, PerSecond: 10, Reserve: 100, // the README's
 	})
 	return &recorder{began: began, writer: w}, err
@@ -68,10 +68,23 @@ func (r *recorder) policy(nodes []*balancer.Node) balancer.Picker {
 	l := history.List{At: r.now(), Number: int(r.lists.Add(1))}
 	for _, n := range nodes {
 		l.Instances = append(l.Instances, n.ID())
+		if held(n) {
+			l.Held = append(l.Held, n.ID())
+		}
 	}
 	slices.Sort(l.Instances)
 	r.writer.List(l)
 	return picker{balancer.P2CEWMA(nodes), r, l.Number}
+}
+
+// held reports whether a node is kept although the registry forgot it.
+func held(n any) bool {
+	h, ok := n.(interface{ Held() (time.Duration, bool) })
+	if !ok {
+		return false
+	}
+	_, is := h.Held()
+	return is
 }
 
 type picker struct {

@@ -3,46 +3,40 @@ package caller
 import (
 	"context"
 	"iter"
+	"slices"
+	"strings"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/discovery/etcd"
 	"github.com/fairlead-go/fairlead/internal/integration/history"
 )
 
 // published opens a registry that writes down what it says before the mesh
 // hears it.
 type published struct {
-	opener interface {
-		Open() (discovery.Registry, error)
-	}
+	config   etcd.Config
 	recorder *recorder
 }
 
 // Open implements transport.Opener.
 func (p published) Open() (discovery.Registry, error) {
-	r, err := p.opener.Open()
+	r, err := etcd.New(p.config)
 	if err != nil {
 		return nil, err
 	}
-	return &registry{r.(complete), p.recorder}, nil
+	return &registry{r, p.recorder}, nil
 }
 
-// complete is all that a mesh asks of etcd's registry.
-type complete interface {
-	discovery.Registry
-	discovery.Registrar
-	Close(context.Context) error
-	State() any
-}
-
+// registry is one of etcd in all but its watches.
 type registry struct {
-	complete
+	*etcd.Registry
 	recorder *recorder
 }
 
 // Watch implements discovery.Registry.
 func (r *registry) Watch(ctx context.Context, service string) iter.Seq2[discovery.Snapshot, error] {
 	return func(yield func(discovery.Snapshot, error) bool) {
-		for s, err := range r.complete.Watch(ctx, service) {
+		for s, err := range r.Registry.Watch(ctx, service) {
 			r.recorder.writer.Publication(publication(r.recorder, s, err))
 			if !yield(s, err) {
 				return
@@ -57,8 +51,8 @@ func publication(r *recorder, s discovery.Snapshot, err error) history.Publicati
 		p.Err = err.Error()
 	}
 	for _, i := range s.Instances {
-		if _, _, ok := new(discovery.Reach).Endpoint(i, discovery.HTTP); !ok {
-			continue // nobody whom these calls could reach
+		if !callable(i) {
+			continue
 		}
 		if i.Draining {
 			p.Draining = append(p.Draining, i.ID)
@@ -67,4 +61,13 @@ func publication(r *recorder, s discovery.Snapshot, err error) history.Publicati
 		}
 	}
 	return p
+}
+
+// Hostile is how the IDs of instances begin that nobody may ever call.
+const Hostile = "hostile-"
+
+// callable reports whether calls may go to an instance at all.
+func callable(i *discovery.Instance) bool {
+	speaksHTTP := func(e discovery.Endpoint) bool { return e.Protocol == discovery.HTTP }
+	return !strings.HasPrefix(i.ID, Hostile) && (len(i.Endpoints) == 0 || slices.ContainsFunc(i.Endpoints, speaksHTTP))
 }

@@ -1,8 +1,23 @@
 package faults_test
 
 // rows is the matrix of faults, as far as it is about the registry and about
-// instances that die.
+// instances that come and go.
 var rows = []row{
+	atStartWithSnapshot,
+	atStartWithoutSnapshot,
 	registryDead,
-	instanceKilled,
+	wiped,
+	massExpiry,
+	restored,
+	slow,
+	partitioned,
+	stalledMember,
+	leaderKilled,
+	compacted,
+	killed,
+	rolling,
+	malformed,
+	hostile,
+	revoked,
+	noSpace,
 }

@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -22,7 +23,6 @@ const (
 	service   = "orders"
 	instances = 10
 	work      = 20 * time.Millisecond
-	deadline  = time.Second
 	posts     = 5 // one call in so many is not idempotent
 )
 
@@ -40,12 +40,22 @@ type scene struct {
 	fleet      *fleet.Fleet
 	caller     *caller.Caller
 
-	before         caller.Status // of the fault
-	dials          int64
-	victim         *fleet.Instance
 	broken, mended time.Time
-	history        *history.History // after the end
-	figures        []figure
+
+	// What rows remember from one of their steps to the next.
+	cluster    *etcdtest.Cluster
+	dead       int // member of it
+	victim     *fleet.Instance
+	victimLink *tcpproxy.Proxy
+	dying      time.Duration // how long it took to kill the victim
+	before     caller.Status
+	revision   int64
+	leases     map[string]clientv3.LeaseID
+	lease      clientv3.LeaseID
+	restore    func()
+
+	history *history.History // after the end
+	figures []figure
 }
 
 // figure is something that was measured.
@@ -61,13 +71,16 @@ func (s *scene) usual(options ...etcdtest.Option) {
 	s.links()
 	s.fleet = fleet.New(s, s.via(s.fleetLink), service, work)
 	s.fleet.Start(instances)
-	s.within(0, "all instances registered", func() bool { return len(s.registered()) == instances })
+	s.within(0, "all instances registered", s.allRegistered)
 }
 
 func (s *scene) links() {
 	s.store = s.etcd.Client(s)
-	s.callerLink, s.fleetLink = tcpproxy.New(s, s.etcd.Endpoint()), tcpproxy.New(s, s.etcd.Endpoint())
+	s.callerLink, s.fleetLink = s.proxy(), s.proxy()
 }
+
+// proxy is another way to etcd.
+func (s *scene) proxy() *tcpproxy.Proxy { return tcpproxy.New(s, s.etcd.Endpoint()) }
 
 // via is etcd at the other end of a link.
 func (s *scene) via(p *tcpproxy.Proxy) fleet.Registry {
@@ -83,7 +96,7 @@ func (s *scene) call(r fleet.Registry) {
 }
 
 func (s *scene) calling(r fleet.Registry) caller.Settings {
-	return caller.Settings{Registry: r, Service: service, Rate: s.scale.rate, Posts: posts, Deadline: deadline}
+	return caller.Settings{Registry: r, Service: service, Rate: s.scale.rate, Posts: posts, Deadline: s.scale.deadline}
 }
 
 // sees says whether the caller has a live list of so many instances that serve.
@@ -107,7 +120,9 @@ func serving(seen fleet.Service) (ids []string) {
 func (s *scene) registered() map[string]clientv3.LeaseID {
 	s.Helper()
 	prefix := etcd.DefaultPrefix + "instances/" + service + "/"
-	r, err := s.store.Get(s.Context(), prefix, clientv3.WithPrefix())
+	ctx, cancel := context.WithTimeout(s.Context(), patience)
+	defer cancel()
+	r, err := s.store.Get(ctx, prefix, clientv3.WithPrefix())
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -190,11 +205,11 @@ func (s *scene) stop() {
 // noneFailed holds for calls of any method.
 func (s *scene) noneFailed() {
 	s.Helper()
-	s.mayFail("", func(history.Call) bool { return false })
+	s.mayFail("there is none", func(history.Call) bool { return false })
 }
 
 // mayFail tells the calls that failed without an excuse.
-func (s *scene) mayFail(excuse string, excused func(history.Call) bool) {
+func (s *scene) mayFail(why string, excused func(history.Call) bool) {
 	s.Helper()
 	inexcusable := slices.DeleteFunc(s.history.Failed(), excused)
 	for i, c := range inexcusable {
@@ -202,8 +217,8 @@ func (s *scene) mayFail(excuse string, excused func(history.Call) bool) {
 			s.Errorf("and %d more", len(inexcusable)-i)
 			break
 		}
-		s.Errorf("call %d (idempotent %t) failed at %s, %s after the fault, with no excuse%s: %s %+v",
-			c.ID, c.Idempotent, c.End, (c.End - s.history.Moment(s.broken)).Round(time.Millisecond), excuse, c.Err, c.Attempts)
+		s.Errorf("call %d failed %s after the fault with no excuse (%s): %s %+v",
+			c.ID, (c.End - s.history.Moment(s.broken)).Round(time.Millisecond), why, c.Err, c.Attempts)
 	}
 }
 

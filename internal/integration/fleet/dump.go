@@ -24,6 +24,9 @@ type Service struct {
 	Instances       []Node
 	Refused         int
 	Refusals        []discovery.Refusal
+	Ignored         int
+	Forbidden       int
+	Preserved       struct{ Held int64 }
 	Attempts        map[string]int64
 	Retries         int64
 	BudgetRemaining int

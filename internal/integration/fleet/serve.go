@@ -8,13 +8,11 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/internal/integration/child"
-	"github.com/fairlead-go/fairlead/internal/integration/history"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
 )
@@ -22,7 +20,7 @@ import (
 // Role is the child that is an instance.
 var Role = child.Role{Name: "instance", Run: serve}
 
-// CallHeader carries the ID of a call.
+// CallHeader carries the key of a call.
 const CallHeader = "Call"
 
 // settings are what an instance is told.
@@ -90,11 +88,8 @@ func serve(raw []byte, ready func(any)) error {
 }
 
 func (i *instance) work(w http.ResponseWriter, r *http.Request) {
-	id, err := strconv.ParseInt(r.Header.Get(CallHeader), 10, 64)
-	if err == nil {
-		_, err = i.executions.Write(history.Executed(id))
-	}
-	if err != nil {
+	// One write each, so that a kill loses nothing.
+	if _, err := i.executions.WriteString(r.Header.Get(CallHeader) + "\n"); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}

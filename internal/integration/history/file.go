@@ -99,11 +99,11 @@ func Read(path string) (*History, error) {
 	}
 }
 
-// Executed is the line that an instance appends to its file when it begins to
-// execute a call: with one write each, so that a kill loses nothing.
-func Executed(call int64) []byte { return append(strconv.AppendInt(nil, call, 10), '\n') }
+// Key names a call among those of all callers.
+func Key(caller string, id int64) string { return caller + "/" + strconv.FormatInt(id, 10) }
 
-// ReadExecutions adds what instances wrote to their files.
+// ReadExecutions adds what instances wrote to their files: a line with the key
+// of each call when they began to execute it.
 func (h *History) ReadExecutions(paths ...string) error {
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
@@ -111,7 +111,11 @@ func (h *History) ReadExecutions(paths ...string) error {
 			return err
 		}
 		for line := range strings.Lines(string(text)) {
-			id, err := strconv.ParseInt(strings.TrimSuffix(line, "\n"), 10, 64)
+			number, ours := strings.CutPrefix(strings.TrimSuffix(line, "\n"), h.Settings.Caller+"/")
+			if !ours {
+				continue
+			}
+			id, err := strconv.ParseInt(number, 10, 64)
 			if err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}

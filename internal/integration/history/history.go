@@ -4,7 +4,10 @@
 // list, the instances every execution, and the rules read it all afterwards.
 package history
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // History is one run of one client.
 type History struct {
@@ -19,8 +22,9 @@ type History struct {
 
 // Settings are what the client was told.
 type Settings struct {
-	Began time.Time // all moments below count from here
-	Rate  float64   // calls per second
+	Caller string    // its name
+	Began  time.Time // all moments below count from here
+	Rate   float64   // calls per second
 	// MaxAttempts, Ratio, PerSecond and Reserve are the retry budget: attempts
 	// ≤ (1 + Ratio) × calls + PerSecond × seconds + Reserve.
 	MaxAttempts        int
@@ -39,11 +43,19 @@ type Publication struct {
 	Err      string
 }
 
+// Names reports whether an instance is in the snapshot.
+func (p Publication) Names(id string) bool {
+	return slices.Contains(p.Serving, id) || slices.Contains(p.Draining, id)
+}
+
 // List is a set of instances that calls were served from.
 type List struct {
 	At        time.Duration
 	Number    int      // from 1, in the order of their making
 	Instances []string // IDs, sorted
+	// Held are those among them that were kept although the registry no longer
+	// names them.
+	Held []string
 }
 
 // Call is one call from its start to its end.

@@ -214,7 +214,7 @@ func listsPublished(h *History, broken func(string, ...any)) {
 		if l.Number != n+1 {
 			broken("list %d comes in place %d", l.Number, n+1)
 		}
-		at := slices.IndexFunc(h.Publications[next:], func(p Publication) bool { return p.At <= l.At && slices.Equal(p.eligible(), l.Instances) })
+		at := slices.IndexFunc(h.Publications[next:], func(p Publication) bool { return p.At <= l.At && l.of(p) })
 		if at < 0 {
 			broken("list %d, made at %s, of %v is none that was published and not yet replaced", l.Number, l.At, l.Instances)
 			continue
@@ -233,6 +233,19 @@ func listsPublished(h *History, broken func(string, ...any)) {
 			}
 		}
 	}
+}
+
+// of reports whether the list can have been made of a publication. Whom it
+// holds beyond that must not be in it; that they were published once is another
+// rule's affair.
+func (l List) of(p Publication) bool {
+	named := slices.DeleteFunc(slices.Clone(l.Instances), func(id string) bool { return slices.Contains(l.Held, id) })
+	for _, id := range l.Held {
+		if p.Names(id) {
+			return false
+		}
+	}
+	return slices.Equal(p.eligible(), named) || len(p.Serving) == 0 && len(named) == 0
 }
 
 // eligible is whom calls may go to: who drains only if all do.

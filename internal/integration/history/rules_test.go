@@ -17,7 +17,7 @@ const ms = time.Millisecond
 // first call was retried, the second, which is not idempotent, failed for good.
 func good() *history.History {
 	h := &history.History{
-		Settings: history.Settings{Began: time.Unix(1e9, 0), Rate: 10, MaxAttempts: 3, Ratio: 0.2, PerSecond: 1, Reserve: 1},
+		Settings: history.Settings{Caller: "ann", Began: time.Unix(1e9, 0), Rate: 10, MaxAttempts: 3, Ratio: 0.2, PerSecond: 1, Reserve: 1},
 		Publications: []history.Publication{
 			{At: 1 * ms, Revision: 1, State: "live", Serving: []string{"a", "b"}},
 			{At: 400 * ms, Revision: 2, State: "live", Serving: []string{"b", "c"}, Draining: []string{"a"}},
@@ -116,6 +116,9 @@ func TestEachRuleFindsWhatBreaksIt(t *testing.T) {
 		{"every list served was published, in that order", "one made up", func(h *history.History) {
 			h.Lists[1].Instances = []string{"b", "c", "d"}
 		}},
+		{"every list served was published, in that order", "holds one that is there", func(h *history.History) {
+			h.Lists[1].Instances, h.Lists[1].Held = []string{"a", "b", "c"}, []string{"a"}
+		}},
 		{"every list served was published, in that order", "before it was published", func(h *history.History) { h.Lists[1].At = 300 * ms }},
 		{"every list served was published, in that order", "an older one within a call", func(h *history.History) {
 			again(&h.Calls[5], "b")
@@ -143,6 +146,16 @@ func TestEachRuleFindsWhatBreaksIt(t *testing.T) {
 func TestListOfDrainingInstances(t *testing.T) {
 	h := good()
 	h.Publications[1].Serving, h.Publications[1].Draining = nil, []string{"b", "c"}
+	for _, v := range h.Check() {
+		t.Error(v)
+	}
+}
+
+// Some are kept although the registry has forgotten them.
+func TestListWithSomeWhoAreHeld(t *testing.T) {
+	h := good()
+	h.Publications[1].Draining = nil
+	h.Lists[1].Instances, h.Lists[1].Held = []string{"a", "b", "c"}, []string{"a"}
 	for _, v := range h.Check() {
 		t.Error(v)
 	}
@@ -183,7 +196,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	var executed []byte
 	for id, n := range want.Executions {
 		for range n {
-			executed = append(executed, history.Executed(id)...)
+			executed = append(executed, history.Key("ann", id)+"\n"+history.Key("bob", id)+"\n"...)
 		}
 	}
 	if err := os.WriteFile(filepath.Join(dir, "executed"), executed, 0o600); err != nil {
