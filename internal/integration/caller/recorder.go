@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/internal/integration/history"
 )
 
@@ -65,6 +66,9 @@ func (r *recorder) end(key string, c *call, answer string, err error) {
 // policy is the library's own. It is asked anew for each list; its picker tells
 // the call from which list it was served.
 func (r *recorder) policy(nodes []*balancer.Node) balancer.Picker {
+	if nodes[0].Endpoint(discovery.HTTP) == "" {
+		return balancer.P2CEWMA(nodes) // for calls that are not made here
+	}
 	l := history.List{At: r.now(), Number: int(r.lists.Add(1))}
 	for _, n := range nodes {
 		l.Instances = append(l.Instances, n.ID())

@@ -37,8 +37,11 @@ type registry struct {
 func (r *registry) Watch(ctx context.Context, service string) iter.Seq2[discovery.Snapshot, error] {
 	return func(yield func(discovery.Snapshot, error) bool) {
 		for s, err := range r.Registry.Watch(ctx, service) {
-			r.recorder.writer.Publication(publication(r.recorder, s, err))
-			if !yield(s, err) {
+			p := publication(r.recorder, s, err)
+			more := yield(s, err)
+			p.Took = r.recorder.now() - p.At
+			r.recorder.writer.Publication(p)
+			if !more {
 				return
 			}
 		}

@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
@@ -29,12 +30,17 @@ var stalledMember = row{
 	inject: func(s *scene) {
 		for round, silent := range s.random.Perm(3) {
 			s.cluster.Members[silent].Pause(s)
-			began := time.Now()
-			s.fleet.Start(1)
-			s.within(10*time.Second, "what another member was told", s.sees(instances+round+1))
-			s.figure("heard elsewhere after", time.Since(began))
+			_, put, _ := bystander(round)
+			other := s.cluster.Members[(silent+1)%3].Client(s)
+			s.within(0, "a write to another member", func() bool {
+				ctx, cancel := context.WithTimeout(s.Context(), time.Second)
+				defer cancel()
+				_, err := other.Do(ctx, put)
+				return err == nil
+			})
+			s.figure(fmt.Sprintf("heard elsewhere after, round %d", round+1),
+				s.within(10*time.Second, "what another member was told", s.sees(instances+round+1)))
 			s.cluster.Members[silent].Resume(s)
-			s.within(0, "all registered", s.allRegistered)
 		}
 		s.broken = time.Now()
 		lonely := s.random.IntN(3)

@@ -15,4 +15,4 @@ var (
 	seeds = flag.Int("seeds", 20, "how many seeds -long plays each row with")
 )
 
-func TestMain(m *testing.M) { etcdtest.Main(m, fleet.Role, caller.Role) }
+func TestMain(m *testing.M) { etcdtest.Main(m, fleet.Role, caller.Role, churnRole) }

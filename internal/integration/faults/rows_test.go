@@ -16,8 +16,11 @@ var rows = []row{
 	compacted,
 	killed,
 	rolling,
+	flapping,
+	relisting,
 	malformed,
 	hostile,
+	churned,
 	revoked,
 	noSpace,
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,6 +55,13 @@ type scene struct {
 	lease      clientv3.LeaseID
 	restore    func()
 
+	idle        float64 // cores that the caller needs anyway
+	connections int64
+	asked       int64 // connections of the test's own to instances
+	flapper     sync.WaitGroup
+	stopped     chan struct{} // ends the flapper
+	readers     []*reader
+
 	history *history.History // after the end
 	figures []figure
 }
@@ -87,12 +95,18 @@ func (s *scene) via(p *tcpproxy.Proxy) fleet.Registry {
 	return fleet.Registry{Endpoints: []string{p.Addr()}, TTL: s.scale.ttl}
 }
 
-// call starts the caller and lets it call everybody.
+// call starts the caller and waits until it calls everybody.
 func (s *scene) call(r fleet.Registry) {
+	s.Helper()
+	s.begin(r, len(s.fleet.Running()))
+}
+
+// begin is call where there are others beside the fleet.
+func (s *scene) begin(r fleet.Registry, all int) {
 	s.Helper()
 	s.caller = caller.Start(s, s.calling(r))
 	s.caller.Load()
-	s.within(0, "a live list of all instances", s.sees(len(s.fleet.Running())))
+	s.within(0, "a live list of all", s.sees(all))
 }
 
 func (s *scene) calling(r fleet.Registry) caller.Settings {
@@ -174,7 +188,8 @@ func (s *scene) state() string {
 	var b strings.Builder
 	if s.caller != nil && s.caller.Running() {
 		seen, _ := s.caller.Status().Service()
-		fmt.Fprintf(&b, "the caller has a %s list of %v (%s)", seen.State, serving(seen), seen.Trouble)
+		ids := serving(seen)
+		fmt.Fprintf(&b, "the caller has a %s list of %d, %v (%s)", seen.State, len(ids), ids[:min(20, len(ids))], seen.Trouble)
 	}
 	return b.String()
 }
@@ -196,6 +211,9 @@ func (s *scene) anyone() *fleet.Instance {
 // stop ends the caller and holds its history to the rules.
 func (s *scene) stop() {
 	s.Helper()
+	if s.caller == nil { // there was no load
+		return
+	}
 	s.history = s.caller.Stop(s.fleet)
 	for _, v := range s.history.Check() {
 		s.Error(v)

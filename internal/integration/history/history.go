@@ -41,6 +41,7 @@ type Publication struct {
 	Draining []string
 	Refused  int
 	Err      string
+	Took     time.Duration // the client, until it was in use
 }
 
 // Names reports whether an instance is in the snapshot.
