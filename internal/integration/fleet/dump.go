@@ -26,7 +26,7 @@ type Service struct {
 	Refusals        []discovery.Refusal
 	Ignored         int
 	Forbidden       int
-	Preserved       struct{ Held int64 }
+	Preserved       struct{ Held, Returned int64 }
 	Attempts        map[string]int64
 	Retries         int64
 	BudgetRemaining int
