@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"testing"
 	"time"
@@ -64,16 +66,20 @@ func newServer(t testing.TB, dir string) *Server {
 	return &Server{settings: settings{Name: "default", Dir: dir, Client: freeAddr(t), Peer: freeAddr(t)}}
 }
 
-// freeAddr returns an address that nobody listens at just now. The kernel does
-// not hand out its port again soon.
+// freeAddr returns an address that nobody listens at just now. Its port is below
+// those that systems give to outgoing connections: one of them could otherwise
+// have it when a server that was killed comes back.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(22_000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // Endpoint is the host:port for clients.
