@@ -23,6 +23,7 @@ import (
 type Settings struct {
 	Name      string // tells callers of one fleet apart; empty: "caller"
 	Registry  fleet.Registry
+	DNS       string // address of a server to use instead, which has [SRVName]
 	Service   string
 	Rate      float64       // calls per second
 	Posts     int           // one call in so many is not idempotent; 0: none is
@@ -31,6 +32,9 @@ type Settings struct {
 
 	History string // file; Start fills it in
 }
+
+// SRVName is where instances are found by name.
+const SRVName = "_{service}._tcp.mesh.test."
 
 // Status is how the caller is right now.
 type Status struct {
@@ -43,6 +47,7 @@ type Status struct {
 	CPU        time.Duration // used so far, by the process
 	RSS        int64         // bytes
 	Replays    int64         // see fairhttp.State
+	Logged     int64         // lines
 }
 
 // Service is the one that is called; ok is false before the first call.

@@ -127,6 +127,9 @@ func (l *load) send(ctx context.Context, c *call, key string) (answer string, er
 	if resp.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("%s: %s", resp.Status, text)
 	}
+	if l.settings.DNS != "" {
+		return resp.Header.Get(fleet.AddrHeader), nil // their IDs, there
+	}
 	return string(text), nil
 }
 

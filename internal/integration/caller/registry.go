@@ -24,23 +24,54 @@ func (p published) Open() (discovery.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &registry{r, p.recorder}, nil
+	return &etcdRegistry{r, p.recorder}, nil
 }
 
-// registry is one of etcd in all but its watches.
-type registry struct {
+// etcdRegistry is one of etcd in all but its watches.
+type etcdRegistry struct {
 	*etcd.Registry
 	recorder *recorder
 }
 
 // Watch implements discovery.Registry.
-func (r *registry) Watch(ctx context.Context, service string) iter.Seq2[discovery.Snapshot, error] {
+func (r *etcdRegistry) Watch(ctx context.Context, service string) iter.Seq2[discovery.Snapshot, error] {
+	return r.recorder.watch(r.Registry.Watch(ctx, service))
+}
+
+// resolved is published for names.
+type resolved struct {
+	config   discovery.DNSConfig
+	recorder *recorder
+}
+
+// Open implements transport.Opener.
+func (p resolved) Open() (discovery.Registry, error) {
+	r, err := discovery.NewDNS(p.config)
+	if err != nil {
+		return nil, err
+	}
+	return &dnsRegistry{r, p.recorder}, nil
+}
+
+// dnsRegistry is one of names in all but its watches.
+type dnsRegistry struct {
+	*discovery.DNS
+	recorder *recorder
+}
+
+// Watch implements discovery.Registry.
+func (r *dnsRegistry) Watch(ctx context.Context, service string) iter.Seq2[discovery.Snapshot, error] {
+	return r.recorder.watch(r.DNS.Watch(ctx, service))
+}
+
+// watch writes down what a watch yields, and how long it took to be in use.
+func (r *recorder) watch(all iter.Seq2[discovery.Snapshot, error]) iter.Seq2[discovery.Snapshot, error] {
 	return func(yield func(discovery.Snapshot, error) bool) {
-		for s, err := range r.Registry.Watch(ctx, service) {
-			p := publication(r.recorder, s, err)
+		for s, err := range all {
+			p := publication(r, s, err)
 			more := yield(s, err)
-			p.Took = r.recorder.now() - p.At
-			r.recorder.writer.Publication(p)
+			p.Took = r.now() - p.At
+			r.writer.Publication(p)
 			if !more {
 				return
 			}

@@ -11,7 +11,9 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/internal/integration/child"
+	"github.com/fairlead-go/fairlead/internal/integration/dnstest"
 	"github.com/fairlead-go/fairlead/internal/integration/fleet"
 	"github.com/fairlead-go/fairlead/internal/integration/history"
 	"github.com/fairlead-go/fairlead/transport"
@@ -27,13 +29,14 @@ type caller struct {
 	mesh     *transport.Mesh
 	door     *fairhttp.Transport
 	registry fleet.Calls
+	log      lines
 	recorder *recorder
 	load     *load
 }
 
 func run(raw []byte, ready func(any)) error {
-	slog.SetDefault(slog.New(slog.DiscardHandler))
 	c := &caller{}
+	slog.SetDefault(slog.New(&c.log))
 	if err := json.Unmarshal(raw, &c.settings); err != nil {
 		return err
 	}
@@ -65,8 +68,14 @@ func (c *caller) open() (took time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
+	var opener transport.Opener = published{config, c.recorder}
+	if server := c.settings.DNS; server != "" {
+		opener = resolved{discovery.DNSConfig{
+			Name: SRVName, Resolver: dnstest.Resolver(server), Interval: 2 * time.Second,
+		}, c.recorder}
+	}
 	began := time.Now()
-	if c.mesh, err = transport.Open(published{config, c.recorder}, c.options()...); err != nil {
+	if c.mesh, err = transport.Open(opener, c.options()...); err != nil {
 		return 0, err
 	}
 	c.door = fairhttp.New(c.mesh, nil)
@@ -131,10 +140,10 @@ func (c *caller) status() any {
 		Started, Failed, InFlight int64
 		Goroutines                int
 		CPU                       time.Duration
-		RSS, Replays              int64
+		RSS, Replays, Logged      int64
 	}{
 		c.mesh.Dump(), c.registry.Count(),
 		c.load.started.Load(), c.load.failed.Load(), c.load.inFlight.Load(),
-		runtime.NumGoroutine(), usage.cpu, usage.rss, c.door.State().Replays,
+		runtime.NumGoroutine(), usage.cpu, usage.rss, c.door.State().Replays, c.log.n.Load(),
 	}
 }

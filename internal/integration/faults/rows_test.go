@@ -15,6 +15,7 @@ var rows = []row{
 	leaderKilled,
 	compacted,
 	killed,
+	nameless,
 	rolling,
 	flapping,
 	relisting,

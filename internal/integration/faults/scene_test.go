@@ -14,6 +14,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/discovery/etcd"
 	"github.com/fairlead-go/fairlead/internal/integration/caller"
+	"github.com/fairlead-go/fairlead/internal/integration/dnstest"
 	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
 	"github.com/fairlead-go/fairlead/internal/integration/fleet"
 	"github.com/fairlead-go/fairlead/internal/integration/history"
@@ -46,6 +47,7 @@ type scene struct {
 	// What rows remember from one of their steps to the next.
 	cluster    *etcdtest.Cluster
 	dead       int // member of it
+	dns        *dnstest.Server
 	victim     *fleet.Instance
 	victimLink *tcpproxy.Proxy
 	dying      time.Duration // how long it took to kill the victim
@@ -197,7 +199,7 @@ func (s *scene) state() string {
 // figure tells something that was measured.
 func (s *scene) figure(name string, value any) {
 	if d, ok := value.(time.Duration); ok {
-		value = d.Round(time.Millisecond).String()
+		value = d.Round(10 * time.Microsecond).String()
 	}
 	s.figures = append(s.figures, figure{name, value})
 }

@@ -20,8 +20,12 @@ import (
 // Role is the child that is an instance.
 var Role = child.Role{Name: "instance", Run: serve}
 
-// CallHeader carries the key of a call.
-const CallHeader = "Call"
+// CallHeader carries the key of a call, AddrHeader the address of the instance
+// that answers.
+const (
+	CallHeader = "Call"
+	AddrHeader = "Addr"
+)
 
 // settings are what an instance is told.
 type settings struct {
@@ -94,6 +98,7 @@ func (i *instance) work(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	time.Sleep(i.Work)
+	w.Header().Set(AddrHeader, r.Context().Value(http.LocalAddrContextKey).(net.Addr).String())
 	io.WriteString(w, i.ID)
 }
 
