@@ -97,7 +97,7 @@ func (s *scene) addresses() map[string]string {
 		id := fmt.Sprintf("%s%d", caller.Hostile, n)
 		records[id] = fmt.Sprintf(`{"Op":0,"Addr":%q,"Metadata":{"id":%q,"service":%q}}`, addr, id, service)
 		id += "-endpoint"
-		records[id] = fmt.Sprintf(`{"Op":0,"Addr":"127.0.0.1:9","Metadata":{"id":%q,"service":%q,"endpoints":[{"protocol":"http","addr":%q}]}}`, id, service, addr)
+		records[id] = fmt.Sprintf(`{"Op":0,"Addr":"10.1.1.%d:9","Metadata":{"id":%q,"service":%q,"endpoints":[{"protocol":"http","addr":%q}]}}`, n+1, id, service, addr)
 	}
 	return records
 }
