@@ -72,23 +72,13 @@ func (r *recorder) policy(nodes []*balancer.Node) balancer.Picker {
 	l := history.List{At: r.now(), Number: int(r.lists.Add(1))}
 	for _, n := range nodes {
 		l.Instances = append(l.Instances, n.ID())
-		if held(n) {
+		if _, held := n.Held(); held {
 			l.Held = append(l.Held, n.ID())
 		}
 	}
 	slices.Sort(l.Instances)
 	r.writer.List(l)
 	return picker{balancer.P2CEWMA(nodes), r, l.Number}
-}
-
-// held reports whether a node is kept although the registry forgot it.
-func held(n any) bool {
-	h, ok := n.(interface{ Held() (time.Duration, bool) })
-	if !ok {
-		return false
-	}
-	_, is := h.Held()
-	return is
 }
 
 type picker struct {
