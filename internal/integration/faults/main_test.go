@@ -15,4 +15,14 @@ var (
 	seeds = flag.Int("seeds", 20, "how many seeds -long plays each row with")
 )
 
-func TestMain(m *testing.M) { etcdtest.Main(m, fleet.Role, caller.Role, churnRole) }
+// atOnce is how many rows are played side by side, unless -parallel says
+// otherwise: each is a dozen processes.
+const atOnce = "4"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		f.Value.Set(atOnce)
+	}
+	etcdtest.Main(m, fleet.Role, caller.Role, churnRole)
+}
