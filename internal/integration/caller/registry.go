@@ -79,6 +79,17 @@ func (r *recorder) watch(all iter.Seq2[discovery.Snapshot, error]) iter.Seq2[dis
 	}
 }
 
+// saved writes down the list that the client will find on disk, if there is
+// one: it was published in another life.
+func (r *recorder) saved(settings Settings) {
+	if settings.Snapshots == "" {
+		return
+	}
+	if s, err := discovery.SnapshotDir(settings.Snapshots).Load(settings.Service); err == nil {
+		r.writer.Publication(publication(r, s, nil))
+	}
+}
+
 func publication(r *recorder, s discovery.Snapshot, err error) history.Publication {
 	p := history.Publication{At: r.now(), Revision: s.Revision, State: s.State.String(), Refused: s.Refused}
 	if err != nil {

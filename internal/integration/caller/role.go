@@ -74,6 +74,7 @@ func (c *caller) open() (took time.Duration, err error) {
 			Name: SRVName, Resolver: dnstest.Resolver(server), Interval: 2 * time.Second,
 		}, c.recorder}
 	}
+	c.recorder.saved(c.settings)
 	began := time.Now()
 	if c.mesh, err = transport.Open(opener, c.options()...); err != nil {
 		return 0, err
@@ -85,6 +86,7 @@ func (c *caller) open() (took time.Duration, err error) {
 func (c *caller) options() []transport.Option {
 	return []transport.Option{
 		transport.WithPolicy(c.recorder.policy),
+		transport.WithSnapshotDir(c.settings.Snapshots),
 		transport.WithTelemetry(transport.Full),
 		transport.WithTracerProvider(tracers{}),
 	}
