@@ -85,6 +85,10 @@ func Start(t testing.TB, s Settings) *Caller {
 	return &Caller{Process: p, Constructed: a.Constructed, t: t, settings: s, control: a.Control}
 }
 
+// Learn waits until the caller has a live list, so that none of its calls is too
+// early.
+func (c *Caller) Learn() { c.t.Helper(); c.must("learn", nil) }
+
 // Load begins the calls, or goes on with them.
 func (c *Caller) Load() { c.t.Helper(); c.must("load", nil) }
 

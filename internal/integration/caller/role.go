@@ -95,6 +95,11 @@ func (c *caller) options() []transport.Option {
 // control is how the parent commands.
 func (c *caller) control(stopped chan<- struct{}) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("/learn", func(w http.ResponseWriter, r *http.Request) {
+		if err := c.learn(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})
 	mux.HandleFunc("/load", func(http.ResponseWriter, *http.Request) { c.load.start() })
 	mux.HandleFunc("/rest", func(http.ResponseWriter, *http.Request) {
 		c.load.stop()
@@ -112,6 +117,20 @@ func (c *caller) control(stopped chan<- struct{}) http.Handler {
 		close(stopped)
 	})
 	return mux
+}
+
+// learn waits for the first live list that names somebody.
+func (c *caller) learn(ctx context.Context) error {
+	views, err := c.mesh.Views(ctx, c.settings.Service)
+	if err != nil {
+		return err
+	}
+	for v := range views {
+		if v.Snapshot.State == discovery.Live && len(v.Nodes) > 0 {
+			return nil
+		}
+	}
+	return context.Cause(ctx)
 }
 
 // stop ends in the order in which a program would, and closes the history.

@@ -51,6 +51,7 @@ func (s settings) config() *embed.Config {
 	c.UnsafeNoFsync = true
 	c.TickMs, c.ElectionMs = 10, 100 // elected in no time
 	c.QuotaBackendBytes = s.Quota
+	c.BcryptCost = 4 // the least: passwords are checked with every token
 	if s.TokenSeconds > 0 {
 		c.AuthTokenTTL = s.TokenSeconds
 	}

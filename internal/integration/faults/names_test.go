@@ -26,6 +26,7 @@ var nameless = row{
 		settings := s.calling(s.via(s.callerLink))
 		settings.DNS = s.dns.Addr()
 		s.caller = caller.Start(s, settings)
+		s.caller.Learn()
 		s.caller.Load()
 		s.within(0, "a live list of all", s.sees(instances))
 	},

@@ -21,6 +21,7 @@ var atStartWithSnapshot = row{
 		settings := s.calling(s.via(s.callerLink))
 		settings.Snapshots = s.TempDir()
 		s.caller = caller.Start(s, named("before", settings))
+		s.caller.Learn()
 		s.caller.Load()
 		s.within(0, "a live list", s.sees(instances))
 		s.stop()

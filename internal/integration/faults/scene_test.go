@@ -107,6 +107,7 @@ func (s *scene) call(r fleet.Registry) {
 func (s *scene) begin(r fleet.Registry, all int) {
 	s.Helper()
 	s.caller = caller.Start(s, s.calling(r))
+	s.caller.Learn()
 	s.caller.Load()
 	s.within(0, "a live list of all", s.sees(all))
 }
