@@ -87,6 +87,7 @@ func (c *caller) options() []transport.Option {
 	return []transport.Option{
 		transport.WithPolicy(c.recorder.policy),
 		transport.WithSnapshotDir(c.settings.Snapshots),
+		transport.WithReach(discovery.Reach{Loopback: true}), // DNS does not say that it is local
 		transport.WithTelemetry(transport.Full),
 		transport.WithTracerProvider(tracers{}),
 	}
