@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -124,12 +125,13 @@ func (f *feed) goLiveLocked(now time.Time) bool {
 	return true
 }
 
-// trouble implements sink for the instances. Only the first of a row is told.
+// trouble implements sink for the instances. Of a row only the first is told,
+// and where an etcd that was away now refuses, or the other way round.
 func (f *feed) trouble(err error) {
 	err = fmt.Errorf("discovery/etcd: instances of %s: %w", f.service, err)
 	heard := f.heard()
 	f.mu.Lock()
-	if f.err != nil {
+	if f.err != nil && errors.Is(f.err, discovery.ErrUnauthorized) == errors.Is(err, discovery.ErrUnauthorized) {
 		f.mu.Unlock()
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/fairlead-go/fairlead/discovery"
@@ -63,12 +64,18 @@ func TestFeedKeepsTheListThroughTrouble(t *testing.T) {
 	default:
 	}
 
+	// Nobody waits for etcd any more but for an operator.
+	f.trouble(named(rpctypes.ErrPermissionDenied))
+	if r := f.latest(); !errors.Is(r.err, discovery.ErrUnauthorized) || r.version == told.version || ids(r.snapshot) != "a" {
+		t.Errorf("refused after it was down: %+v", r)
+	}
+
 	f.apply(nil, 7)
 	if r := f.latest(); r.snapshot.State != discovery.Live || r.err != nil || ids(r.snapshot) != "a" || r.version == told.version {
 		t.Errorf("after the trouble: %+v", r)
 	}
-	if got := strings.Count(log.String(), "level=WARN"); got != 2 {
-		t.Errorf("%d warnings for two troubles:\n%s", got, log.String())
+	if got := strings.Count(log.String(), "level=WARN"); got != 3 {
+		t.Errorf("%d warnings for three troubles:\n%s", got, log.String())
 	}
 }
 

@@ -84,10 +84,16 @@ func (s *supervisor) leaseFailed(err error) {
 	if errors.Is(err, discovery.ErrUnauthorized) {
 		s.due = now.Add(between(forbiddenPause, forbiddenPause*6/5))
 	}
-	if s.lease != 0 && age(s.beat, now) > s.ttl {
-		s.doubtLocked(fmt.Errorf("no heartbeat for %s: %w", age(s.beat, now).Round(time.Second), err), now)
+	if s.expiredLocked() {
+		s.doubtLocked(fmt.Errorf("%w: %w", errSilent(age(s.beat, now)), err), now)
 	}
 }
+
+// expiredLocked reports whether etcd must have let the lease expire, unless it
+// was away itself. It does not wait for a call that may hang just now.
+func (s *supervisor) expiredLocked() bool { return s.lease != 0 && age(s.beat, time.Now()) > s.ttl }
+
+func errSilent(d time.Duration) error { return fmt.Errorf("no heartbeat for %s", d.Round(time.Second)) }
 
 // leaseLost takes note that the lease is gone, and all values with it. Many
 // may have lost theirs in the same moment, thus the jitter.

@@ -31,10 +31,11 @@ func (r *registration) State() discovery.RegistrationState {
 }
 
 func (r *registration) stateLocked() discovery.RegistrationState {
+	asleep, expired := r.supervisor.asleepLocked(), r.supervisor.expiredLocked()
 	s := discovery.RegistrationState{
 		Service:    r.instance.Service,
 		ID:         r.instance.ID,
-		Registered: r.held && !r.supervisor.asleepLocked(),
+		Registered: r.held && !asleep && !expired,
 		Draining:   r.instance.Draining,
 		Announced:  r.settled,
 		Since:      r.since,
@@ -44,8 +45,10 @@ func (r *registration) stateLocked() discovery.RegistrationState {
 	case s.Registered:
 	case r.gone:
 		s.Reason = "closed"
-	case r.held:
+	case r.held && asleep:
 		s.Reason = errSlept(age(r.supervisor.awake, time.Now())).Error()
+	case r.held:
+		s.Unreachable, s.Reason = true, errSilent(age(r.supervisor.beat, time.Now())).Error()
 	case r.troubleLocked() != nil:
 		s.Unreachable = unreachable(r.troubleLocked())
 		s.Reason = r.troubleLocked().Error()

@@ -365,6 +365,10 @@ func TestRegisteredEndsWithTheProofOfLife(t *testing.T) {
 		if s := r.State(); !s.Registered {
 			t.Errorf("before the TTL is over: %+v", s)
 		}
+		time.Sleep(2 * time.Second) // whatever call hangs just now
+		if s := r.State(); s.Registered || !strings.Contains(s.Reason, "no heartbeat") {
+			t.Errorf("when the TTL is over: %+v, want not registered and why", s)
+		}
 		time.Sleep(DefaultTTL / 2)
 		if s := r.State(); s.Registered || !strings.Contains(s.Reason, "no heartbeat") {
 			t.Errorf("after the TTL is over: %+v, want not registered and why", s)

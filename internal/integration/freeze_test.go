@@ -19,6 +19,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/discovery/etcd"
+	"github.com/fairlead-go/fairlead/internal/integration/child"
 	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
 	"github.com/fairlead-go/fairlead/internal/integration/tcpproxy"
 	"github.com/fairlead-go/fairlead/transport"
@@ -127,7 +128,7 @@ func newFreeze(t *testing.T) *freeze {
 	w.process = exec.Command(self, "-test.run=^TestFirstCallAfterAFreeze$")
 	w.process.Env = append(os.Environ(), envFreezeEtcd+"="+w.network.Addr(), envFreezePrefix+"="+prefix(t))
 	w.process.Stderr = os.Stderr
-	w.process.SysProcAttr = etcdtest.DieWithParent()
+	w.process.SysProcAttr = child.DieWithParent()
 	out, err := w.process.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

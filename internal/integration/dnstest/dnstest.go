@@ -70,10 +70,17 @@ func listen() (net.PacketConn, net.Listener, error) {
 	return packets, streams, nil
 }
 
+// Addr is where the server answers.
+func (s *Server) Addr() string { return s.streams.Addr().String() }
+
 // Resolver returns a resolver that asks this server and nobody else.
-func (s *Server) Resolver() *net.Resolver {
+func (s *Server) Resolver() *net.Resolver { return Resolver(s.Addr()) }
+
+// Resolver returns a resolver that asks the server at addr, which may be that
+// of another process, and nobody else.
+func Resolver(addr string) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, s.streams.Addr().String())
+		return new(net.Dialer).DialContext(ctx, network, addr)
 	}}
 }
 

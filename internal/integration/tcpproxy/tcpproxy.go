@@ -1,12 +1,14 @@
 // Package tcpproxy is a network that can be broken: a TCP proxy on 127.0.0.1
-// that stops forwarding or cuts connections when told to.
+// that delays, stops forwarding or cuts connections when told to.
 package tcpproxy
 
 import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Proxy forwards connections to one address.
@@ -14,6 +16,8 @@ type Proxy struct {
 	target   string
 	listener net.Listener
 	running  sync.WaitGroup // all goroutines; Close waits for them
+	accepted atomic.Int64
+	delay    atomic.Int64 // nanoseconds
 
 	mu     sync.Mutex // guards all below
 	pairs  map[*pair]bool
@@ -26,7 +30,9 @@ type Proxy struct {
 type pair struct {
 	near, far net.Conn
 
-	mu     sync.Mutex // guards open
+	over chan struct{} // closed when the pair is cut
+
+	mu     sync.Mutex // guards all below
 	opened *sync.Cond // open has changed
 	open   bool       // data is forwarded
 	cut    bool
@@ -48,8 +54,19 @@ func New(t testing.TB, target string) *Proxy {
 // Addr is where to connect to.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
+// Accepted counts the connections that were ever made to the proxy, refused
+// ones too.
+func (p *Proxy) Accepted() int64 { return p.accepted.Load() }
+
 // Pass heals: everything is forwarded again, also what was held back.
-func (p *Proxy) Pass() { p.set(false, false, true) }
+func (p *Proxy) Pass() {
+	p.delay.Store(0)
+	p.set(false, false, true)
+}
+
+// Delay lets what is sent to the target from now on arrive d later, in its
+// order; answers come at once. So every call over the proxy takes d longer.
+func (p *Proxy) Delay(d time.Duration) { p.delay.Store(int64(d)) }
 
 // Blackhole makes all connections, and new ones, go silent without an end, as
 // when packets are lost.
@@ -95,6 +112,7 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
+		p.accepted.Add(1)
 		p.running.Go(func() { p.forward(near) })
 	}
 }
@@ -109,7 +127,7 @@ func (p *Proxy) forward(near net.Conn) {
 		reset(near)
 		return
 	}
-	c := &pair{near: near, far: far}
+	c := &pair{near: near, far: far, over: make(chan struct{})}
 	c.opened = sync.NewCond(&c.mu)
 	p.mu.Lock()
 	if p.refuse || p.closed {
@@ -121,10 +139,12 @@ func (p *Proxy) forward(near net.Conn) {
 	p.pairs[c] = true
 	p.mu.Unlock()
 
-	var both sync.WaitGroup
-	both.Go(func() { c.copy(far, near) })
-	both.Go(func() { c.copy(near, far) })
-	both.Wait()
+	var all sync.WaitGroup
+	late := make(chan chunk, 1024) // from near, until it is due
+	all.Go(func() { defer close(late); c.read(late, &p.delay) })
+	all.Go(func() { c.write(late) })
+	all.Go(func() { c.copy(near, far) })
+	all.Wait()
 	p.mu.Lock()
 	delete(p.pairs, c)
 	p.mu.Unlock()
@@ -136,7 +156,51 @@ func (p *Proxy) refuses() bool {
 	return p.refuse
 }
 
-// copy forwards one direction and ends the pair when it ends.
+// chunk is something to be forwarded at its time.
+type chunk struct {
+	data []byte
+	due  time.Time
+}
+
+// read takes what comes from near and gives it a time; it ends the pair when
+// near does.
+func (c *pair) read(late chan<- chunk, delay *atomic.Int64) {
+	defer c.end()
+	for {
+		b := make([]byte, 32<<10)
+		n, err := c.near.Read(b)
+		if n > 0 {
+			late <- chunk{b[:n], time.Now().Add(time.Duration(delay.Load()))}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// write forwards to far what is due, and takes the rest when the pair ends.
+func (c *pair) write(late <-chan chunk) {
+	for b := range late {
+		if !c.until(b.due) || !c.pass() {
+			continue
+		}
+		if _, err := c.far.Write(b.data); err != nil {
+			c.end()
+		}
+	}
+}
+
+// until waits for a moment; it returns false when the pair was cut before.
+func (c *pair) until(due time.Time) bool {
+	select {
+	case <-time.After(time.Until(due)):
+		return true
+	case <-c.over:
+		return false
+	}
+}
+
+// copy forwards from far to near and ends the pair when it ends.
 func (c *pair) copy(to io.Writer, from io.Reader) {
 	defer c.end()
 	b := make([]byte, 32<<10)
@@ -175,7 +239,10 @@ func (c *pair) set(open bool) {
 
 func (c *pair) end() {
 	c.mu.Lock()
-	c.cut = true
+	if !c.cut {
+		c.cut = true
+		close(c.over)
+	}
 	c.opened.Broadcast()
 	c.mu.Unlock()
 	reset(c.near)

@@ -133,3 +133,46 @@ func TestCutEndsConnectionsUntilItPasses(t *testing.T) {
 		t.Errorf("afterwards: %v", err)
 	}
 }
+
+func TestDelayKeepsTheOrderAndDelaysOnlyWhatComesAfter(t *testing.T) {
+	p := tcpproxy.New(t, echo(t))
+	c := dial(t, p)
+	const d = 3 * time.Second
+	p.Delay(d)
+	began := time.Now()
+	for _, line := range []string{"1\n", "2\n", "3\n"} {
+		if _, err := io.WriteString(c, line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.SetReadDeadline(began.Add(30 * time.Second))
+	for _, want := range []string{"1\n", "2\n", "3\n"} {
+		if got, err := c.in.ReadString('\n'); err != nil || got != want {
+			t.Fatalf("got %q, %v, want %q", got, err, want)
+		}
+	}
+	if took := time.Since(began); took < d || took > 2*d { // not one after the other
+		t.Errorf("three lines took %s through a delay of %s", took, d)
+	}
+	p.Pass()
+	c.send()
+	if err := c.answered(30 * time.Second); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+func TestAcceptedCountsRefusedConnectionsToo(t *testing.T) {
+	p := tcpproxy.New(t, echo(t))
+	dial(t, p)
+	p.Cut()
+	for range 2 {
+		if c, err := net.Dial("tcp", p.Addr()); err == nil {
+			c.SetReadDeadline(time.Now().Add(30 * time.Second))
+			c.Read(make([]byte, 1))
+			c.Close()
+		}
+	}
+	if got := p.Accepted(); got != 3 {
+		t.Errorf("Accepted() = %d after three connections", got)
+	}
+}

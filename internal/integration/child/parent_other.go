@@ -1,9 +1,9 @@
 //go:build !linux
 
-package etcdtest
+package child
 
 import "syscall"
 
 // DieWithParent has no equal elsewhere: a test binary that crashes leaves its
-// etcd behind.
+// children behind.
 func DieWithParent() *syscall.SysProcAttr { return nil }

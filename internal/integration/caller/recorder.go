@@ -1,0 +1,95 @@
+package caller
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/integration/history"
+)
+
+// recorder sees what the library does from the places where a program may look:
+// between registry and mesh, in the policy, and through spans.
+type recorder struct {
+	began  time.Time
+	writer *history.Writer
+	lists  atomic.Int64
+	calls  sync.Map // of *call, by the key that the policy is told
+}
+
+func newRecorder(s Settings) (*recorder, error) {
+	began := time.Now()
+	w, err := history.Create(s.History, history.Settings{
+		Caller: s.Name, Began: began, Rate: s.Rate,
+		MaxAttempts: 3, Ratio: 0.2, PerSecond: 10, Reserve: 100, // the README's
+	})
+	return &recorder{began: began, writer: w}, err
+}
+
+// now is never 0, which would say that something did not happen.
+func (r *recorder) now() time.Duration { return max(1, time.Since(r.began)) }
+
+// call is one that is under way. It is used by one goroutine at a time.
+type call struct {
+	history.Call
+	list int // that it picked from last
+}
+
+type callKey struct{}
+
+// recorded is what the context of a call carries.
+type recorded struct {
+	*call
+	by *recorder
+}
+
+func withCall(ctx context.Context, c *call, by *recorder) context.Context {
+	return context.WithValue(ctx, callKey{}, recorded{c, by})
+}
+
+func (r *recorder) begin(key string, c *call) {
+	c.Start = r.now()
+	r.calls.Store(key, c)
+}
+
+func (r *recorder) end(key string, c *call, answer string, err error) {
+	c.End = r.now()
+	r.calls.Delete(key)
+	judge(&c.Call, answer, err)
+	r.writer.Call(c.Call)
+}
+
+// policy is the library's own. It is asked anew for each list; its picker tells
+// the call from which list it was served.
+func (r *recorder) policy(nodes []*balancer.Node) balancer.Picker {
+	if nodes[0].Endpoint(discovery.HTTP) == "" {
+		return balancer.P2CEWMA(nodes) // for calls that are not made here
+	}
+	l := history.List{At: r.now(), Number: int(r.lists.Add(1))}
+	for _, n := range nodes {
+		l.Instances = append(l.Instances, n.ID())
+		if _, held := n.Held(); held {
+			l.Held = append(l.Held, n.ID())
+		}
+	}
+	slices.Sort(l.Instances)
+	r.writer.List(l)
+	return picker{balancer.P2CEWMA(nodes), r, l.Number}
+}
+
+type picker struct {
+	balancer.Picker
+	recorder *recorder
+	list     int
+}
+
+func (p picker) Pick(q balancer.Request) *balancer.Node {
+	if c, ok := p.recorder.calls.Load(q.Key); ok {
+		c.(*call).list = p.list
+	}
+	return p.Picker.Pick(q)
+}

@@ -1,0 +1,29 @@
+package caller
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// usage is what the process uses of the machine.
+type usage struct {
+	cpu time.Duration
+	rss int64 // bytes; 0 where there is no /proc
+}
+
+func readUsage() usage {
+	var u usage
+	var r syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) == nil {
+		u.cpu = time.Duration(r.Utime.Nano() + r.Stime.Nano())
+	}
+	statm, err := os.ReadFile("/proc/self/statm") // pages: size, resident, …
+	if fields := bytes.Fields(statm); err == nil && len(fields) > 1 {
+		pages, _ := strconv.ParseInt(string(fields[1]), 10, 64)
+		u.rss = pages * int64(os.Getpagesize())
+	}
+	return u
+}

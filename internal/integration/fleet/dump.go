@@ -1,0 +1,41 @@
+package fleet
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/fairlead-go/fairlead/discovery"
+)
+
+// Dump is what the parent reads of a transport.Dump that came as JSON.
+type Dump struct {
+	Services      []Service
+	Registrations []discovery.RegistrationState
+	Registry      json.RawMessage
+}
+
+// Service is a service as a caller sees it.
+type Service struct {
+	Service         string
+	State           string
+	Revision        int64
+	Age             time.Duration `json:"ageNs"`
+	Trouble         string
+	Instances       []Node
+	Refused         int
+	Refusals        []discovery.Refusal
+	Ignored         int
+	Forbidden       int
+	Preserved       struct{ Held, Returned int64 }
+	Attempts        map[string]int64
+	Retries         int64
+	BudgetRemaining int
+	BudgetRefused   int64
+}
+
+// Node is an instance as a caller sees it.
+type Node struct {
+	ID       string
+	Draining bool
+	Stats    struct{ Outstanding int }
+}

@@ -1,0 +1,143 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fairlead-go/fairlead/internal/integration/child"
+)
+
+// Fleet is the instances of one service, those that are gone too. Its methods
+// are for one goroutine, except where they say otherwise.
+type Fleet struct {
+	t        testing.TB
+	dir      string // of the executions
+	registry Registry
+	service  string
+	work     time.Duration
+	All      []*Instance
+}
+
+// Instance is one process.
+type Instance struct {
+	*child.Process
+	ID, Addr string
+	settings settings
+}
+
+// New returns a fleet without instances. Each works for so long on each call.
+func New(t testing.TB, r Registry, service string, work time.Duration) *Fleet {
+	return &Fleet{t: t, dir: t.TempDir(), registry: r, service: service, work: work}
+}
+
+// Start starts n instances, named i0, i1 and so on through the life of the
+// fleet, and waits until they listen. They register by themselves.
+func (f *Fleet) Start(n int) []*Instance {
+	f.t.Helper()
+	started := make([]*Instance, n)
+	for i := range started {
+		started[i] = f.prepare(f.registry)
+	}
+	errs := make([]error, n)
+	var all sync.WaitGroup
+	for i, instance := range started {
+		all.Go(func() { errs[i] = instance.start() })
+	}
+	all.Wait()
+	for _, err := range errs {
+		if err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	return started
+}
+
+// StartVia starts one instance that reaches etcd in a way of its own.
+func (f *Fleet) StartVia(r Registry) *Instance {
+	f.t.Helper()
+	i := f.prepare(r)
+	if err := i.start(); err != nil {
+		f.t.Fatal(err)
+	}
+	return i
+}
+
+func (f *Fleet) prepare(r Registry) *Instance {
+	id := fmt.Sprintf("i%d", len(f.All))
+	i := &Instance{ID: id, settings: settings{
+		Registry: r, Service: f.service, ID: id, Work: f.work, Executions: filepath.Join(f.dir, id),
+	}}
+	f.All = append(f.All, i)
+	f.t.Cleanup(i.kill)
+	return i
+}
+
+func (i *Instance) start() (err error) {
+	var a about
+	i.Process, err = child.Run(Role.Name, i.settings, &a)
+	i.Addr = a.Addr
+	return err
+}
+
+func (i *Instance) kill() {
+	if i.Process != nil {
+		i.Kill()
+	}
+}
+
+// Executions are the files in which the instances wrote what they executed.
+func (f *Fleet) Executions() []string {
+	var paths []string
+	for _, i := range f.All {
+		paths = append(paths, i.settings.Executions)
+	}
+	return paths
+}
+
+// Running are the instances whose processes run.
+func (f *Fleet) Running() []*Instance {
+	var running []*Instance
+	for _, i := range f.All {
+		if i.Process != nil && i.Process.Running() {
+			running = append(running, i)
+		}
+	}
+	return running
+}
+
+// Terminate asks the instance to leave and waits until it is gone. It returns
+// how it ended. It may be called from any goroutine.
+func (i *Instance) Terminate(within time.Duration) error {
+	if err := i.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	err, ended := i.Wait(within)
+	if !ended {
+		return fmt.Errorf("%s has not ended after %s", i.ID, within)
+	}
+	return err
+}
+
+// Status asks the instance how it is. It may be called from any goroutine.
+func (i *Instance) Status(ctx context.Context) (s Status, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.Addr+"/status", nil)
+	if err != nil {
+		return s, err
+	}
+	req.Close = true // leave nothing behind
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return s, err
+	}
+	defer resp.Body.Close()
+	return s, json.NewDecoder(resp.Body).Decode(&s)
+}
