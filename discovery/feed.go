@@ -45,10 +45,7 @@ func (f *feed) fail(service string, asOf time.Time, err error) {
 	if r := f.latest.Load(); r != nil {
 		last = r.snapshot
 	}
-	if last.State == Live {
-		last.State, last.AsOf = Stale, asOf
-	}
-	f.publish(last, err)
+	f.publish(last.stale(asOf), err)
 }
 
 // watch yields the latest report and every later one that it is there in time

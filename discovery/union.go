@@ -1,7 +1,6 @@
 package discovery
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 )
@@ -55,7 +54,7 @@ func keep(before, now []*Instance) []*Instance {
 		for n < len(before) && before[n].ID < i.ID {
 			n++
 		}
-		if n == len(before) || before[n] == i || !unchanged(before[n], i) {
+		if n == len(before) || before[n] == i || !before[n].Equal(i) {
 			continue
 		}
 		if &kept[0] == &now[0] {
@@ -64,10 +63,4 @@ func keep(before, now []*Instance) []*Instance {
 		kept[k] = before[n]
 	}
 	return kept
-}
-
-func unchanged(a, b *Instance) bool {
-	return a.ID == b.ID && a.Service == b.Service && a.Addr == b.Addr && slices.Equal(a.Endpoints, b.Endpoints) &&
-		a.Weight == b.Weight && a.Region == b.Region && a.Zone == b.Zone && a.Version == b.Version &&
-		a.Draining == b.Draining && a.BootID == b.BootID && a.StartedAt.Equal(b.StartedAt) && maps.Equal(a.Meta, b.Meta)
 }
