@@ -178,7 +178,7 @@ func TestCompositeClosedMemberDoesNotHinderTheOther(t *testing.T) {
 		r := announce(t, c, valid())
 		registered := journals[1].one(t)
 		registered.want(t, live, nil, "7f3a")
-		if s := r.State(); s.Registered || s.Reason != "registry a: discovery: closed" {
+		if s := r.State(); s.Registered || s.Unreachable || s.Reason != "registry a: discovery: closed" {
 			t.Errorf("State() = %+v; want it not registered, because a is closed", s)
 		}
 		for what, call := range map[string]func(context.Context) error{
