@@ -81,7 +81,8 @@ func (r *compositeRegistration) Instance() Instance { return r.parts[0].Instance
 
 // State says that the instance is registered if it is everywhere: who reads
 // one of the registries alone would miss it otherwise. Since is when the last
-// of them got it, or when the first of those that lack it lost it.
+// of them got it, or when the first of those that lack it lost it. Unreachable
+// says that none of those can be heard.
 func (r *compositeRegistration) State() RegistrationState {
 	all := RegistrationState{Announced: true, Unreachable: true}
 	var lacking []string

@@ -178,7 +178,7 @@ func TestCompositeClosedMemberDoesNotHinderTheOther(t *testing.T) {
 		r := announce(t, c, valid())
 		registered := journals[1].one(t)
 		registered.want(t, live, nil, "7f3a")
-		if s := r.State(); s.Registered || s.Reason != "registry a: discovery: closed" {
+		if s := r.State(); s.Registered || s.Unreachable || s.Reason != "registry a: discovery: closed" {
 			t.Errorf("State() = %+v; want it not registered, because a is closed", s)
 		}
 		for what, call := range map[string]func(context.Context) error{
@@ -374,6 +374,10 @@ func TestCompositeStateIsThatOfAll(t *testing.T) {
 		{"SinceTheLastGotIt", state{Registered: true, Since: early}, state{Registered: true, Since: late}, state{Registered: true, Since: late}},
 		{"SinceTheFirstLostIt", state{Since: late, Reason: "x"}, state{Since: early, Reason: "y"}, state{Since: early, Reason: "registry a: x; registry b: y"}},
 		{"SinceOneLostIt", state{Since: early, Reason: "x"}, state{Registered: true, Since: late}, state{Since: early, Reason: "registry a: x"}},
+		{"AnnouncedInBoth", state{Registered: true, Announced: true}, state{Registered: true, Announced: true}, state{Registered: true, Announced: true}},
+		{"NeverAnnouncedInTheSecond", state{Registered: true, Announced: true}, state{Unreachable: true, Reason: "y"}, state{Unreachable: true, Reason: "registry b: y"}},
+		{"AnnouncedAndUnreachableInOne", state{Registered: true, Announced: true}, state{Announced: true, Unreachable: true, Reason: "y"}, state{Announced: true, Unreachable: true, Reason: "registry b: y"}},
+		{"UnreachableInOneAndMissingInTheOther", state{Announced: true, Reason: "x"}, state{Announced: true, Unreachable: true, Reason: "y"}, state{Announced: true, Reason: "registry a: x; registry b: y"}},
 		{"DrainingInTheFirst", state{Registered: true, Draining: true}, state{Registered: true}, state{Registered: true, Draining: true}},
 		{"DrainingInTheSecond", state{Registered: true}, state{Registered: true, Draining: true}, state{Registered: true, Draining: true}},
 		{"RepairsAreAddedUp", state{Registered: true, Repairs: 2}, state{Registered: true, Repairs: 3}, state{Registered: true, Repairs: 5}},

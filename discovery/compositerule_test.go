@@ -3,6 +3,7 @@ package discovery_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -372,18 +373,19 @@ func (row ruleRow) play(t *testing.T, open func(t *testing.T, a, b *scripted) di
 // told is the state, the instances and whose records they are, the refusals
 // and the error.
 func (e entry) told() string {
-	s := e.State.String()
+	var b strings.Builder
+	b.WriteString(e.State.String())
 	for _, i := range e.Instances {
-		s += " " + i.ID + "@" + i.Version
+		b.WriteString(" " + i.ID + "@" + i.Version)
 	}
 	if e.Refused > 0 {
-		s += fmt.Sprintf(", %d refused:", e.Refused)
+		fmt.Fprintf(&b, ", %d refused:", e.Refused)
 		for _, r := range e.Refusals {
-			s += " " + r.Key
+			b.WriteString(" " + r.Key)
 		}
 	}
 	if e.err != nil {
-		s += ": " + e.err.Error()
+		b.WriteString(": " + e.err.Error())
 	}
-	return s
+	return b.String()
 }

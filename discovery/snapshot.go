@@ -57,10 +57,10 @@ type Snapshot struct {
 }
 
 // stale returns s as the last good list of a registry that can no longer be
-// heard since now.
-func (s Snapshot) stale(now time.Time) Snapshot {
+// heard and was known to say this at asOf.
+func (s Snapshot) stale(asOf time.Time) Snapshot {
 	if s.State == Live {
-		s.State, s.AsOf = Stale, now
+		s.State, s.AsOf = Stale, asOf
 	}
 	return s
 }

@@ -141,7 +141,7 @@ func (a *application) readyOrders(id string, ready func() bool) *process {
 			return err
 		}
 		return transport.Serve(ctx, m, discovery.Instance{Service: "orders", ID: id}, transport.ServeConfig{
-			ReadyInterval: 50 * time.Millisecond,
+			ReadyInterval: 50 * time.Millisecond, AnnounceInterval: 50 * time.Millisecond,
 			Ready: func(context.Context) error {
 				if ready() {
 					return nil
