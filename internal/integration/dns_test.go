@@ -134,7 +134,7 @@ func TestDNSFailsAndCallsGoOn(t *testing.T) {
 			server := dnstest.New(t)
 			server.SetHost("orders.mesh.test.", at.Addr())
 			registry := openDNS(t, server, discovery.DNSConfig{Name: "{service}.mesh.test.", Port: at.Port()})
-			mesh, err := transport.New(registry)
+			mesh, err := transport.New(registry, transport.WithReach(discovery.Reach{Loopback: true}))
 			if err != nil {
 				t.Fatal(err)
 			}
