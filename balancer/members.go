@@ -13,7 +13,7 @@ type membership struct {
 	standing  standing
 	draining  bool          // when last seen
 	ignored   uint8         // unix endpoints that are not allowed
-	forbidden uint8         // endpoints whose address is not
+	forbidden uint8         // endpoints of an address that is not allowed
 	protocols protocolSet   // by which it can be reached
 	left      time.Duration // when it left the list; once let go of: when that was
 }
@@ -78,7 +78,7 @@ func (p *Pool) admit(known *Node, i *discovery.Instance, now time.Duration) *Nod
 	if known != nil && known.standing != listed {
 		p.guard.release(known, &p.guard.preserved.Returned, now)
 	}
-	endpoints, passed := resolve(p.config.Reach, i)
+	endpoints, passed := p.config.Reach.Endpoints(i)
 	n := known
 	if known == nil || known.forgotten(now) || !slices.Equal(known.endpoints, endpoints) {
 		n = &Node{endpoints: endpoints, index: p.index(known)}
@@ -125,14 +125,4 @@ func (p *Pool) leave(members *list, n *Node, now time.Duration, c *changes) {
 // outstanding.
 func (n *Node) forgotten(now time.Duration) bool {
 	return n.standing >= missed && now-n.left > remembered && n.Outstanding() == 0
-}
-
-// resolve finds the endpoint for each protocol the instance speaks. The list is
-// shared with the instance where all of it can be used.
-func resolve(reach discovery.Reach, i *discovery.Instance) ([]discovery.Endpoint, discovery.Passed) {
-	usable, passed := reach.Endpoints(i)
-	if slices.Equal(usable, i.Endpoints) {
-		usable = i.Endpoints
-	}
-	return usable, passed
 }

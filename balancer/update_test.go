@@ -132,7 +132,11 @@ func TestViewsFollowSnapshots(t *testing.T) {
 					i.Addr = fmt.Sprintf("10.0.0.%d:80", n+20*bits.IntN(2))
 					i.Endpoints = nil
 					for range bits.IntN(4) {
-						i.Endpoints = append(i.Endpoints, discovery.Endpoint{Protocol: names[bits.IntN(len(names))], Addr: i.Addr})
+						e := discovery.Endpoint{Protocol: names[bits.IntN(len(names))], Addr: i.Addr}
+						if bits.IntN(4) == 0 {
+							e.Addr = forbidden
+						}
+						i.Endpoints = append(i.Endpoints, e)
 					}
 					known[n] = i
 				}
@@ -144,16 +148,21 @@ func TestViewsFollowSnapshots(t *testing.T) {
 			if !slices.EqualFunc(view.Nodes, s.Instances, func(n *balancer.Node, i *discovery.Instance) bool { return n.Instance() == i }) {
 				t.Fatal("the nodes are not those of the snapshot")
 			}
+			passed := 0
+			for _, i := range s.Instances {
+				for _, e := range i.Endpoints {
+					if e.Addr == forbidden {
+						passed++
+					}
+				}
+			}
+			if view.Forbidden != passed || len(view.Violations) != min(passed, discovery.MaxRefusals) {
+				t.Fatalf("%d endpoints forbidden, %d reasons, want %d", view.Forbidden, len(view.Violations), passed)
+			}
 			for _, p := range append(names, "other") {
 				var want, draining []*balancer.Node
 				for _, n := range view.Nodes {
-					addr := ""
-					usable, _ := discovery.Reach{}.Endpoints(n.Instance())
-					for _, e := range usable {
-						if e.Protocol == p || e.Protocol == "" {
-							addr = e.Addr
-						}
-					}
+					addr := addressOf(n.Instance(), p)
 					switch {
 					case addr != n.Endpoint(p):
 						t.Fatalf("%s at %q, want %q", p, n.Endpoint(p), addr)
@@ -173,6 +182,22 @@ func TestViewsFollowSnapshots(t *testing.T) {
 			}
 		}
 	}
+}
+
+// forbidden is an address that no process may call by default.
+const forbidden = "127.0.0.1:80"
+
+// addressOf is where an instance is called by protocol p, "" if nowhere.
+func addressOf(i *discovery.Instance, p discovery.Protocol) string {
+	if len(i.Endpoints) == 0 {
+		return i.Addr
+	}
+	for _, e := range i.Endpoints {
+		if e.Protocol == p && e.Addr != forbidden {
+			return e.Addr
+		}
+	}
+	return ""
 }
 
 // Names of protocols are what registries say they are; those of the past take

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -333,6 +334,26 @@ func TestCompositeRefreshesAllMembersThatCan(t *testing.T) {
 	if err := c.Refresh(t.Context(), "orders"); err != nil {
 		t.Errorf("Refresh: error %v", err)
 	}
+}
+
+// What members left out of metadata is told of all that count, as what they
+// refused is.
+func TestCompositeTellsOfDroppedMetadata(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newScripted("a"), newScripted("b")
+		orders := follow(t.Context(), composite(t, discovery.Merge, a, b), "orders")
+		a.drops(2, "x")
+		b.drops(10, "y")
+		got := orders.one(t)
+		want := []discovery.Refusal{{Key: "a: x", Reason: "2"}, {Key: "b: y", Reason: "10"}}
+		if got.Dropped != 12 || !slices.Equal(got.Drops, want) || len(got.Instances) != 2 {
+			t.Errorf("%d dropped, %v, want 12, %v", got.Dropped, got.Drops, want)
+		}
+		b.drops(9, "y") // nothing else changed
+		if got := orders.one(t); got.Dropped != 11 {
+			t.Errorf("%d dropped after one was mended, want 11", got.Dropped)
+		}
+	})
 }
 
 func TestCompositeStateShowsEachMember(t *testing.T) {

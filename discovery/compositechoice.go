@@ -32,7 +32,7 @@ func prefer(service string, all []said, impatient bool, now time.Time) (c choice
 			continue
 		}
 		c.snapshot, c.err, c.used = m.snapshot, m.err, n
-		c.snapshot.Refused, c.snapshot.Refusals = refusals(all[:n+1])
+		c.snapshot.leaveOut(all[:n+1])
 		return c, true
 	}
 	return merge(service, all, impatient, now)
@@ -64,7 +64,7 @@ func merge(service string, all []said, impatient bool, now time.Time) (c choice,
 		s.State = Cold
 	}
 	s.AsOf = oldest(all, s.State, now)
-	s.Refused, s.Refusals = refusals(all)
+	s.leaveOut(all)
 	return choice{snapshot: s, err: errors.Join(errs...), used: -1}, true
 }
 
@@ -101,17 +101,25 @@ func oldest(all []said, state State, now time.Time) time.Time {
 	return oldest
 }
 
-// refusals adds up what was skipped as malformed.
-func refusals(all []said) (n int, examples []Refusal) {
+// leaveOut adds up what the members skipped as malformed, records and metadata.
+func (s *Snapshot) leaveOut(all []said) {
+	s.Refused, s.Refusals, s.Dropped, s.Drops = 0, nil, 0, nil
 	for _, m := range all {
-		n += m.snapshot.Refused
-		for _, r := range m.snapshot.Refusals {
-			if len(examples) < MaxRefusals {
-				examples = append(examples, Refusal{Key: m.name + ": " + r.Key, Reason: r.Reason})
-			}
+		s.Refused += m.snapshot.Refused
+		s.Dropped += m.snapshot.Dropped
+		s.Refusals = m.examples(s.Refusals, m.snapshot.Refusals)
+		s.Drops = m.examples(s.Drops, m.snapshot.Drops)
+	}
+}
+
+// examples adds those of a member to others, as long as they are few.
+func (m said) examples(others, own []Refusal) []Refusal {
+	for _, r := range own {
+		if len(others) < MaxRefusals {
+			others = append(others, Refusal{Key: m.name + ": " + r.Key, Reason: r.Reason})
 		}
 	}
-	return n, examples
+	return others
 }
 
 // succeed makes c the choice after before: what did not change is the same, and
@@ -133,7 +141,8 @@ func (c choice) same(before choice) bool {
 }
 
 func sameList(a, b Snapshot) bool {
-	return slices.Equal(a.Instances, b.Instances) && a.Refused == b.Refused && slices.Equal(a.Refusals, b.Refusals)
+	return slices.Equal(a.Instances, b.Instances) && a.Refused == b.Refused && slices.Equal(a.Refusals, b.Refusals) &&
+		a.Dropped == b.Dropped && slices.Equal(a.Drops, b.Drops)
 }
 
 func text(err error) string {

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"strconv"
 	"sync"
 	"testing/synctest"
 	"time"
@@ -66,6 +67,13 @@ func (r *scripted) refuses(n int) {
 	for k := range min(n, discovery.MaxRefusals) {
 		s.Refusals = append(s.Refusals, discovery.Refusal{Key: fmt.Sprint("key", k), Reason: "malformed"})
 	}
+	r.tell(func() { r.last = line{r.name, true, s, nil} })
+}
+
+// drops says that n entries were left out of the metadata of an instance.
+func (r *scripted) drops(n int, id string) {
+	s := discovery.Snapshot{Service: "orders", State: live, Instances: []*discovery.Instance{r.has(id)}, Dropped: n}
+	s.Drops = []discovery.Refusal{{Key: id, Reason: strconv.Itoa(n)}}
 	r.tell(func() { r.last = line{r.name, true, s, nil} })
 }
 

@@ -65,30 +65,34 @@ type Passed struct {
 // Endpoints returns, for each protocol that instance i speaks, the endpoint at
 // which this process may call it, if there is one. That of an instance which
 // names no endpoints has no protocol: it speaks whatever its caller speaks.
+// Usable may be the instance's own list and must not be written to.
 func (r Reach) Endpoints(i *Instance) (usable []Endpoint, passed Passed) {
-	if len(i.Endpoints) == 0 {
-		return r.usable([]Endpoint{{Addr: i.Addr}}, i.BootID)
+	endpoints := i.Endpoints
+	if len(endpoints) == 0 {
+		endpoints = []Endpoint{{Addr: i.Addr}}
 	}
-	return r.usable(i.Endpoints, i.BootID)
-}
-
-func (r Reach) usable(endpoints []Endpoint, bootID string) (usable []Endpoint, passed Passed) {
-	for _, e := range endpoints {
+	for n, e := range endpoints {
 		socket, unix := e.Unix()
 		known := slices.IndexFunc(usable, func(u Endpoint) bool { return u.Protocol == e.Protocol })
 		switch {
-		case unix && !r.allowsUnix(socket, bootID):
+		case unix && !r.allowsUnix(socket, i.BootID):
 			passed.Ignored++
+			continue
 		case !unix:
 			if why := r.refusesEndpoint(e.Addr); why != "" {
 				passed.Forbidden = append(passed.Forbidden, &ForbiddenError{Addr: e.Addr, Reason: why})
-			} else if known < 0 {
-				usable = append(usable, e)
+				continue
 			}
-		case known < 0:
-			usable = append(usable, e)
-		case !isUnix(usable[known]): // sockets come first
+		}
+		switch {
+		case known >= 0 && unix && !isUnix(usable[known]): // sockets come first
+			usable = slices.Clone(usable)
 			usable[known] = e
+		case known >= 0:
+		case len(usable) == n: // all so far: no need for a list of its own
+			usable = endpoints[: n+1 : n+1]
+		default:
+			usable = append(usable, e)
 		}
 	}
 	return usable, passed

@@ -2,6 +2,7 @@ package discovery_test
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,5 +112,30 @@ func TestReachEndpointsUnix(t *testing.T) {
 				t.Errorf("gRPC at %q, passed over %+v; want %q, %d ignored", addr, passed, row.want, row.ignored)
 			}
 		})
+	}
+}
+
+// What is usable may be the instance's own list: where all of it is, nothing is
+// allocated, and where it is not, nothing is written to it.
+func TestReachEndpointsAndTheListOfTheInstance(t *testing.T) {
+	tcp := discovery.Endpoint{Protocol: discovery.HTTP, Addr: "10.0.0.7:80"}
+	grpc := discovery.Endpoint{Protocol: discovery.GRPC, Addr: "10.0.0.7:90"}
+	whole := discovery.Instance{Endpoints: []discovery.Endpoint{tcp, grpc}}
+	if n := testing.AllocsPerRun(100, func() { discovery.Reach{}.Endpoints(&whole) }); n != 0 {
+		t.Errorf("%v allocations for a list that is used as it is", n)
+	}
+	here := discovery.BootID()
+	if here == "" {
+		t.Skip("no boot id on this system: unix endpoints are never allowed")
+	}
+	socket := discovery.Endpoint{Protocol: discovery.HTTP, Addr: "unix:/run/a.sock"}
+	list := []discovery.Endpoint{tcp, socket, {Protocol: discovery.GRPC, Addr: "127.0.0.1:1"}, grpc}
+	i := discovery.Instance{BootID: here, Endpoints: slices.Clone(list)}
+	usable, _ := discovery.Reach{UnixDir: "/run"}.Endpoints(&i)
+	if !slices.Equal(usable, []discovery.Endpoint{socket, grpc}) {
+		t.Errorf("usable %v", usable)
+	}
+	if !slices.Equal(i.Endpoints, list) {
+		t.Errorf("the instance's list became %v", i.Endpoints)
 	}
 }

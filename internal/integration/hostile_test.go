@@ -3,6 +3,7 @@ package integration_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -61,7 +62,7 @@ func TestHostileMetadataCostsNoCall(t *testing.T) {
 	t.Cleanup(s.Close)
 	var many strings.Builder
 	for n := range 200 {
-		many.WriteString(`,"k` + strings.Repeat("0", n%7) + string(rune('a'+n%26)) + `":"v"`)
+		fmt.Fprintf(&many, `,"k%d":"v"`, n)
 	}
 	meta := `"id":"odd","meta":{"x\r\nHost: evil":"1","nul":"\u0000","utf8":"\ud800","long":"` + strings.Repeat("x", 2048) + `","__proto__":"x","":"y"` + many.String() + `}`
 	put(t, server, map[string]string{"odd": `{"Addr":"` + s.Listener.Addr().String() + `","Metadata":{` + meta + `}}`})
