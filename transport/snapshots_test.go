@@ -511,6 +511,22 @@ func TestADiskThatDoesNotWork(t *testing.T) {
 	})
 }
 
+// A list from disk is input like the registry's: where calls may go is decided
+// here.
+func TestTheListFromDiskIsHeldToTheReach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk(t)
+		d.hold(t, discovery.Instance{ID: "a", Service: "orders", Addr: "169.254.169.254:80"})
+		m := newMesh(t, down(), d.option())
+		if err := m.Do(t.Context(), get(), instant{m}); !errors.Is(err, balancer.ErrNoInstances) {
+			t.Errorf("error is %v", err)
+		}
+		if s := service(t, m); s.Forbidden != 1 || !s.Snapshot.Loaded {
+			t.Errorf("it shows %+v", s)
+		}
+	})
+}
+
 // A damaged file is replaced by the first good list.
 func TestADamagedFileIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
