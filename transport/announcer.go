@@ -131,9 +131,9 @@ func (a *announcer) leave() {
 	time.Sleep(a.config.DeleteGrace)
 }
 
-// drain announces that the instance drains and waits until the mesh's own
+// drain announces that the instance is draining and waits until the mesh's own
 // watch shows that: then others had the chance to see it too. A list from
-// before, such as one from disk, shows nothing.
+// before that, such as one from disk, shows nothing.
 func (a *announcer) drain(ctx context.Context) error {
 	began := time.Now()
 	if err := a.announced.Drain(ctx); err != nil {

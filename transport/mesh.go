@@ -31,7 +31,9 @@ type Mesh struct {
 
 	ctx    context.Context // ends with Close; the root of the watch loops
 	cancel context.CancelFunc
-	loops  sync.WaitGroup // one per watched service, one more while it has instances held, the keeper, the pulse, refreshes under way
+	// loops are one per watched service, one more while it has instances held,
+	// the keeper, the pulse, and refreshes under way.
+	loops sync.WaitGroup
 
 	mu            sync.Mutex // guards services for writing and what follows
 	closed        bool
@@ -96,9 +98,9 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 }
 
 // Close ends the mesh's watches, saves the lists that are to be kept on disk
-// and not there yet, withdraws the instances registered through it
-// and waits for both, at most until ctx is done; then it closes the registry
-// if [Open] made it. Calls that come later fail with [ErrClosed]; those on
+// and not there yet, withdraws the instances registered through it and waits
+// for all of that, at most until ctx is done; then it closes the registry if
+// [Open] made it. Calls that come later fail with [ErrClosed]; those on
 // their way are not disturbed. A second Close does nothing.
 func (m *Mesh) Close(ctx context.Context) error {
 	m.mu.Lock()

@@ -99,7 +99,6 @@ func (m *Mesh) apply(s *service, snapshot discovery.Snapshot, err error) {
 	if snapshot.State != discovery.Cold {
 		view = s.pool.Update(snapshot, balancer.Now())
 		m.turnLocked(s, before, view)
-		m.keep(s, view)
 	}
 	s.tellOnce.Do(func() { close(s.told) })
 	if err == nil || last == nil || (*last).Error() != err.Error() || before.Snapshot.State != view.Snapshot.State {
@@ -113,6 +112,7 @@ func (m *Mesh) turnLocked(s *service, before, view *balancer.View) {
 	close(*s.turn.Swap(&next))
 	m.logPassed(s, before, view)
 	m.holdLocked(s, before, view)
+	m.keep(s, view)
 }
 
 // logChange writes one line per change of state, none per change of the list.

@@ -67,11 +67,11 @@ func (m *Mesh) keep(s *service, view *balancer.View) {
 }
 
 // worthKeeping says whether a restart should find this list: the registry
-// vouches for it right now, there is somebody on it, and nobody who vanished
-// from it is held against its word. An empty list would
-// help nobody, and if it is a mistake the last one still helps.
+// vouches for it right now, it is believed, and there is somebody on it. An
+// empty list would help nobody, and if it is a mistake the last one still
+// helps.
 func worthKeeping(v *balancer.View) bool {
-	return v.Snapshot.State == discovery.Live && len(v.Snapshot.Instances) > 0 && v.Held == 0
+	return v.Snapshot.State == discovery.Live && v.Held == 0 && len(v.Snapshot.Instances) > 0
 }
 
 // note takes the place of what was noted of s before.

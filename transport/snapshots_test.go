@@ -262,6 +262,53 @@ func TestWhatIsSaved(t *testing.T) {
 	}
 }
 
+// A list that shrank so that it is not believed is not saved either, until it
+// is.
+func TestAListThatIsNotBelievedIsNotSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk(t)
+		registry := make(scripted)
+		m := newMesh(t, registry, d.option())
+		m.Do(canceled(), get(), never(t))
+		registry.say(fixture.Snapshot("orders", 10), nil)
+		time.Sleep(time.Minute)
+		before := d.file(t)
+		registry.say(fixture.Snapshot("orders", 3), nil)
+		time.Sleep(time.Minute)
+		if s := service(t, m); s.Held != 7 {
+			t.Fatalf("%d instances are held, want 7", s.Held)
+		}
+		if !os.SameFile(before, d.file(t)) {
+			t.Error("it was saved while instances are held")
+		}
+		time.Sleep(10 * time.Minute)
+		if s := service(t, m); s.Held != 0 {
+			t.Fatalf("%d instances are still held", s.Held)
+		}
+		if ids, _ := d.ids(); len(ids) != 3 {
+			t.Errorf("when none is held any more the file names %v", ids)
+		}
+	})
+}
+
+// The first list of the registry replaces the one from disk, of whatever age
+// that is, as a whole: nobody on it is held.
+func TestTheFirstLiveListReplacesTheOneFromDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk(t)
+		d.hold(t, fairleadtest.Instances("orders", "a", "b", "c", "d", "e")...)
+		registry := make(scripted)
+		m := newMesh(t, registry, d.option())
+		m.Do(canceled(), get(), never(t))
+		registry.say(snapshotOf(discovery.Cold), errDown)
+		registry.say(fixture.Snapshot("orders", 1), nil)
+		synctest.Wait()
+		if s := service(t, m); s.State != discovery.Live || s.Held != 0 || len(s.Instances) != 1 || s.Instances[0].ID != "i00000" {
+			t.Errorf("%v with %d held: %+v", s.State, s.Held, s.Instances)
+		}
+	})
+}
+
 // What the registry vouched for is saved although it could not be heard any
 // more when its turn came, and is as old as it is.
 func TestTheLastLiveListIsSaved(t *testing.T) {
@@ -460,6 +507,22 @@ func TestADiskThatDoesNotWork(t *testing.T) {
 		}
 		if log.lines("saved again") != 1 || log.lines("cannot be saved") != 1 {
 			t.Errorf("the log is\n%s", log.text.String())
+		}
+	})
+}
+
+// A list from disk is input like the registry's: where calls may go is decided
+// here.
+func TestTheListFromDiskIsHeldToTheReach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk(t)
+		d.hold(t, discovery.Instance{ID: "a", Service: "orders", Addr: "169.254.169.254:80"})
+		m := newMesh(t, down(), d.option())
+		if err := m.Do(t.Context(), get(), instant{m}); !errors.Is(err, balancer.ErrNoInstances) {
+			t.Errorf("error is %v", err)
+		}
+		if s := service(t, m); s.Forbidden != 1 || !s.Snapshot.Loaded {
+			t.Errorf("it shows %+v", s)
 		}
 	})
 }
