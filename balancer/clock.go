@@ -11,6 +11,10 @@ var epoch = time.Now()
 // package for real calls is read here.
 func Now() time.Duration { return time.Since(epoch) }
 
+// At is what Now was at a moment that somebody has read for another purpose as
+// well.
+func At(t time.Time) time.Duration { return t.Sub(epoch) }
+
 // tick is a moment in units of 65.536 µs, so that it fits beside another value
 // in one atomic word. It wraps after 78 hours, see since.
 type tick uint32
