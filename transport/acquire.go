@@ -37,7 +37,10 @@ func (m *Mesh) Acquire(ctx context.Context, call *Call, gate Gate) (Lease, error
 		}
 		call.service = s
 	}
-	now := balancer.Now()
+	now := call.now
+	if call.now = 0; now == 0 || gate != nil { // behind a gate, the call may have waited since
+		now = balancer.Now()
+	}
 	view := s.pool.View()
 
 	// 9 Pick by policy among the eligible.

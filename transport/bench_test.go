@@ -23,6 +23,9 @@ func (f fixed) Watch(ctx context.Context, _ string) iter.Seq2[discovery.Snapshot
 	}
 }
 
+// Refresh makes each call look whether the process was frozen, as with etcd.
+func (fixed) Refresh(context.Context, string) error { return nil }
+
 func meshOf(tb testing.TB, nodes int, opts ...transport.Option) *transport.Mesh {
 	tb.Helper()
 	opts = append(opts, transport.WithLogger(slog.New(slog.DiscardHandler)))

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"slices"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -22,10 +23,14 @@ type Call struct {
 	// Stream says that the call's length is the application's doing, so that
 	// it is not taken for the instance's latency.
 	Stream bool
+	// WaitForReady says that the call waits, within its context, until there is
+	// an instance to go to, instead of failing at once.
+	WaitForReady bool
 	// Key names what the call is about, for policies that look at it.
 	Key string
 
 	service *service
+	now     time.Duration // when Do let it pass, for the pick right after; 0: not known
 	tried   [mostTried]*balancer.Node
 	picks   int  // every pick, also those that a door's own library made
 	tries   int  // attempts that Do made

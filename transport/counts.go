@@ -10,6 +10,7 @@ type counts struct {
 	retries      atomic.Int64
 	unaffordable atomic.Int64 // retries that the budget refused
 	forbidden    atomic.Int64 // connections that the address policy refused
+	unrefreshed  atomic.Int64 // refreshes after a thaw that failed
 }
 
 // one adds to a counter that few calls come to.

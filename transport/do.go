@@ -27,7 +27,8 @@ type Attempt interface {
 // itself answered with it.
 func (m *Mesh) Do(ctx context.Context, call *Call, attempt Attempt) error {
 	// 1 Service. All else depends on it. Only its very first list is waited
-	// for.
+	// for, and briefly the first after the process was frozen, when the one at
+	// hand may be of long ago.
 	if call.service == nil {
 		s, err := m.lookup(call.Service)
 		if err != nil {
@@ -43,10 +44,26 @@ func (m *Mesh) Do(ctx context.Context, call *Call, attempt Attempt) error {
 			return &Error{Stage: StageList, Class: classOf(ctx.Err()), Service: call.Service, Method: call.Method, Err: err}
 		}
 	}
+	if m.pulse != nil {
+		now := momentOf(time.Now())
+		if thaws := m.pulse.thaws(now); s.refreshes.Load() < thaws {
+			m.refreshed(ctx, s, thaws)
+		} else {
+			call.now = now.mono
+		}
+	}
 	// 2 Deadline. A call that has no time left is not begun: nothing is
 	// picked, nobody is judged.
 	if err := ctx.Err(); err != nil {
 		return &Error{Stage: StageSend, Class: classOf(err), Service: call.Service, Method: call.Method, Err: ended(ctx)}
+	}
+	// And the wait for an instance, where the call asked for it, since only its
+	// deadline bounds that. It stands before all that counts calls: those who
+	// waited together come to it together.
+	if call.WaitForReady {
+		if err := m.awaitInstance(ctx, call); err != nil {
+			return err
+		}
 	}
 	if m.meter.tracer != nil {
 		return m.doTraced(ctx, call, attempt)
@@ -59,7 +76,15 @@ func (m *Mesh) Do(ctx context.Context, call *Call, attempt Attempt) error {
 func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error {
 	for {
 		call.tries++
+		picks := call.picks
 		outcome := m.try(ctx, call, attempt)
+		if call.left(outcome, picks) {
+			if err := m.awaitInstance(ctx, call); err != nil {
+				return err
+			}
+			call.tries--
+			continue
+		}
 		call.sent = call.sent || outcome.Sent
 		if outcome.Class == Success || !m.again(ctx, call, &outcome) {
 			return m.finish(call, outcome)

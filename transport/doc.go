@@ -6,7 +6,8 @@
 // the first list of the service if there was none, and makes attempts under
 // one budget. The attempt half, [Mesh.Acquire] to [Lease.Done], runs once per
 // attempt: it picks an instance and takes back how it went. No part of either
-// waits for the registry once a service is known.
+// waits for the registry once a service is known, save that the first call
+// after a freeze of the process has the list refreshed; see [Refresher].
 //
 // Applications meet the two doors instead: package fairhttp wraps any
 // [net/http.RoundTripper], package fairgrpc gives dial options for any

@@ -14,6 +14,9 @@ import (
 type Dump struct {
 	Services      []ServiceDump                 `json:"services"`
 	Registrations []discovery.RegistrationState `json:"registrations"`
+	// Thaws counts how often the process was found to have been frozen. Only a
+	// mesh whose registry is a [Refresher] looks.
+	Thaws uint64 `json:"thaws,omitempty"`
 	// Registry is what the registry says of itself, if it says anything.
 	Registry any `json:"registry,omitempty"`
 }
@@ -45,13 +48,17 @@ type ServiceDump struct {
 	// Held counts the instances that are called although they vanished from
 	// the list, HeldUntil is when that ends at the latest while the registry
 	// is heard. Preserved counts all that ever were.
-	Held            int                `json:"held,omitempty"`
-	HeldUntil       time.Time          `json:"heldUntil,omitzero"`
-	Preserved       balancer.Preserved `json:"preserved"`
-	Attempts        map[string]int64   `json:"attempts"` // by outcome
-	Retries         int64              `json:"retries"`
-	BudgetRemaining int                `json:"budgetRemaining"`
-	BudgetRefused   int64              `json:"budgetRefused"`
+	Held      int                `json:"held,omitempty"`
+	HeldUntil time.Time          `json:"heldUntil,omitzero"`
+	Preserved balancer.Preserved `json:"preserved"`
+	// Waiting counts the calls that wait for an instance now, Unrefreshed the
+	// refreshes after a freeze that failed.
+	Waiting         int64            `json:"waiting,omitempty"`
+	Unrefreshed     int64            `json:"unrefreshed,omitempty"`
+	Attempts        map[string]int64 `json:"attempts"` // by outcome
+	Retries         int64            `json:"retries"`
+	BudgetRemaining int              `json:"budgetRemaining"`
+	BudgetRefused   int64            `json:"budgetRefused"`
 }
 
 // NodeDump is one instance with what its calls showed.
@@ -81,6 +88,9 @@ func (m *Mesh) Dump() Dump {
 	for _, name := range slices.Sorted(maps.Keys(services)) {
 		d.Services = append(d.Services, services[name].dump())
 	}
+	if m.pulse != nil {
+		d.Thaws = m.pulse.found()
+	}
 	if r, ok := m.registry.(Stater); ok {
 		d.Registry = r.State()
 	}
@@ -107,6 +117,8 @@ func (s *service) dump() ServiceDump {
 		Snapshot:         s.disk.dump(),
 		Held:             view.Held,
 		Preserved:        view.Preserved,
+		Waiting:          s.waiting.Load(),
+		Unrefreshed:      s.counts.unrefreshed.Load(),
 		Attempts:         map[string]int64{},
 		Retries:          s.counts.retries.Load(),
 		BudgetRemaining:  s.budget.Remaining(now),

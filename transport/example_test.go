@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/transport"
@@ -106,6 +107,30 @@ func ExampleWithCall() {
 	call.Apply(ctx)
 	fmt.Println(call.Key, call.Idempotent)
 	// Output: user 7 true
+}
+
+// A call to a service that is scaled to zero waits for its first instance, if
+// it is told to and as long as it has time.
+func ExampleWaitForReady() {
+	fleet := fairleadtest.NewFleet() // nobody
+	mesh, err := transport.New(fleet)
+	if err != nil {
+		panic(err)
+	}
+	defer mesh.Close(context.Background())
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	ctx = transport.WithCall(ctx, transport.WaitForReady(true))
+	time.AfterFunc(time.Millisecond, func() { // somebody scales it up
+		fleet.Add(fairleadtest.Instances("orders", "a")...)
+	})
+
+	call := &transport.Call{Service: "orders", Protocol: discovery.HTTP}
+	call.Apply(ctx)
+	err = mesh.Do(ctx, call, fleet.Door(mesh))
+	fmt.Println(call.Instance(), err)
+	// Output: a <nil>
 }
 
 // All that a mesh knows is one value for people and tools.

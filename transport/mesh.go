@@ -24,13 +24,14 @@ type Mesh struct {
 	logger   *slog.Logger
 	meter    *meter
 	keeper   *keeper // nil: no lists are kept on disk
+	pulse    *pulse  // nil: the registry is no Refresher
 
 	// services is copied on write: a call finds its service with one load.
 	services atomic.Pointer[map[string]*service]
 
 	ctx    context.Context // ends with Close; the root of the watch loops
 	cancel context.CancelFunc
-	loops  sync.WaitGroup // one per watched service, one more while it has instances held, and that of the keeper
+	loops  sync.WaitGroup // one per watched service, one more while it has instances held, that of the keeper, the pulse, refreshes under way
 
 	mu            sync.Mutex // guards services for writing and what follows
 	closed        bool
@@ -83,6 +84,9 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 	m.keeper = newKeeper(o.snapshotDir, m.logger)
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.services.Store(&map[string]*service{})
+	if _, ok := registry.(Refresher); ok {
+		m.pulse = &pulse{logger: m.logger}
+	}
 	var err error
 	if m.meter, err = newMeter(m, o); err != nil {
 		m.cancel()
@@ -171,6 +175,10 @@ func (m *Mesh) begin(name string) (*service, error) {
 	}
 	s := newService(name, pool, budget, m.meter)
 	s.disk = m.onDisk(name)
+	if m.pulse != nil {
+		s.trusted = m.beatLocked()
+		s.refreshes.Store(s.trusted)
+	}
 	services = maps.Clone(services)
 	services[name] = s
 	m.services.Store(&services)

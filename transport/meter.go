@@ -40,6 +40,8 @@ type meter struct {
 	preserved, unsaved                          metric.Int64ObservableCounter
 	endpoints, dropped, remaining, registeredIs metric.Int64ObservableGauge
 	staleness, savedAge                         metric.Float64ObservableGauge
+	thaws, unrefreshed                          metric.Int64ObservableCounter
+	waiting                                     metric.Int64ObservableGauge
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
@@ -60,7 +62,7 @@ func newMeter(m *Mesh, o options) (*meter, error) {
 }
 
 func (t *meter) open(m *Mesh, in metric.Meter) error {
-	var errs [14]error
+	var errs [17]error
 	t.pickDuration, errs[0] = in.Float64Histogram("fairlead.client.pick.duration", metric.WithUnit("s"),
 		metric.WithDescription("Time to choose an instance; one pick in 64 is timed."),
 		metric.WithExplicitBucketBoundaries(1e-7, 2e-7, 5e-7, 1e-6, 2e-6, 5e-6, 1e-5, 1e-4, 1e-3))
@@ -88,14 +90,21 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 		metric.WithDescription("Connections not made because the socket's address may not be called."))
 	t.dropped, errs[12] = in.Int64ObservableGauge("fairlead.metadata.dropped",
 		metric.WithDescription("Metadata entries left out of the instances' records because they break the limits."))
+	t.waiting, errs[13] = in.Int64ObservableGauge("fairlead.client.waiting",
+		metric.WithDescription("Calls that wait for an instance, as they asked to."))
+	t.thaws, errs[14] = in.Int64ObservableCounter("fairlead.thaws",
+		metric.WithDescription("Times that the process was found to have been frozen."))
+	t.unrefreshed, errs[15] = in.Int64ObservableCounter("fairlead.registry.refresh.failed",
+		metric.WithDescription("Lists that could not be refreshed after a freeze and were used as they were."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
-	t.observed, errs[13] = in.RegisterCallback(func(_ context.Context, to metric.Observer) error {
+	t.observed, errs[16] = in.RegisterCallback(func(_ context.Context, to metric.Observer) error {
 		t.observe(m, to)
 		return nil
-	}, t.attempts, t.retries, t.refused, t.forbidden, t.preserved, t.remaining, t.endpoints, t.dropped, t.staleness, t.registeredIs, t.savedAge, t.unsaved)
-	return errs[13]
+	}, t.attempts, t.retries, t.refused, t.forbidden, t.preserved, t.remaining, t.endpoints, t.dropped, t.staleness, t.registeredIs, t.savedAge, t.unsaved,
+		t.waiting, t.thaws, t.unrefreshed)
+	return errs[16]
 }
 
 func (t *meter) close() error {
@@ -112,6 +121,9 @@ func (t *meter) pick(ctx context.Context, s *service, d time.Duration) {
 
 // observe reports all services and registrations when somebody collects.
 func (t *meter) observe(m *Mesh, to metric.Observer) {
+	if m.pulse != nil {
+		to.ObserveInt64(t.thaws, int64(m.pulse.found()))
+	}
 	for name, s := range *m.services.Load() {
 		of := serviceKey.String(name)
 		for class := range Class(classes) {
@@ -122,6 +134,10 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		to.ObserveInt64(t.refused, s.counts.unaffordable.Load(), only)
 		to.ObserveInt64(t.forbidden, s.counts.forbidden.Load(), only)
 		to.ObserveInt64(t.remaining, int64(s.budget.Remaining(balancer.Now())), only)
+		to.ObserveInt64(t.waiting, s.waiting.Load(), only)
+		if m.pulse != nil {
+			to.ObserveInt64(t.unrefreshed, s.counts.unrefreshed.Load(), only)
+		}
 		view := s.pool.View()
 		draining := 0
 		for _, n := range view.Nodes {

@@ -39,9 +39,17 @@ type service struct {
 	forbiddenTold atomic.Int64
 	// turn is closed and replaced with every new view.
 	turn atomic.Pointer[chan struct{}]
+	// waiting counts the calls that wait for an instance.
+	waiting atomic.Int64
+	// refreshes is the last thaw whose refresh has ended; refresh is the last
+	// that began, guarded by Mesh.mu.
+	refreshes atomic.Uint64
+	refresh   *refresh
 
 	mu        sync.Mutex // held by whoever changes the pool; guards what follows
 	reviewing bool       // by a goroutine of its own
+	// trusted is the last thaw after which the list caught up.
+	trusted uint64
 	// before is what became of instances held earlier, when those held now
 	// began to be.
 	before balancer.Preserved
@@ -89,6 +97,7 @@ func (m *Mesh) apply(s *service, snapshot discovery.Snapshot, err error) {
 		trouble = &err
 	}
 	last := s.trouble.Swap(trouble)
+	m.distrustLocked(s, snapshot.State)
 	view := before // a cold list says nothing and replaces none
 	if snapshot.State != discovery.Cold {
 		view = s.pool.Update(snapshot, balancer.Now())

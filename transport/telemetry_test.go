@@ -206,6 +206,7 @@ func TestMetrics(t *testing.T) {
 			"fairlead.metadata.dropped service=orders":                 0,
 			"fairlead.registry.staleness service=orders":               60,
 			"fairlead.registered service=users":                        0,
+			"fairlead.client.waiting service=orders":                   0,
 		}
 		if !maps.Equal(got, want) {
 			for _, name := range slices.Sorted(maps.Keys(got)) {

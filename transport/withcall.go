@@ -6,8 +6,9 @@ import "context"
 type CallOption func(*settings)
 
 type settings struct {
-	key        string
-	idempotent *bool
+	key          string
+	idempotent   *bool
+	waitForReady *bool
 }
 
 type settingsKey struct{}
@@ -35,6 +36,20 @@ func Key(key string) CallOption { return func(s *settings) { s.key = key } }
 // is lost before an answer is tried again on another instance.
 func Idempotent(yes bool) CallOption { return func(s *settings) { s.idempotent = &yes } }
 
+// WaitForReady says whether a call to a service that has no instance to go to
+// waits for the first one, as gRPC's option of that name does: where the
+// service is scaled to zero, where its list was never obtained, where no
+// instance speaks the call's protocol. It waits within its context, so give it
+// a deadline, goes out when the first instance appears, and otherwise fails
+// with an [*Error] of [StageWait]. The default is to fail at once with
+// balancer.ErrNoInstances.
+//
+// An instance that is listed and refuses connections, as one that still starts
+// may, is not waited for over HTTP: the call is tried again as usual. Over gRPC
+// it is: the call is given [google.golang.org/grpc.WaitForReady], and false
+// leaves one that was given otherwise as it is.
+func WaitForReady(yes bool) CallOption { return func(s *settings) { s.waitForReady = &yes } }
+
 // Apply overrides the call's fields with what [WithCall] put into ctx. Doors
 // call it after filling in what they know by themselves.
 func (c *Call) Apply(ctx context.Context) {
@@ -47,5 +62,8 @@ func (c *Call) Apply(ctx context.Context) {
 	}
 	if s.idempotent != nil {
 		c.Idempotent = *s.idempotent
+	}
+	if s.waitForReady != nil {
+		c.WaitForReady = *s.waitForReady
 	}
 }

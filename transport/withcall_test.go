@@ -11,6 +11,7 @@ func TestWithCall(t *testing.T) {
 	var (
 		key        = transport.Key
 		idempotent = transport.Idempotent
+		wait       = transport.WaitForReady
 		with       = transport.WithCall
 	)
 	tests := []struct {
@@ -27,6 +28,10 @@ func TestWithCall(t *testing.T) {
 			transport.Call{}, transport.Call{Idempotent: true}},
 		{"a method is declared not to be", func(ctx context.Context) context.Context { return with(ctx, idempotent(false)) },
 			transport.Call{Idempotent: true}, transport.Call{}},
+		{"to wait for ready", func(ctx context.Context) context.Context { return with(ctx, wait(true)) },
+			transport.Call{}, transport.Call{WaitForReady: true}},
+		{"not to wait after all", func(ctx context.Context) context.Context { return with(with(ctx, wait(true)), wait(false)) },
+			transport.Call{WaitForReady: true}, transport.Call{}},
 		{"both", func(ctx context.Context) context.Context { return with(ctx, key("k"), idempotent(true)) },
 			transport.Call{}, transport.Call{Key: "k", Idempotent: true}},
 		{"inner adds to outer", func(ctx context.Context) context.Context { return with(with(ctx, key("k")), idempotent(true)) },

@@ -1,0 +1,10 @@
+package transport
+
+import "time"
+
+// Freeze makes m find what it finds after its process stood still for d: that
+// its last beat is so much longer ago.
+func Freeze(m *Mesh, d time.Duration) {
+	last := m.pulse.last.Load()
+	m.pulse.last.Store(&beat{moment{last.at.mono - d, last.at.wall - d}, last.thaws})
+}

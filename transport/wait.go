@@ -1,0 +1,48 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/fairlead-go/fairlead/balancer"
+)
+
+// awaitInstance waits until there is an instance that the call can go to. Every new
+// view wakes all who wait, and they look for themselves.
+func (m *Mesh) awaitInstance(ctx context.Context, call *Call) error {
+	s := call.service
+	for waiting := false; ; {
+		turn := *s.turn.Load() // before the view: a newer one closes it
+		if s.pool.View().Picker(call.Protocol) != nil {
+			return nil
+		}
+		if !waiting {
+			waiting, call.now = true, 0
+			s.waiting.Add(1)
+			defer s.waiting.Add(-1)
+		}
+		select {
+		case <-turn:
+		case <-m.ctx.Done():
+			return m.unready(call, StageClosed, Neutral, ErrClosed)
+		case <-ctx.Done():
+			return m.unready(call, StageWait, classOf(ctx.Err()), fmt.Errorf("%w: %w", s.nobody(call.Protocol), ended(ctx)))
+		}
+	}
+}
+
+// unready is the error of a call that waited in vain. Attempts may have been
+// made before, to instances that have left since.
+func (m *Mesh) unready(call *Call, stage Stage, class Class, err error) error {
+	return &Error{
+		Stage: stage, Class: class, Service: call.Service, Method: call.Method,
+		Instance: call.Instance(), Attempts: call.picks, MaybeExecuted: call.sent, Err: err,
+	}
+}
+
+// left reports whether the last instance left between the wait for it and the
+// pick.
+func (c *Call) left(o Outcome, picks int) bool {
+	return c.WaitForReady && c.picks == picks && errors.Is(o.Err, balancer.ErrNoInstances)
+}
