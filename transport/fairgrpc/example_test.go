@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -77,6 +78,45 @@ func ExampleDialOptions() {
 	// Output:
 	// SERVING <nil>
 	// true
+}
+
+// A call to a service that is scaled to zero waits for its first instance, if
+// it is told to and as long as it has time.
+func ExampleDialOptions_waitForReady() {
+	registry := new(discovery.Memory) // nobody
+	mesh, err := transport.New(registry, quiet)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer mesh.Close(context.Background())
+	conn, err := grpc.NewClient("mesh:///orders",
+		append(fairgrpc.DialOptions(mesh), grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	srv := grpc.NewServer()
+	healthpb.RegisterHealthServer(srv, health.NewServer())
+	defer srv.Stop()
+	time.AfterFunc(time.Millisecond, func() { // somebody scales it up
+		go func() { _ = srv.Serve(l) }()
+		_, _ = registry.Register(context.Background(), discovery.Addrs("orders", l.Addr().String())[0])
+	})
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	ctx = transport.WithCall(ctx, transport.WaitForReady(true))
+	reply, err := healthpb.NewHealthClient(conn).Check(ctx, new(healthpb.HealthCheckRequest))
+	fmt.Println(reply.GetStatus(), err)
+	// Output: SERVING <nil>
 }
 
 func ExampleResolver() {

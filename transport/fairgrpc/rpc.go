@@ -3,7 +3,9 @@ package fairgrpc
 import (
 	"context"
 	"io"
+	"slices"
 
+	"google.golang.org/grpc"
 	grpcbalancer "google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -45,6 +47,15 @@ func (r *rpc) begin() int {
 	r.tries++
 	r.last, r.refusal = transport.Outcome{}, nil
 	return r.tries
+}
+
+// waiting adds to the options of a call that waits for ready that it does so
+// for connections as well.
+func (r *rpc) waiting(opts []grpc.CallOption) []grpc.CallOption {
+	if !r.call.WaitForReady {
+		return opts
+	}
+	return append(slices.Clip(opts), grpc.WaitForReady(true))
 }
 
 // errBroken stands for the bare io.EOF that gRPC lets out when the message of

@@ -28,20 +28,21 @@ func (d *door) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Clien
 		rpc: rpc{Context: ctx, door: d, call: transport.Call{
 			Service: service, Method: method, Protocol: discovery.GRPC, Stream: true,
 		}},
-		open: func(ctx context.Context) (grpc.ClientStream, error) {
-			return streamer(ctx, desc, cc, method, opts...)
-		},
 	}
 	s.call.Apply(ctx)
+	opts = s.waiting(opts)
+	s.open = func(ctx context.Context) (grpc.ClientStream, error) {
+		return streamer(ctx, desc, cc, method, opts...)
+	}
 	if err := d.mesh.Do(s, &s.call, s); err != nil {
 		return nil, withStatus(err)
 	}
 	return s.opened, nil
 }
 
-// Try implements [transport.Attempt]. It is never asked twice: a stream that
-// surely did not reach a server was opened again by gRPC itself, to the next
-// pick, and what failed nonetheless is final.
+// Try implements [transport.Attempt]. It is not asked again once somebody was
+// picked: a stream that surely did not reach a server was opened again by gRPC
+// itself, to the next pick, and what failed nonetheless is final.
 func (s *streaming) Try(ctx context.Context, _ *transport.Call) transport.Outcome {
 	s.begin()
 	var err error

@@ -37,6 +37,7 @@ func (d *door) unary(ctx context.Context, method string, req, reply any, cc *grp
 		method: method, req: req, reply: reply, cc: cc, invoker: invoker, opts: opts,
 	}
 	u.call.Apply(ctx)
+	u.opts = u.waiting(u.opts)
 	err := withStatus(d.mesh.Do(u, &u.call, u))
 	for _, f := range finish {
 		f(err)
