@@ -36,6 +36,10 @@
 // finds context.DeadlineExceeded and its like, and it says whether a server
 // may have executed the call.
 //
+// Where a service has no instance at all, a request fails at once with
+// balancer.ErrNoInstances, or waits for the first one if
+// [transport.WaitForReady] says so.
+//
 // # When a call ends
 //
 // A call is in flight until its body was read to the end or closed, as

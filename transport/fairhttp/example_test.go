@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"time"
@@ -108,6 +109,38 @@ func ExampleTransport_RoundTrip_idempotent() {
 	defer resp.Body.Close()
 	fmt.Println(resp.Status)
 	// Output: 200 OK
+}
+
+// A request to a service that is scaled to zero waits for its first instance,
+// if it is told to and as long as it has time.
+func ExampleTransport_RoundTrip_waitForReady() {
+	mesh, err := transport.New(new(discovery.Memory)) // nobody
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer mesh.Close(context.Background())
+	client := &http.Client{Transport: fairhttp.New(mesh, nil)}
+
+	srv := httptest.NewServer(http.NotFoundHandler())
+	defer srv.Close()
+	time.AfterFunc(time.Millisecond, func() { // somebody scales it up
+		mesh.Register(context.Background(), discovery.Addrs("orders", srv.Listener.Addr().String())[0])
+	})
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	ctx = transport.WithCall(ctx, transport.WaitForReady(true))
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "mesh://orders/v1/orders/42", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 404 Not Found
 }
 
 // A server becomes an instance and leaves without a caller seeing an error.
