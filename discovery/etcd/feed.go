@@ -41,7 +41,8 @@ type feed struct {
 	since     time.Time // of state
 	revision  int64
 	asOf      time.Time
-	err       error // what is wrong; nil: nothing
+	proved    time.Time // when the session began in which etcd last said it
+	err       error     // what is wrong; nil: nothing
 	lists     int
 	published time.Time
 	pending   *time.Timer // a change that waits for its turn; nil: there is none
@@ -53,6 +54,7 @@ type report struct {
 	snapshot discovery.Snapshot
 	err      error
 	version  uint64        // 0: nothing is known yet
+	proved   time.Time     // as in feed
 	last     bool          // the registry was closed
 	outdated chan struct{} // closed when there is a later report
 }
@@ -97,6 +99,9 @@ func (f *feed) update(revision int64, change func()) {
 	f.mu.Lock()
 	change()
 	f.revision, f.asOf, f.err = revision, now, nil
+	if f.records != nil && f.records.since != nil { // the caller is its goroutine
+		f.proved = f.records.since.began
+	}
 	recovered := f.goLiveLocked(now)
 	if !recovered {
 		f.changedLocked(now)
@@ -170,7 +175,7 @@ func (f *feed) publishLocked(now time.Time) {
 	s := discovery.Snapshot{Service: f.service, Revision: f.revision, State: f.state, AsOf: f.asOf}
 	f.instances.fill(&s)
 	last := f.report.Load()
-	f.report.Store(&report{snapshot: s, err: f.err, version: last.version + 1, last: f.closed, outdated: make(chan struct{})})
+	f.report.Store(&report{snapshot: s, err: f.err, version: last.version + 1, proved: f.proved, last: f.closed, outdated: make(chan struct{})})
 	f.published = now
 	close(last.outdated)
 }

@@ -37,6 +37,7 @@ type link struct {
 	err     error      // why there is no session; nil before the first try
 	since   time.Time  // when there began or ceased to be a session
 	heard   time.Time  // when etcd last proved that it answers
+	urgent  bool       // somebody waits for the next session
 	changed broadcast
 }
 
@@ -46,6 +47,7 @@ type session struct {
 	ctx      context.Context // done when the session is over; its cause says why
 	end      context.CancelCauseFunc
 	began    time.Time
+	urgent   bool          // somebody waits for what is listed in it
 	history  history       // as it was when the session began
 	patience time.Duration // that reads need
 }
@@ -75,12 +77,21 @@ func (l *link) lastHeard() time.Time {
 	return l.heard
 }
 
-// renew ends the session and begins another over a new connection: after a
-// long sleep the old one may be gone without a word.
+// recent is how old the session of a process that has just woken up can be and
+// still have begun since: many services are refreshed after one sleep, and no
+// sleep that matters is as short.
+const recent = 10 * time.Second
+
+// renew ends the session and begins another over a new connection, unless it
+// is recent: after a long sleep the old one may be gone without a word.
 func (l *link) renew(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.session != nil && l.session.began.Before(now) {
+	if l.session != nil && age(l.session.began, now) <= recent {
+		return
+	}
+	l.urgent = true
+	if l.session != nil {
 		l.session.end(errRenewed)
 	}
 }
@@ -189,7 +200,7 @@ func (l *link) begin(s *session) {
 	l.pause.Reset()
 	l.mu.Lock()
 	now := time.Now()
-	s.began = now
+	s.began, s.urgent, l.urgent = now, l.urgent, false
 	back := l.err != nil || l.since.IsZero()
 	l.session, l.err, l.since, l.heard = s, nil, now, now
 	l.changed.tell()

@@ -132,7 +132,7 @@ func (w *listWatch) follow(ctx context.Context, s *session) error {
 		w.sink.apply(nil, w.seen.revision)
 		return because(ctx, w.watch(ctx, s.client))
 	}
-	if w.lists > 0 {
+	if w.lists > 0 && !s.urgent {
 		// Many lost the same etcd at the same moment and all come to list.
 		sleep(ctx, between(0, herd(w.seen.keys)))
 	}

@@ -102,29 +102,26 @@ func (r *Registry) Watch(ctx context.Context, service string) iter.Seq2[discover
 	}
 }
 
-// heardWithin is how old the last proof that etcd answers can be in a process
-// that runs: there is one every 30 s at most.
-const heardWithin = 36 * time.Second
-
 // Refresh makes the list of a watched service as fresh as can be: it returns
-// when etcd has proved, over a new connection, that the list which watchers
-// have been given is the one of now, or when ctx is done. It is for a process
-// that slept and cannot know how long ago the last news was.
+// when watchers have been given what etcd said over a connection that was made
+// now, or a few seconds ago at most, or when ctx is done. It is for a process
+// that slept and cannot know how long ago the last news was: that etcd answers
+// is no proof then, since what it said before may still be on the way.
 func (r *Registry) Refresh(ctx context.Context, service string) error {
-	began := time.Now()
+	now := time.Now()
 	r.mu.Lock()
-	f := r.feeds[service]
+	f, closing := r.feeds[service], r.closing
 	r.mu.Unlock()
-	if f == nil {
+	switch {
+	case closing:
+		return discovery.ErrClosed
+	case f == nil:
 		return nil // whoever watches it gets a new list
 	}
-	if s := f.latest().snapshot; s.State == discovery.Live && age(r.link.lastHeard(), began) <= heardWithin {
-		return nil
-	}
-	r.link.renew(began)
+	r.link.renew(now)
 	for {
 		latest := f.latest()
-		if s := latest.snapshot; s.State == discovery.Live && s.AsOf.After(began) {
+		if latest.snapshot.State == discovery.Live && age(latest.proved, now) <= recent {
 			return nil
 		}
 		if latest.last {
