@@ -2,8 +2,8 @@ package etcdtest
 
 import "syscall"
 
-// dieWithParent lets the kernel kill the child when the test binary is gone,
+// DieWithParent lets the kernel kill the child when the test binary is gone,
 // however it went.
-func dieWithParent() *syscall.SysProcAttr {
+func DieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }

@@ -4,6 +4,6 @@ package etcdtest
 
 import "syscall"
 
-// dieWithParent has no equal elsewhere: a test binary that crashes leaves its
+// DieWithParent has no equal elsewhere: a test binary that crashes leaves its
 // etcd behind.
-func dieWithParent() *syscall.SysProcAttr { return nil }
+func DieWithParent() *syscall.SysProcAttr { return nil }

@@ -187,7 +187,7 @@ func (s *Server) Restart(t testing.TB) {
 	c := exec.Command(self)
 	c.Env = append(os.Environ(), envDir+"="+s.dir, envClient+"="+s.client, envPeer+"="+s.peer)
 	c.Stderr = os.Stderr
-	c.SysProcAttr = dieWithParent()
+	c.SysProcAttr = DieWithParent()
 	out, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
