@@ -15,7 +15,7 @@ type guard struct {
 
 	heard   bool          // the last list was live
 	since   time.Duration // when it was not any more
-	trusted bool          // there was a live list; nobody can vanish from another
+	trusted bool          // the last list was live, or followed one that was; nobody can vanish from another
 }
 
 // hear takes note of whether the registry is heard. The time in which it is

@@ -76,6 +76,15 @@ func (p *Pool) Review(now time.Duration) *View {
 	return p.publish(view.Snapshot, false)
 }
 
+// Distrust says that the list at hand is of long ago: whoever is not on the
+// next live one has left in the meantime, and none of them vanishes in the
+// sense of [Protection].
+func (p *Pool) Distrust() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.guard.trusted = false
+}
+
 func (p *Pool) publish(s discovery.Snapshot, announced bool) *View {
 	view := p.newView(s, announced)
 	p.view.Store(view)

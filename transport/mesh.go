@@ -178,7 +178,8 @@ func (m *Mesh) begin(name string) (*service, error) {
 	s := newService(name, pool, budget, m.meter)
 	s.disk = m.onDisk(name)
 	if m.pulse != nil {
-		s.refreshes.Store(m.beatLocked())
+		s.trusted = m.beatLocked()
+		s.refreshes.Store(s.trusted)
 	}
 	services = maps.Clone(services)
 	services[name] = s

@@ -48,6 +48,8 @@ type service struct {
 
 	mu        sync.Mutex // held by whoever changes the pool; guards what follows
 	reviewing bool       // by a goroutine of its own
+	// trusted is the last thaw after which the list caught up.
+	trusted uint64
 	// before is what became of instances held earlier, when those held now
 	// began to be.
 	before balancer.Preserved
@@ -95,6 +97,7 @@ func (m *Mesh) apply(s *service, snapshot discovery.Snapshot, err error) {
 		trouble = &err
 	}
 	last := s.trouble.Swap(trouble)
+	m.distrustLocked(s, snapshot.State)
 	view := before // a cold list says nothing and replaces none
 	if snapshot.State != discovery.Cold {
 		view = s.pool.Update(snapshot, balancer.Now())

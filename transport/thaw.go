@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
@@ -14,9 +15,8 @@ import (
 type Refresher interface {
 	// Refresh makes sure that the list of service is none of before the process
 	// stood still. When it returns nil, a watch that begins then begins with a
-	// list that was true since; watches that stand were given it, or are given
-	// it or a later one next. Which of two lists is later is told by their AsOf,
-	// and no watch is given the earlier after the later.
+	// list that was true since, and watches that stand were given the same, or
+	// are about to be given it or one with a later AsOf.
 	//
 	// The error says why the registry could not be asked within ctx; at once,
 	// where it is known that it cannot be. After Close it is
@@ -67,7 +67,9 @@ func (m *Mesh) refresh(s *service, thaws uint64) *refresh {
 	m.loops.Go(func() {
 		defer cancel()
 		err := m.ask(ctx, s)
-		if err != nil && m.ctx.Err() == nil {
+		if err == nil {
+			s.trust(thaws)
+		} else if m.ctx.Err() == nil {
 			s.counts.one(&s.counts.unrefreshed)
 			m.logger.Warn("fairlead: list was not refreshed after a freeze and is used as it is", "service", s.name, "error", err)
 		}
@@ -99,7 +101,7 @@ func (m *Mesh) ask(ctx context.Context, s *service) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("the list as of %s did not arrive: %w", newest.AsOf.Format(time.RFC3339Nano), ended(ctx))
 		}
-		if !s.pool.View().Snapshot.AsOf.Before(newest.AsOf) {
+		if reached(s.pool.View().Snapshot, newest) {
 			return nil
 		}
 		select {
@@ -107,4 +109,33 @@ func (m *Mesh) ask(ctx context.Context, s *service) error {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// reached reports whether s is the list wanted, or a later one.
+func reached(s, wanted discovery.Snapshot) bool {
+	return s.AsOf.After(wanted.AsOf) || s.AsOf.Equal(wanted.AsOf) && slices.Equal(s.Instances, wanted.Instances)
+}
+
+// distrustLocked keeps the pool from missing those who left during a freeze:
+// from its end until the list has caught up, which is when it was refreshed or,
+// if that failed, with the next live list.
+func (m *Mesh) distrustLocked(s *service, state discovery.State) {
+	if m.pulse == nil {
+		return
+	}
+	thaws := m.pulse.thaws(momentOf(time.Now()))
+	if s.trusted >= thaws {
+		return
+	}
+	s.pool.Distrust()
+	if state == discovery.Live && s.refreshes.Load() >= thaws {
+		s.trusted = thaws
+	}
+}
+
+// trust says that the list has caught up after a freeze.
+func (s *service) trust(thaws uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trusted = max(s.trusted, thaws)
 }

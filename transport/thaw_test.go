@@ -66,8 +66,8 @@ func told(t *testing.T, options ...transport.Option) (*refreshable, *transport.M
 	return r, knowing(t, m)
 }
 
-// timed makes a call and returns where it went and how long it took.
-func timed(t *testing.T, ctx context.Context, m *transport.Mesh) (instance string, took time.Duration) {
+// oneCall makes a call and returns where it went and how long it took.
+func oneCall(t *testing.T, ctx context.Context, m *transport.Mesh) (instance string, took time.Duration) {
 	t.Helper()
 	call, began := get(), time.Now()
 	if err := m.Do(ctx, call, instant{m}); err != nil {
@@ -89,7 +89,7 @@ func TestTheFirstCallsAfterAFreezeRefresh(t *testing.T) {
 			r.say(r.learn("new"), nil)
 			return nil
 		}
-		if went, took := timed(t, t.Context(), m); went != "old" || took != 0 || r.asked.Load() != 0 {
+		if went, took := oneCall(t, t.Context(), m); went != "old" || took != 0 || r.asked.Load() != 0 {
 			t.Fatalf("before the freeze: to %s after %v, asked %d times", went, took, r.asked.Load())
 		}
 		for n := range int32(3) {
@@ -97,13 +97,13 @@ func TestTheFirstCallsAfterAFreezeRefresh(t *testing.T) {
 			var calls sync.WaitGroup
 			for range 50 {
 				calls.Go(func() {
-					if went, took := timed(t, t.Context(), m); went != "new" || took != 10*time.Millisecond {
+					if went, took := oneCall(t, t.Context(), m); went != "new" || took != 10*time.Millisecond {
 						t.Errorf("to %s after %v", went, took)
 					}
 				})
 			}
 			calls.Wait()
-			if _, took := timed(t, t.Context(), m); took != 0 {
+			if _, took := oneCall(t, t.Context(), m); took != 0 {
 				t.Errorf("a later call waited %v", took)
 			}
 			if got := r.asked.Load(); got != n+1 {
@@ -135,7 +135,7 @@ func TestACallWaitsUntilTheRefreshedListIsInUse(t *testing.T) {
 			return nil
 		}
 		transport.Freeze(m, quarter)
-		if went, took := timed(t, t.Context(), m); went != "new" || took != 120*time.Millisecond {
+		if went, took := oneCall(t, t.Context(), m); went != "new" || took != 120*time.Millisecond {
 			t.Errorf("to %s after %v", went, took)
 		}
 	})
@@ -149,7 +149,7 @@ func TestARefreshThatBringsNothingNew(t *testing.T) {
 		r.answer = func(context.Context) error { return nil }
 		time.Sleep(time.Hour)
 		transport.Freeze(m, quarter)
-		if went, took := timed(t, t.Context(), m); went != "old" || took != 0 || r.asked.Load() != 1 {
+		if went, took := oneCall(t, t.Context(), m); went != "old" || took != 0 || r.asked.Load() != 1 {
 			t.Errorf("to %s after %v, asked %d times", went, took, r.asked.Load())
 		}
 	})
@@ -200,11 +200,11 @@ func TestARefreshThatFails(t *testing.T) {
 					ctx, cancel = context.WithTimeout(ctx, tt.time)
 					defer cancel()
 				}
-				if went, took := timed(t, ctx, m); went != "old" || took != tt.waits {
+				if went, took := oneCall(t, ctx, m); went != "old" || took != tt.waits {
 					t.Errorf("to %s after %v, want %v", went, took, tt.waits)
 				}
 				time.Sleep(time.Second)
-				if went, took := timed(t, t.Context(), m); went != "old" || took != 0 {
+				if went, took := oneCall(t, t.Context(), m); went != "old" || took != 0 {
 					t.Errorf("a later call: to %s after %v", went, took)
 				}
 				time.Sleep(time.Minute)
@@ -231,7 +231,7 @@ func TestACallThatGivesUpDoesNotEndTheRefresh(t *testing.T) {
 		go func() { first <- m.Do(ctx, get(), never(t)) }()
 		synctest.Wait()
 		time.AfterFunc(time.Millisecond, cancel)
-		if went, _ := timed(t, t.Context(), m); went != "new" {
+		if went, _ := oneCall(t, t.Context(), m); went != "new" {
 			t.Errorf("the other went to %s", went)
 		}
 		if err := <-first; !errors.Is(err, context.Canceled) || asError(t, err).Stage != transport.StageSend {
@@ -269,10 +269,10 @@ func TestIdlenessIsNoFreeze(t *testing.T) {
 		r, m := told(t)
 		for _, idle := range []time.Duration{time.Second, 31 * time.Second, time.Hour, 24 * time.Hour} {
 			time.Sleep(idle)
-			timed(t, t.Context(), m)
+			oneCall(t, t.Context(), m)
 		}
 		transport.Freeze(m, 20*time.Second)
-		timed(t, t.Context(), m)
+		oneCall(t, t.Context(), m)
 		if got := r.asked.Load(); got != 0 || m.Dump().Thaws != 0 {
 			t.Errorf("asked %d times", got)
 		}
@@ -294,7 +294,7 @@ func TestAFreezeThatThePulseFindsFirst(t *testing.T) {
 		if r.asked.Load() != 0 || log.lines("frozen") != 1 {
 			t.Errorf("without a call, asked %d times, logged %d times", r.asked.Load(), log.lines("frozen"))
 		}
-		if went, _ := timed(t, t.Context(), m); went != "new" || r.asked.Load() != 1 {
+		if went, _ := oneCall(t, t.Context(), m); went != "new" || r.asked.Load() != 1 {
 			t.Errorf("to %s, asked %d times", went, r.asked.Load())
 		}
 	})
@@ -376,6 +376,53 @@ func TestACallLongAfterAFreezeAllocatesNothing(t *testing.T) {
 	}
 }
 
+// Who is gone after a freeze left in the course of it: nobody is held, as
+// those who vanish at one moment are. That is so whether or not the refresh
+// succeeds, and over once the list has caught up.
+func TestNobodyVanishesInAFreeze(t *testing.T) {
+	next := []string{"k", "l", "m"}
+	for _, tt := range []struct {
+		name   string
+		answer error
+	}{{"refreshed", nil}, {"not refreshed, and heard again later", errDown}} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRefreshable()
+				m := newMesh(t, r)
+				go r.say(r.learn(ten...), nil)
+				knowing(t, m)
+				news := func() {
+					r.say(listing(ten[:6]...), nil) // that was on its way
+					r.say(r.learn(next...), nil)
+				}
+				r.answer = func(context.Context) error {
+					if tt.answer == nil {
+						news()
+					}
+					return tt.answer
+				}
+				time.Sleep(time.Minute)
+				transport.Freeze(m, quarter)
+				oneCall(t, t.Context(), m)
+				if tt.answer != nil {
+					r.say(r.learn(next...), nil)
+				}
+				synctest.Wait()
+				if s := service(t, m); s.Held != 0 || len(s.Instances) != len(next) {
+					t.Errorf("%d of %d are held", s.Held, len(s.Instances))
+				}
+
+				time.Sleep(time.Hour)
+				r.say(listing(), nil)
+				synctest.Wait()
+				if s := service(t, m); s.Held != len(next) {
+					t.Errorf("%d are held when all vanish at one moment", s.Held)
+				}
+			})
+		})
+	}
+}
+
 // Freezes and failed refreshes are metrics.
 func TestThawMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -383,7 +430,7 @@ func TestThawMetrics(t *testing.T) {
 		r, m := told(t, transport.WithMeterProvider(meters))
 		r.answer = func(context.Context) error { return errDown }
 		transport.Freeze(m, quarter)
-		timed(t, t.Context(), m)
+		oneCall(t, t.Context(), m)
 		got := meters.collect(t).values
 		for _, name := range []string{"fairlead.thaws", "fairlead.registry.refresh.failed service=orders"} {
 			if got[name] != 1 {

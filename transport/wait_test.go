@@ -91,7 +91,6 @@ func TestNoWaitingCallIsForgotten(t *testing.T) {
 		fleet := orders()
 		m := newMesh(t, fleet)
 		for n := range 1000 {
-			synctest.Wait() // the mesh has heard that there is nobody
 			var waiters sync.WaitGroup
 			for range 3 {
 				waiters.Go(func() {
@@ -103,7 +102,7 @@ func TestNoWaitingCallIsForgotten(t *testing.T) {
 			id := strconv.Itoa(n)
 			fleet.Add(fairleadtest.Instances("orders", id)...)
 			waiters.Wait()
-			fleet.Remove(id)
+			leave(fleet, id)
 		}
 	})
 }
@@ -182,9 +181,6 @@ func TestWithoutWaitForReadyACallFailsAtOnce(t *testing.T) {
 	}
 }
 
-// unprotected lets an instance that vanishes without a reason be gone at once.
-var unprotected = transport.WithProtection(balancer.Protection{Off: true})
-
 // The last instance may leave after the call saw it and before it picked, and
 // between two attempts: the call waits again. An attempt that picked nobody is
 // none.
@@ -195,8 +191,7 @@ func TestWaitForReadyWhenTheLastInstanceLeaves(t *testing.T) {
 			if call.Attempts() != after || !fleetHas(m, "a") {
 				return door.Try(ctx, call)
 			}
-			fleet.Remove("a")
-			synctest.Wait()
+			leave(fleet, "a")
 			return door.Try(ctx, call)
 		})
 	}
@@ -215,7 +210,7 @@ func TestWaitForReadyWhenTheLastInstanceLeaves(t *testing.T) {
 				fleet := orders("a")
 				fleet.Play("a", tt.first)
 				fleet.Play("b", tt.second, fairleadtest.OK())
-				m := knowing(t, newMesh(t, fleet, unprotected, transport.WithRetry(retry.Policy{MaxAttempts: 2})))
+				m := knowing(t, newMesh(t, fleet, transport.WithRetry(retry.Policy{MaxAttempts: 2})))
 				time.AfterFunc(time.Minute, func() { fleet.Add(fairleadtest.Instances("orders", "b")...) })
 				call := waiting()
 				if err := m.Do(t.Context(), call, leaving(m, fleet, tt.after)); err != nil {
@@ -230,7 +225,7 @@ func TestWaitForReadyWhenTheLastInstanceLeaves(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				fleet := orders("a")
 				fleet.Play("a", tt.first)
-				m := knowing(t, newMesh(t, fleet, unprotected))
+				m := knowing(t, newMesh(t, fleet))
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				err := m.Do(ctx, waiting(), leaving(m, fleet, tt.after))
@@ -240,6 +235,15 @@ func TestWaitForReadyWhenTheLastInstanceLeaves(t *testing.T) {
 			})
 		})
 	}
+}
+
+// leave takes the last instance away, on purpose, and waits until that is
+// known.
+func leave(fleet *fairleadtest.Fleet, id string) {
+	fleet.Drain(id)
+	synctest.Wait()
+	fleet.Remove(id)
+	synctest.Wait()
 }
 
 // fleetHas reports whether the mesh lists an instance.

@@ -43,6 +43,7 @@ type thawed struct {
 	Took   time.Duration
 	Thaws  uint64
 	Lost   int64 // attempts that went to somebody who is gone
+	Held   int   // instances that are called although they are gone
 }
 
 // A process is stopped in mid-step, as functions and containers are, and when
@@ -58,12 +59,11 @@ func TestFirstCallAfterAFreeze(t *testing.T) {
 		w := newFreeze(t)
 		w.stop()
 		w.clutter()
-		w.serve("new")
-		w.withdraw("old")
+		w.replace()
 		during(t, frozenFor)
 		got := w.goOn()
-		if got.Answer != "new" || got.Err != "" || got.Lost != 0 || got.Thaws != 1 {
-			t.Errorf("the first call: %+v, want an answer of the new instance at the first attempt", got)
+		if got.Answer != "new" || got.Err != "" || got.Lost != 0 || got.Held != 0 || got.Thaws != 1 {
+			t.Errorf("the first call: %+v, want an answer of a new instance at the first attempt", got)
 		}
 	})
 	t.Run("TheConnectionToEtcdIsForgotten", func(t *testing.T) {
@@ -71,11 +71,10 @@ func TestFirstCallAfterAFreeze(t *testing.T) {
 		w := newFreeze(t)
 		w.stop()
 		w.network.Freeze()
-		w.serve("new")
-		w.withdraw("old")
+		w.replace()
 		during(t, frozenFor)
-		if got := w.goOn(); got.Answer != "new" || got.Err != "" || got.Lost != 0 || got.Thaws != 1 {
-			t.Errorf("the first call: %+v, want an answer of the new instance at the first attempt", got)
+		if got := w.goOn(); got.Answer != "new" || got.Err != "" || got.Lost != 0 || got.Held != 0 || got.Thaws != 1 {
+			t.Errorf("the first call: %+v, want an answer of a new instance at the first attempt", got)
 		}
 	})
 	t.Run("EtcdCannotBeReached", func(t *testing.T) {
@@ -86,7 +85,7 @@ func TestFirstCallAfterAFreeze(t *testing.T) {
 		during(t, frozenFor)
 		got := w.goOn()
 		if got.Answer != "old" || got.Err != "" || got.Thaws != 1 {
-			t.Errorf("the first call: %+v, want an answer of the instance that is known", got)
+			t.Errorf("the first call: %+v, want an answer of an instance that is known", got)
 		}
 		if got.Took > 10*time.Second {
 			t.Errorf("the first call took %s, want a second and slack", got.Took)
@@ -99,7 +98,7 @@ type freeze struct {
 	t         *testing.T
 	network   *tcpproxy.Proxy // between the process and etcd
 	registry  *etcd.Registry
-	instances map[string]*announced
+	instances []*announced
 	process   *exec.Cmd
 	says      *bufio.Reader
 }
@@ -109,15 +108,14 @@ type announced struct {
 	registration discovery.Registration
 }
 
-// newFreeze returns a process that has called "old", the only instance.
+// newFreeze returns a process that has called instances that answer "old".
 func newFreeze(t *testing.T) *freeze {
 	t.Helper()
 	server := etcdtest.Shared(t)
 	w := &freeze{
-		t:         t,
-		network:   tcpproxy.New(t, server.Endpoint()),
-		registry:  open(t, config(t, server.Endpoint())),
-		instances: map[string]*announced{},
+		t:        t,
+		network:  tcpproxy.New(t, server.Endpoint()),
+		registry: open(t, config(t, server.Endpoint())),
 	}
 	w.serve("old")
 
@@ -147,23 +145,28 @@ func newFreeze(t *testing.T) *freeze {
 	return w
 }
 
-// serve starts an instance that answers with its name.
-func (w *freeze) serve(name string) {
+// serve starts five instances that answer so.
+func (w *freeze) serve(answer string) {
 	w.t.Helper()
-	s := httptest.NewServer(http.HandlerFunc(func(r http.ResponseWriter, _ *http.Request) { io.WriteString(r, name) }))
-	w.t.Cleanup(s.Close)
-	w.instances[name] = &announced{s, register(w.t, w.registry, "orders", name, s.Listener.Addr().String())}
+	for n := range 5 {
+		s := httptest.NewServer(http.HandlerFunc(func(r http.ResponseWriter, _ *http.Request) { io.WriteString(r, answer) }))
+		w.t.Cleanup(s.Close)
+		w.instances = append(w.instances, &announced{s, register(w.t, w.registry, "orders", fmt.Sprint(answer, n), s.Listener.Addr().String())})
+	}
 }
 
-// withdraw ends an instance.
-func (w *freeze) withdraw(name string) {
+// replace ends all instances, after others have come.
+func (w *freeze) replace() {
 	w.t.Helper()
-	a := w.instances[name]
-	if err := a.registration.Close(w.t.Context()); err != nil {
-		w.t.Fatal(err)
+	old := w.instances
+	w.serve("new")
+	for _, a := range old {
+		if err := a.registration.Close(w.t.Context()); err != nil {
+			w.t.Fatal(err)
+		}
+		a.server.CloseClientConnections()
+		a.server.Close()
 	}
-	a.server.CloseClientConnections()
-	a.server.Close()
 }
 
 // clutter writes so much below the service that whoever has to read all of it
@@ -250,7 +253,7 @@ func freezeChild() {
 		got.Err = err.Error()
 	}
 	d := mesh.Dump()
-	got.Thaws, got.Lost = d.Thaws, d.Services[0].Attempts["lost"]
+	got.Thaws, got.Lost, got.Held = d.Thaws, d.Services[0].Attempts["lost"], d.Services[0].Held
 	if err := json.NewEncoder(os.Stdout).Encode(got); err != nil {
 		os.Exit(1)
 	}

@@ -20,6 +20,9 @@
 // has answered with is passed on as it is. Streams are chosen an instance for
 // and counted until they end, and not opened twice.
 //
+// A call fails at once where there is nobody to call. With
+// [transport.WaitForReady] or [grpc.WaitForReady] it waits within its deadline.
+//
 // Which addresses may be called is said by [transport.WithReach], and checked on
 // what the registry says and again on the socket before it connects, since a
 // host name may become any address. Instances are reached without a proxy.
