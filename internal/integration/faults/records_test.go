@@ -3,7 +3,6 @@ package faults_test
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -115,12 +114,6 @@ var hostile = row{
 		})
 	},
 	heal: func(s *scene) { s.revoke() },
-	recovered: func(s *scene) {
-		s.within(5*time.Second, "nothing refused", func() bool {
-			seen, _ := s.caller.Status().Service()
-			return seen.Refused+seen.Forbidden+seen.Ignored == 0 && s.sees(instances)()
-		})
-	},
 	check: func(s *scene) {
 		s.noneFailed()
 		s.neverFewer(instances)
