@@ -80,7 +80,7 @@ func begin(s subject, ids string) *tale {
 }
 
 func (w *tale) come(ids string) *tale {
-	for _, id := range strings.Split(ids, "") {
+	for id := range strings.SplitSeq(ids, "") {
 		i := fixture.Instances("orders", int(id[0])+1)[id[0]]
 		i.ID = id
 		w.listed[id] = &i
@@ -97,7 +97,7 @@ func (w *tale) comeAt(id, at string) *tale {
 }
 
 func (w *tale) drain(ids string) *tale {
-	for _, id := range strings.Split(ids, "") {
+	for id := range strings.SplitSeq(ids, "") {
 		draining := *w.listed[id]
 		draining.Draining = true
 		w.listed[id] = &draining
@@ -107,7 +107,7 @@ func (w *tale) drain(ids string) *tale {
 
 // vanish takes instances off the list, all at once.
 func (w *tale) vanish(ids string) *tale {
-	for _, id := range strings.Split(ids, "") {
+	for id := range strings.SplitSeq(ids, "") {
 		delete(w.listed, id)
 	}
 	return w.tell()
@@ -239,7 +239,7 @@ var protections = []struct {
 		func(w *tale) { w.comeAt("A", "a").comeAt("B", "b").comeAt("C", "c").vanish("abc") }, "ABCd", 0, noReplacing},
 	{"no address is nobody's address", balancer.Protection{}, "abcde",
 		func(w *tale) {
-			for _, id := range strings.Split("abcde", "") {
+			for id := range strings.SplitSeq("abcde", "") {
 				w.listed[id] = &discovery.Instance{ID: id, Endpoints: []discovery.Endpoint{{Protocol: discovery.GRPC, Addr: "10.0.0.1:80"}}}
 			}
 			w.tell().vanish("d").wait(time.Second).vanish("abc")
