@@ -65,6 +65,14 @@ func (d *DNS) Watch(ctx context.Context, service string) iter.Seq2[Snapshot, err
 	return d.poller.watch(ctx, service)
 }
 
+// Refresh makes the list of a watched service as fresh as can be: it asks at
+// once, and returns when watchers have been given what that brought, if it is
+// news. The error says why it brought nothing, or that ctx is done. It is for a
+// process that slept and cannot know how long ago the last look was.
+func (d *DNS) Refresh(ctx context.Context, service string) error {
+	return d.poller.refresh(ctx, service)
+}
+
 // Close ends all watches with [ErrClosed] and waits, at most for ctx, until
 // nothing runs any more. It can be called again.
 func (d *DNS) Close(ctx context.Context) error { return d.poller.close(ctx) }

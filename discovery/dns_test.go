@@ -533,6 +533,59 @@ func (hangingHosts) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr,
 	return nil, ctx.Err()
 }
 
+func TestDNSRefreshAsksAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &scriptedDNS{hosts: map[string][]netip.Addr{"orders": addrs("10.0.0.1")}}
+		r := dnsOver(t, d, discovery.DNSConfig{Port: 80})
+		if err := r.Refresh(t.Context(), "orders"); err != nil || len(d.asks()) > 0 {
+			t.Errorf("Refresh of what nobody watches: %v; want nothing to happen", err)
+		}
+		j := follow(t.Context(), r, "orders")
+		j.one(t).want(t, discovery.Live, nil, "10.0.0.1:80")
+		began := time.Now()
+
+		d.set(func() { d.hosts["orders"] = addrs("10.0.0.2") })
+		if err := r.Refresh(t.Context(), "orders"); err != nil {
+			t.Errorf("Refresh: %v", err)
+		}
+		fresh, _ := latest(t, r, "orders")
+		entry{fresh, nil}.want(t, discovery.Live, nil, "10.0.0.2:80")
+		j.one(t).want(t, discovery.Live, nil, "10.0.0.2:80")
+		if err := r.Refresh(t.Context(), "orders"); err != nil {
+			t.Errorf("Refresh of a list that has not changed: %v", err)
+		}
+		if yields, _ := j.take(); len(yields) > 0 {
+			t.Errorf("%v although nothing has changed", yields)
+		}
+
+		d.set(func() { d.err = errServFail })
+		if err := r.Refresh(t.Context(), "orders"); !errors.Is(err, errServFail) {
+			t.Errorf("Refresh while DNS fails: %v", err)
+		}
+		j.one(t).want(t, discovery.Stale, errServFail, "10.0.0.2:80")
+		if took := time.Since(began); took != 0 {
+			t.Errorf("all that took %s, want no waiting for the interval", took)
+		}
+
+		d.set(func() { d.hang = true })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := r.Refresh(ctx, "orders"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Refresh while DNS is silent: %v", err)
+		}
+		waiting := make(chan error, 1)
+		go func() { waiting <- r.Refresh(t.Context(), "orders") }() // received from below
+		synctest.Wait()
+		r.Close(t.Context())
+		if err := <-waiting; !errors.Is(err, discovery.ErrClosed) {
+			t.Errorf("Refresh that Close found waiting: %v", err)
+		}
+		if err := r.Refresh(t.Context(), "orders"); !errors.Is(err, discovery.ErrClosed) {
+			t.Errorf("Refresh after Close: %v", err)
+		}
+	})
+}
+
 func TestDNSCloseEndsWatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &scriptedDNS{hosts: map[string][]netip.Addr{"orders": addrs("10.0.0.1")}}

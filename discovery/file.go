@@ -86,6 +86,14 @@ func (f *File) Register(_ context.Context, instance Instance) (Registration, err
 	return r, nil
 }
 
+// Refresh makes the list of a watched service as fresh as can be: it looks at
+// once, and returns when watchers have been given what that brought, if it is
+// news. The error says why it brought nothing, or that ctx is done. It is for a
+// process that slept and cannot know how long ago the last look was.
+func (f *File) Refresh(ctx context.Context, service string) error {
+	return f.poller.refresh(ctx, service)
+}
+
 // Close withdraws all registrations, ends all watches with [ErrClosed] and
 // waits, at most for ctx, until nothing runs any more. The error says which
 // files could not be removed; they expire. It can be called again.

@@ -503,6 +503,20 @@ func TestFileConfigValidate(t *testing.T) {
 	}
 }
 
+func TestFileRefreshLooksAtOnce(t *testing.T) {
+	withFiles(t, func(t *testing.T, r *fileRig) {
+		j := r.follow()
+		j.one(t).want(t, discovery.Live, nil)
+		r.write("orders/a.json", `{"id":"a","addr":"10.0.0.1:80"}`)
+		began := time.Now()
+		r.must(r.file.Refresh(t.Context(), "orders"))
+		j.one(t).want(t, discovery.Live, nil, "a")
+		if took := time.Since(began); took != 0 {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
 func TestRelativeDirIsThatOfTheBeginning(t *testing.T) {
 	began := t.TempDir()
 	t.Chdir(began)

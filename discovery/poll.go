@@ -15,7 +15,8 @@ type poll struct {
 	service string
 	look    look
 	feed    feed
-	readers int // guarded by poller.mu
+	readers int             // guarded by poller.mu
+	asked   chan chan error // by refresh: to look now, and say how it went
 
 	ctx     context.Context // of run
 	stop    context.CancelFunc
@@ -33,7 +34,7 @@ type poll struct {
 }
 
 func newPoll(p *poller, service string) *poll {
-	shared := &poll{poller: p, service: service, look: p.open(service), stopped: make(chan struct{})}
+	shared := &poll{poller: p, service: service, look: p.open(service), asked: make(chan chan error), stopped: make(chan struct{})}
 	shared.ctx, shared.stop = context.WithCancel(context.Background())
 	shared.feed.expect(service)
 	return shared
@@ -44,6 +45,7 @@ func newPoll(p *poller, service string) *poll {
 // to be told.
 func (p *poll) run() {
 	defer close(p.stopped)
+	var answer chan error // whoever waits for the next look; nil: nobody
 	for p.ctx.Err() == nil {
 		found, err := p.look(p.ctx)
 		if p.ctx.Err() != nil {
@@ -56,13 +58,39 @@ func (p *poll) run() {
 		} else {
 			p.update(found, now)
 		}
+		if answer != nil {
+			answer <- err // there is room for it
+			answer = nil
+		}
 		p.tell(err, now)
 		select {
 		case <-time.After(p.pause()):
+		case answer = <-p.asked:
 		case <-p.ctx.Done():
 		}
 	}
 	p.feed.fail(p.service, p.heard, ErrClosed)
+}
+
+// refresh has run look once more, and returns what came of it: nil if p ends
+// before, since then nobody has its list any more.
+func (p *poll) refresh(ctx context.Context) error {
+	answer := make(chan error, 1)
+	select {
+	case p.asked <- answer: // between two looks: one under way may have slept, too
+	case <-p.stopped:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-p.stopped:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // update publishes what was found, unless everybody knows it.

@@ -81,6 +81,26 @@ func (p *poller) leave(shared *poll) {
 	}
 }
 
+// refresh makes the list of a watched service as fresh as can be. It returns
+// nil once a look that began after the call has been published, or where nobody
+// watches: whoever does then gets a new list.
+func (p *poller) refresh(ctx context.Context, service string) error {
+	p.mu.Lock()
+	shared := p.polls[service]
+	p.mu.Unlock()
+	if shared != nil {
+		if err := shared.refresh(ctx); err != nil {
+			return err
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closing {
+		return ErrClosed
+	}
+	return nil
+}
+
 // close ends all watches with [ErrClosed] and waits, at most for ctx, until
 // nothing runs any more. It can be called again.
 func (p *poller) close(ctx context.Context) error {
