@@ -145,7 +145,9 @@ func TestTheFirstCallByDiskAndRegistry(t *testing.T) {
 		{"a damaged list, and a silent registry", damaged, silent, time.Second, context.DeadlineExceeded, false, "damaged", 1},
 		{"a damaged list, and a registry that is down", damaged, unreachable, 0, balancer.ErrNoInstances, false, "damaged", 1},
 		{"a list of nobody", func(t *testing.T, d disk) { d.hold(t) }, unreachable, 0, balancer.ErrNoInstances, false, "none of its 0 records", 1},
-		{"a list of nobody good", func(t *testing.T, d disk) { d.hold(t, discovery.Instance{ID: "a", Service: "orders", Addr: "2130706433:80"}) }, unreachable, 0, balancer.ErrNoInstances, false, "none of its 1 records", 1},
+		{"a list of nobody good", func(t *testing.T, d disk) {
+			d.hold(t, discovery.Instance{ID: "a", Service: "orders", Addr: "2130706433:80"})
+		}, unreachable, 0, balancer.ErrNoInstances, false, "none of its 1 records", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
