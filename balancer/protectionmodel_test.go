@@ -135,7 +135,7 @@ func checkNumbers(t *testing.T, view *balancer.View) {
 // those that left before it was clear come back, and all of them are there
 // until they have registered again.
 func TestTrap3ThousandsOfSingleExpiries(t *testing.T) {
-	const most = 5000
+	const most = expiries
 	p := protected(t, balancer.Protection{})
 	s := fixture.Snapshot("orders", most)
 	whole := s.Instances

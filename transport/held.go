@@ -20,7 +20,7 @@ func (m *Mesh) holdLocked(s *service, before, view *balancer.View) {
 		m.logger.Warn("fairlead: instances vanished without having drained and are held", "service", s.name,
 			"held", view.Held, "listed", len(view.Snapshot.Instances), "until", wall(view.HeldUntil))
 	case before.Held > 0 && view.Held == 0:
-		m.toldReleased(s, view.Preserved)
+		m.logReleased(s, view)
 	}
 	if view.Held > 0 && !s.reviewing {
 		s.reviewing = true
@@ -62,9 +62,10 @@ func (m *Mesh) reviewed(s *service) bool {
 // wall is the time on the wall of a moment of the balancer's clock.
 func wall(at time.Duration) time.Time { return time.Now().Add(at - balancer.Now()) }
 
-// toldReleased says what became of the instances that were held.
-func (m *Mesh) toldReleased(s *service, now balancer.Preserved) {
+// logReleased says what became of the instances that were held.
+func (m *Mesh) logReleased(s *service, view *balancer.View) {
+	now := view.Preserved
 	m.logger.Info("fairlead: no instance is held any more", "service", s.name, "held", now.Held-s.before.Held,
 		"returned", now.Returned-s.before.Returned, "replaced", now.Replaced-s.before.Replaced,
-		"gone", now.Gone-s.before.Gone, "expired", now.Expired-s.before.Expired)
+		"gone", now.Gone-s.before.Gone, "expired", now.Expired-s.before.Expired, "instances", len(view.Nodes))
 }

@@ -77,7 +77,7 @@ func TestCallsShowWhoIsGone(t *testing.T) {
 		fleet := orders(ten...)
 		m := newMesh(t, fleet)
 		calls(t, m, fleet, 100)
-		for _, id := range ten[:2] {
+		for _, id := range ten[:2] { // so that the third attempt succeeds
 			fleet.Play(id, fairleadtest.Refused())
 		}
 		fleet.Remove(ten[:6]...)

@@ -1,0 +1,6 @@
+//go:build !race
+
+package balancer_test
+
+// expiries are as many as etcd was seen to revoke in five seconds.
+const expiries = 5000

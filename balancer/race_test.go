@@ -1,0 +1,6 @@
+//go:build race
+
+package balancer_test
+
+// expiries are fewer under the race detector, which takes forty times as long.
+const expiries = 1000
