@@ -240,10 +240,8 @@ func listsPublished(h *History, broken func(string, ...any)) {
 // rule's affair.
 func (l List) of(p Publication) bool {
 	named := slices.DeleteFunc(slices.Clone(l.Instances), func(id string) bool { return slices.Contains(l.Held, id) })
-	for _, id := range l.Held {
-		if p.Names(id) {
-			return false
-		}
+	if slices.ContainsFunc(l.Held, p.Names) {
+		return false
 	}
 	return slices.Equal(p.eligible(), named) || len(p.Serving) == 0 && len(named) == 0
 }
