@@ -50,6 +50,7 @@ var stalledMember = row{
 			}
 		}
 	},
+	hold: func(s *scene) { s.wait(s.scale.ttl / 4) }, // leases do not outlive a longer pause of the leader
 	heal: func(s *scene) {
 		for _, m := range s.cluster.Members {
 			m.Resume(s)
