@@ -84,7 +84,7 @@ func TestConfigDefaults(t *testing.T) {
 		t.Errorf("defaults: prefix %q, TTL %s, logger %v", c.Prefix, c.TTL, c.Logger)
 	}
 	k := c.Client
-	if k.DialTimeout != 2*time.Second || k.DialKeepAliveTime != 10*time.Second || k.DialKeepAliveTimeout != 3*time.Second || !k.PermitWithoutStream ||
+	if k.DialTimeout != 2*time.Second || k.DialKeepAliveTime != 10*time.Second || k.DialKeepAliveTimeout != 3*time.Second || k.PermitWithoutStream ||
 		k.MaxCallRecvMsgSize != 16<<20 || k.MaxUnaryRetries != 2 || k.Logger == nil || len(k.DialOptions) != 1 {
 		t.Errorf("defaults of the client: %+v", k)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,8 +137,8 @@ func TestThousandsAreServedTogether(t *testing.T) {
 		const total = 3000
 		f := newFake()
 		s := f.supervisor(t)
-		txns := 0
-		f.onTxn = func() { txns++ }
+		var txns atomic.Int64
+		f.onTxn = func() { txns.Add(1) }
 		all := make([]*registration, total)
 		for n := range all {
 			all[n] = announceAs(t, s, "orders", instanceName(n))
@@ -148,13 +149,13 @@ func TestThousandsAreServedTogether(t *testing.T) {
 				t.Fatalf("%+v", s)
 			}
 		}
-		if most := 2 * total / batchSize; txns > most {
-			t.Errorf("%d transactions for %d registrations, want at most %d", txns, total, most)
+		if most := int64(2 * total / batchSize); txns.Load() > most {
+			t.Errorf("%d transactions for %d registrations, want at most %d", txns.Load(), total, most)
 		}
-		txns = 0
+		txns.Store(0)
 		time.Sleep(time.Minute) // each is looked at twice
-		if most := 3 * total / batchSize; txns > 2*most {
-			t.Errorf("%d transactions in a minute at rest", txns)
+		if most := int64(3 * total / batchSize); txns.Load() > 2*most {
+			t.Errorf("%d transactions in a minute at rest", txns.Load())
 		}
 		before := len(f.seen())
 		closing(t, s)
