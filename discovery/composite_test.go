@@ -345,7 +345,7 @@ func TestCompositeTellsOfDroppedMetadata(t *testing.T) {
 		a.drops(2, "x")
 		b.drops(10, "y")
 		got := orders.one(t)
-		want := []discovery.Refusal{{Key: "a: x", Reason: "2"}, {Key: "b: y", Reason: "10"}}
+		want := []discovery.Refusal{{Key: "a: x", Reason: "left out"}, {Key: "b: y", Reason: "left out"}}
 		if got.Dropped != 12 || !slices.Equal(got.Drops, want) || len(got.Instances) != 2 {
 			t.Errorf("%d dropped, %v, want 12, %v", got.Dropped, got.Drops, want)
 		}

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
-	"strconv"
 	"sync"
 	"testing/synctest"
 	"time"
@@ -73,7 +72,7 @@ func (r *scripted) refuses(n int) {
 // drops says that n entries were left out of the metadata of an instance.
 func (r *scripted) drops(n int, id string) {
 	s := discovery.Snapshot{Service: "orders", State: live, Instances: []*discovery.Instance{r.has(id)}, Dropped: n}
-	s.Drops = []discovery.Refusal{{Key: id, Reason: strconv.Itoa(n)}}
+	s.Drops = []discovery.Refusal{{Key: id, Reason: "left out"}}
 	r.tell(func() { r.last = line{r.name, true, s, nil} })
 }
 

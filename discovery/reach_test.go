@@ -124,18 +124,28 @@ func TestReachEndpointsAndTheListOfTheInstance(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { discovery.Reach{}.Endpoints(&whole) }); n != 0 {
 		t.Errorf("%v allocations for a list that is used as it is", n)
 	}
-	here := discovery.BootID()
-	if here == "" {
-		t.Skip("no boot id on this system: unix endpoints are never allowed")
-	}
 	socket := discovery.Endpoint{Protocol: discovery.HTTP, Addr: "unix:/run/a.sock"}
-	list := []discovery.Endpoint{tcp, socket, {Protocol: discovery.GRPC, Addr: "127.0.0.1:1"}, grpc}
-	i := discovery.Instance{BootID: here, Endpoints: slices.Clone(list)}
-	usable, _ := discovery.Reach{UnixDir: "/run"}.Endpoints(&i)
-	if !slices.Equal(usable, []discovery.Endpoint{socket, grpc}) {
-		t.Errorf("usable %v", usable)
-	}
-	if !slices.Equal(i.Endpoints, list) {
-		t.Errorf("the instance's list became %v", i.Endpoints)
+	bad := discovery.Endpoint{Protocol: discovery.GRPC, Addr: "127.0.0.1:1"}
+	for _, row := range []struct {
+		name         string
+		list, usable []discovery.Endpoint
+	}{
+		{"one of the middle is forbidden", []discovery.Endpoint{tcp, bad, grpc}, []discovery.Endpoint{tcp, grpc}},
+		{"the first is forbidden", []discovery.Endpoint{bad, tcp, grpc}, []discovery.Endpoint{tcp, grpc}},
+		{"a socket comes first", []discovery.Endpoint{tcp, socket, grpc}, []discovery.Endpoint{socket, grpc}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			i := discovery.Instance{BootID: discovery.BootID(), Endpoints: slices.Clone(row.list)}
+			if i.BootID == "" && slices.Contains(row.list, socket) {
+				t.Skip("no boot id on this system: unix endpoints are never allowed")
+			}
+			usable, _ := discovery.Reach{UnixDir: "/run"}.Endpoints(&i)
+			if !slices.Equal(usable, row.usable) {
+				t.Errorf("usable %v, want %v", usable, row.usable)
+			}
+			if !slices.Equal(i.Endpoints, row.list) {
+				t.Errorf("the instance's list became %v", i.Endpoints)
+			}
+		})
 	}
 }
