@@ -40,7 +40,10 @@ type Config struct {
 	// What is zero here is filled in: connections are retried after 0.25 s to
 	// 2 s, pinged after 10 s and given up 3 s later, a message may have 16 MiB,
 	// a call is tried twice within its 2 s, and the client logs nothing because
-	// the registry does. DialTimeout is at most 2 s. With Username and Password
+	// the registry does. Of several endpoints those that do not answer are
+	// avoided for a while. A cluster whose members change their addresses wants
+	// names that are resolved anew, or an AutoSyncInterval: the client then
+	// follows the members itself, and nothing is avoided. DialTimeout is at most 2 s. With Username and Password
 	// each heartbeat makes the server check the password anew; certificates
 	// are cheaper.
 	Client clientv3.Config

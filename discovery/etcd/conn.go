@@ -40,7 +40,11 @@ type conn struct {
 
 // newConn returns a conn that has not dialled yet.
 func newConn(config Config, dial dialer) conn {
-	return conn{config: config.Client, dial: dial, members: members{log: config.Logger, all: config.Client.Endpoints}}
+	c := conn{config: config.Client, dial: dial, members: members{log: config.Logger}}
+	if config.Client.AutoSyncInterval == 0 { // else the client decides whom it talks to
+		c.members.all = config.Client.Endpoints
+	}
+	return c
 }
 
 // open returns the client, which lives until it is closed. It may take as long
