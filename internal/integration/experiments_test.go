@@ -46,11 +46,21 @@ func TestX5OutageBeyondTheTTLLeavesOneRecord(t *testing.T) {
 }
 
 // X7: a store that was wiped has the cluster ID, the member ID and the term that
-// it had, and here its revision has passed that of the old one before anybody
-// could look. Only the epoch tells.
-func TestX7WipedStoreThatRanAheadIsNoticed(t *testing.T) {
+// it had, and here it has the very revision of the old one, too, when the
+// consumer looks again. Only the epoch tells.
+func TestX7WipedStoreThatCaughtUpIsNoticed(t *testing.T) {
 	t.Parallel()
 	server := etcdtest.Start(t)
+	client := server.Client(t)
+	fill := func(revision int64) {
+		t.Helper()
+		for n := server.Revision(t); n < revision; n++ {
+			if _, err := client.Put(t.Context(), "other", fmt.Sprint(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	fill(100)
 	proxy := tcpproxy.New(t, server.Endpoint())
 	provider, consumer := open(t, config(t, server.Endpoint())), open(t, config(t, proxy.Addr()))
 	gone := register(t, provider, "orders", "gone", "10.0.0.1:80")
@@ -64,12 +74,8 @@ func TestX7WipedStoreThatRanAheadIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	server.Wipe(t)
-	client := server.Client(t)
-	for n := 0; server.Revision(t) <= before.Revision+10; n++ {
-		if _, err := client.Put(t.Context(), "other", fmt.Sprint(n)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	eventually(t, "registered in the new store", func() bool { return read(t, client, instanceKey(t, "orders", "stays")) != nil })
+	fill(before.Revision)
 	proxy.Pass()
 	w.until("the new list", live("stays"))
 	register(t, provider, "orders", "new", "10.0.0.3:80")

@@ -3,7 +3,9 @@ package faults_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -97,8 +99,9 @@ var firstSeed = sync.OnceValue(func() uint64 {
 
 // report adds up what was played.
 type report struct {
-	mu    sync.Mutex // guards total
-	total line
+	mu     sync.Mutex // guards all below
+	total  line
+	bySeed map[uint64]*line
 }
 
 // line is what a machine reads of one play.
@@ -117,8 +120,13 @@ type line struct {
 
 // newReport returns a report that is told at the end of the test.
 func newReport(t *testing.T) *report {
-	r := &report{}
-	t.Cleanup(func() { r.total.tell(t) })
+	r := &report{bySeed: map[uint64]*line{}}
+	t.Cleanup(func() {
+		for _, seed := range slices.Sorted(maps.Keys(r.bySeed)) {
+			r.bySeed[seed].tell(t)
+		}
+		r.total.tell(t)
+	})
 	return r
 }
 
@@ -153,10 +161,18 @@ func (all *report) add(s *scene, r row, seed uint64) {
 	l.tell(s.T)
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	all.total.Plays++
-	all.total.Calls += l.Calls
-	all.total.Failed += l.Failed
-	all.total.Attempts += l.Attempts
-	all.total.Broken += l.Broken
-	all.total.Lost += l.Lost
+	if all.bySeed[seed] == nil {
+		all.bySeed[seed] = &line{Seed: seed}
+	}
+	all.bySeed[seed].add(l)
+	all.total.add(l)
+}
+
+func (l *line) add(other line) {
+	l.Plays += other.Plays
+	l.Calls += other.Calls
+	l.Failed += other.Failed
+	l.Attempts += other.Attempts
+	l.Broken += other.Broken
+	l.Lost += other.Lost
 }
