@@ -225,13 +225,13 @@ func TestH20ContextErrors(t *testing.T) {
 				return ctx, func() { cancel(boom) }
 			}, want: boom, outcome: "neutral"},
 			{name: "past its deadline", context: func(ctx context.Context) (context.Context, func()) {
-				ctx, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+				ctx, cancel := context.WithTimeout(ctx, time.Second)
 				_ = cancel // ends by itself
 				return ctx, func() {}
 			}, want: context.DeadlineExceeded, outcome: "timeout"},
 			{name: "past http.Client.Timeout", context: func(ctx context.Context) (context.Context, func()) {
 				return ctx, func() {}
-			}, client: 50 * time.Millisecond, want: context.DeadlineExceeded, outcome: "timeout"},
+			}, client: time.Second, want: context.DeadlineExceeded, outcome: "timeout"},
 		} {
 			t.Run(w.name+" "+c.name, func(t *testing.T) {
 				executing := make(chan struct{}, 8)
