@@ -106,7 +106,7 @@ func (s *supervisor) leaseLost(err error) {
 	for _, h := range s.holdings {
 		h.lostLocked(err, now)
 		h.seen = 0
-		h.changed.tell()
+		s.changedLocked(h)
 	}
 }
 
@@ -115,7 +115,7 @@ func (s *supervisor) doubtLocked(why error, now time.Time) {
 	for _, h := range s.holdings {
 		h.heldLocked(false, now)
 		h.trouble = why
-		h.changed.tell()
+		s.changedLocked(h)
 	}
 }
 

@@ -14,8 +14,9 @@ import (
 )
 
 // batchSize is how many holdings are served by one transaction. etcd allows
-// 128 operations, of which a put takes two.
-const batchSize = 60
+// 128 operations, and those of a transaction within it what the outer one
+// leaves; a put takes two there.
+const batchSize = 120
 
 // checkAhead is how much earlier than due something is looked at, to save a
 // transaction of its own.
@@ -83,7 +84,7 @@ func (s *supervisor) observed(t task, lease clientv3.LeaseID, all []served) {
 				h.due = time.Time{}
 			}
 		}
-		h.changed.tell()
+		s.changedLocked(h.holding)
 	}
 }
 
@@ -123,7 +124,7 @@ func (s *supervisor) failed(batch []*holding, t task, err error) {
 		if errors.Is(err, discovery.ErrUnauthorized) {
 			h.due = now.Add(between(forbiddenPause, forbiddenPause*6/5))
 		}
-		h.changed.tell()
+		s.changedLocked(h)
 	}
 }
 
@@ -148,7 +149,7 @@ func (s *supervisor) withdrawn(batch ...*holding) {
 			delete(s.registrations, h.key)
 			s.presence.forget(h)
 		}
-		h.changed.tell()
+		s.changedLocked(h)
 	}
 	s.mu.Unlock()
 	switch {

@@ -58,6 +58,7 @@ type supervisor struct {
 	due           time.Time        // when to see to the lease next
 	trouble       error            // why that failed last; nil: it did not
 	told          bool             // trouble was logged
+	untold        []*holding       // those that may have changed since tell
 	leases        int              // granted so far
 	awake         time.Time        // when run was last seen to run
 	left          error            // what close could not withdraw
@@ -273,6 +274,12 @@ func (s *supervisor) nextWithoutLeaseLocked(now time.Time) (work func(context.Co
 	return s.grant, s.due.Sub(now)
 }
 
+// changedLocked wakes who waits for h, and has it looked at by tell.
+func (s *supervisor) changedLocked(h *holding) {
+	h.changed.tell()
+	s.untold = append(s.untold, h)
+}
+
 // tell logs what has changed since it was called last.
 func (s *supervisor) tell() {
 	var lines []func()
@@ -286,7 +293,9 @@ func (s *supervisor) tell() {
 			lines = append(lines, func() { s.log.Info("lease is held", "lease", lease) })
 		}
 	}
-	for _, h := range s.holdings {
+	untold := s.untold
+	s.untold = nil
+	for _, h := range untold {
 		if is := (outlook{held: h.held, troubled: h.trouble != nil}); is != h.told {
 			h.told = is
 			if line := s.lineLocked(h); line != nil {

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairleadtest"
@@ -44,6 +45,7 @@ func newMeasured(t *testing.T) *measured {
 		transport.WithTelemetry(transport.Full),
 		transport.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(m.reader))),
 		transport.WithTracerProvider(m.tracer),
+		transport.WithProtection(balancer.Protection{Off: true}), // who is removed is gone
 	); err != nil {
 		t.Fatal(err)
 	}
