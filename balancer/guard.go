@@ -36,7 +36,10 @@ func (g *guard) hear(members []*Node, state discovery.State, now time.Duration) 
 }
 
 // misses reports whether a node that leaves the list does so without a reason.
-func (g *guard) misses(n *Node) bool { return g.trusted && !g.Off && !n.draining }
+// Nobody misses one that could not be called.
+func (g *guard) misses(n *Node) bool {
+	return g.trusted && !g.Off && !n.draining && n.protocols != 0
+}
 
 // decide judges a list that was merged into the members.
 func (g *guard) decide(members []*Node, list []*discovery.Instance, c changes, now time.Duration) {

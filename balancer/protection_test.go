@@ -604,3 +604,23 @@ func TestSuspicionWhileViewsAreSwapped(t *testing.T) {
 		t.Errorf("%d held, %+v", view.Held, view.Preserved)
 	}
 }
+
+// Records at forbidden addresses that vanish, as hostile ones do with their
+// lease, are nobody's loss.
+func TestNobodyMissesWhoCouldNotBeCalled(t *testing.T) {
+	pool, err := balancer.NewPool(balancer.PoolConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := fixture.Snapshot("orders", 12)
+	for n, i := range s.Instances[:10] {
+		hostile := *i
+		hostile.Addr = "169.254.169.254:80"
+		s.Instances[n] = &hostile
+	}
+	pool.Update(s, start)
+	s.Instances = s.Instances[10:]
+	if view := pool.Update(s, start+time.Second); view.Held != 0 || len(view.Nodes) != 2 {
+		t.Errorf("%d held among %d nodes, want none among 2", view.Held, len(view.Nodes))
+	}
+}
