@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/fairlead-go/fairlead/discovery"
 )
@@ -55,7 +54,7 @@ func BenchmarkOneChange(b *testing.B) {
 				revision++
 				kv.ModRevision = revision
 				f.published = time.Time{} // it is its turn
-				f.apply([]*clientv3.Event{{Type: mvccpb.Event_PUT, Kv: kv}}, revision)
+				f.apply([]*mvccpb.Event{{Type: mvccpb.Event_PUT, Kv: kv}}, revision)
 			}
 		})
 	}

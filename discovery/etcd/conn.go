@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
@@ -23,8 +24,17 @@ const (
 	longestCall = 4 * time.Second
 )
 
-// dialer makes an etcd client; it is clientv3.New outside tests.
-type dialer func(clientv3.Config) (*clientv3.Client, error)
+// dialer makes an etcd client, and what watches over the same connection; it
+// is dial outside tests.
+type dialer func(clientv3.Config) (*clientv3.Client, pb.WatchClient, error)
+
+func dial(config clientv3.Config) (*clientv3.Client, pb.WatchClient, error) {
+	client, err := clientv3.New(config)
+	if err != nil {
+		return nil, nil, err
+	}
+	return client, pb.NewWatchClient(client.ActiveConnection()), nil
+}
 
 // conn is an etcd client that is made when it is needed and replaced when it
 // no longer answers. It belongs to one goroutine.
@@ -33,6 +43,7 @@ type conn struct {
 	dial       dialer
 	members    members
 	client     *clientv3.Client // nil: none
+	watch      pb.WatchClient   // over client
 	unanswered int              // calls over client in a row
 	misses     int              // calls in a row without an answer, over any client
 	took       time.Duration    // the last call that was answered
@@ -53,11 +64,11 @@ func (c *conn) open(ctx context.Context) (*clientv3.Client, error) {
 	if c.client == nil {
 		config := c.config
 		config.Context = context.WithoutCancel(ctx)
-		client, err := c.dial(config)
+		client, watch, err := c.dial(config)
 		if err != nil {
 			return nil, c.explain(err)
 		}
-		c.client = client
+		c.client, c.watch = client, watch
 	}
 	c.members.restore(ctx, c.client)
 	return c.client, nil
@@ -135,7 +146,7 @@ func (c *conn) state() (s connectivity.State, known bool) {
 func (c *conn) close() {
 	if c.client != nil {
 		c.client.Close() // the only error is that of a second Close
-		c.client, c.unanswered = nil, 0
+		c.client, c.watch, c.unanswered = nil, nil, 0
 	}
 }
 

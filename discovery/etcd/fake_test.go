@@ -29,15 +29,15 @@ type fake struct {
 	revision  int64
 	compacted int64
 	keys      map[string]*mvccpb.KeyValue
-	events    []*clientv3.Event
+	events    []*mvccpb.Event
 	leases    map[int64]lease
 	calls     []call
 	clients   int
 	asked     int  // for progress
 	swallow   bool // puts are confirmed and not made
 	onTxn     func()
-	late      bool                                      // the next transaction is made, and its answer lost
-	garble    func([]*clientv3.Event) []*clientv3.Event // what watches deliver
+	late      bool                                  // the next transaction is made, and its answer lost
+	garble    func([]*mvccpb.Event) []*mvccpb.Event // what watches deliver
 	changed   broadcast
 }
 
@@ -61,18 +61,17 @@ func newFake() *fake {
 }
 
 // dial is a dialer.
-func (f *fake) dial(clientv3.Config) (*clientv3.Client, error) {
+func (f *fake) dial(clientv3.Config) (*clientv3.Client, pb.WatchClient, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.clients++
 	c := clientv3.NewCtxClient(context.Background())
 	c.KV = clientv3.NewKVFromKVClient(fakeKV{fake: f}, nil)
 	c.Lease = clientv3.NewLeaseFromLeaseClient(fakeLease{fake: f}, nil, time.Second)
-	c.Watcher = fakeWatcher{fake: f}
-	return c, nil
+	return c, fakeWatch{fake: f}, nil
 }
 
-func (f *fake) setGarble(garble func([]*clientv3.Event) []*clientv3.Event) {
+func (f *fake) setGarble(garble func([]*mvccpb.Event) []*mvccpb.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.garble = garble
@@ -165,7 +164,7 @@ func (f *fake) deleteLocked(key string) {
 }
 
 func (f *fake) eventLocked(kind mvccpb.Event_EventType, kv *mvccpb.KeyValue) {
-	f.events = append(f.events, &clientv3.Event{Type: kind, Kv: kv})
+	f.events = append(f.events, &mvccpb.Event{Type: kind, Kv: kv})
 	f.changed.tell()
 }
 
@@ -476,73 +475,113 @@ func (s *fakeStream) Recv() (*pb.LeaseKeepAliveResponse, error) {
 	return &pb.LeaseKeepAliveResponse{Header: f.headerLocked(), ID: s.id, TTL: int64(l.ttl / time.Second)}, nil
 }
 
-type fakeWatcher struct {
-	clientv3.Watcher
-	fake *fake
+type fakeWatch struct{ fake *fake }
+
+// Watch begins a stream, which ends with ctx, or when a watch is wanted and
+// intercept fails the call.
+func (w fakeWatch) Watch(ctx context.Context, _ ...grpc.CallOption) (pb.Watch_WatchClient, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return &fakeWatchStream{ctx: ctx, cancel: cancel, fake: w.fake, told: make(chan *pb.WatchResponse), ends: map[int64]context.CancelFunc{}}, nil
 }
 
-func (w fakeWatcher) Close() error { return nil }
+type fakeWatchStream struct {
+	grpc.ClientStream
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	fake   *fake
+	told   chan *pb.WatchResponse
 
-// RequestProgress makes each watch say that it is there, unless intercept
-// fails the call.
-func (w fakeWatcher) RequestProgress(ctx context.Context) error {
-	if err := w.fake.arrive(ctx, "progress", "", 0); err != nil {
-		return err
+	mu      sync.Mutex // guards all below
+	created int64
+	ends    map[int64]context.CancelFunc
+}
+
+func (s *fakeWatchStream) Recv() (*pb.WatchResponse, error) {
+	select {
+	case r := <-s.told:
+		return r, nil
+	case <-s.ctx.Done():
+		return nil, status.FromContextError(context.Cause(s.ctx)).Err()
 	}
-	w.fake.mu.Lock()
-	defer w.fake.mu.Unlock()
-	w.fake.asked++
-	w.fake.changed.tell()
-	return nil
 }
 
-// Watch closes its channel without a word when intercept fails the call.
-func (w fakeWatcher) Watch(ctx context.Context, prefix string, opts ...clientv3.OpOption) clientv3.WatchChan {
-	f, next := w.fake, clientv3.OpGet(prefix, opts...).Rev()
-	ch := make(chan clientv3.WatchResponse)
-	go func() { // ends with ctx, which the code under test has to cancel
-		defer close(ch)
-		if f.arrive(ctx, "watch", prefix, next) != nil {
-			return
+// Send does what is wanted. A request for progress makes each watch say that it
+// is there, unless intercept fails the call.
+func (s *fakeWatchStream) Send(in *pb.WatchRequest) error {
+	f := s.fake
+	switch {
+	case in.GetProgressRequest() != nil:
+		if err := f.arrive(s.ctx, "progress", "", 0); err != nil {
+			return err
 		}
 		f.mu.Lock()
-		asked := f.asked
-		f.mu.Unlock()
-		for {
-			f.mu.Lock()
-			wanted := f.asked != asked
-			asked = f.asked
-			r := clientv3.WatchResponse{Header: f.headerLocked()}
-			if next <= f.compacted {
-				r.Canceled, r.CompactRevision = true, f.compacted
-			}
-			for _, e := range f.events {
-				if e.Kv.ModRevision >= next && strings.HasPrefix(string(e.Kv.Key), prefix) {
-					r.Events = append(r.Events, e)
-				}
-			}
-			if f.garble != nil && len(r.Events) > 0 {
-				r.Events = f.garble(slices.Clone(r.Events))
-			}
-			next = f.revision + 1
-			changed := f.changed.next()
-			f.mu.Unlock()
-			if r.Canceled || len(r.Events) > 0 || wanted {
-				select {
-				case ch <- r:
-				case <-ctx.Done():
-					return
-				}
-			}
-			if r.Canceled {
-				return
-			}
-			select {
-			case <-changed:
-			case <-ctx.Done():
-				return
+		defer f.mu.Unlock()
+		f.asked++
+		f.changed.tell()
+	case in.GetCancelRequest() != nil:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.ends[in.GetCancelRequest().WatchId]()
+	default:
+		go s.watch(in.GetCreateRequest()) // ends with ctx, which the code under test has to cancel
+	}
+	return s.ctx.Err()
+}
+
+func (s *fakeWatchStream) tell(ctx context.Context, r *pb.WatchResponse) (ended bool) {
+	select {
+	case s.told <- r:
+		return r.Canceled
+	case <-ctx.Done():
+		return true
+	}
+}
+
+func (s *fakeWatchStream) watch(in *pb.WatchCreateRequest) {
+	f, prefix, next := s.fake, string(in.Key), in.StartRevision
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	if err := f.arrive(ctx, "watch", prefix, next); err != nil {
+		s.cancel(err)
+		return
+	}
+	s.mu.Lock()
+	id := s.created
+	s.created++
+	s.ends[id] = cancel
+	s.mu.Unlock()
+	f.mu.Lock()
+	asked, header := f.asked, f.headerLocked()
+	f.mu.Unlock()
+	if s.tell(ctx, &pb.WatchResponse{Header: header, WatchId: id, Created: true}) {
+		return
+	}
+	for {
+		f.mu.Lock()
+		wanted := f.asked != asked
+		asked = f.asked
+		r := &pb.WatchResponse{Header: f.headerLocked(), WatchId: id}
+		if next <= f.compacted {
+			r.Canceled, r.CompactRevision = true, f.compacted
+		}
+		for _, e := range f.events {
+			if e.Kv.ModRevision >= next && strings.HasPrefix(string(e.Kv.Key), prefix) {
+				r.Events = append(r.Events, e)
 			}
 		}
-	}()
-	return ch
+		if f.garble != nil && len(r.Events) > 0 {
+			r.Events = f.garble(slices.Clone(r.Events))
+		}
+		next = f.revision + 1
+		changed := f.changed.next()
+		f.mu.Unlock()
+		if (r.Canceled || len(r.Events) > 0 || wanted) && s.tell(ctx, r) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }

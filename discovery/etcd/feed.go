@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/fairlead-go/fairlead/discovery"
 )
@@ -86,10 +85,10 @@ func (f *feed) replace(all []*mvccpb.KeyValue, revision int64) {
 }
 
 // apply implements sink for the instances.
-func (f *feed) apply(events []*clientv3.Event, revision int64) {
+func (f *feed) apply(events []*mvccpb.Event, revision int64) {
 	f.update(revision, func() {
 		for _, e := range events {
-			f.instances.apply((*mvccpb.Event)(e))
+			f.instances.apply(e)
 		}
 	})
 }
@@ -100,7 +99,7 @@ func (f *feed) update(revision int64, change func()) {
 	f.mu.Lock()
 	change()
 	f.revision, f.asOf, f.err = revision, now, nil
-	if f.records != nil && f.records.since != nil { // the caller is its goroutine
+	if f.records != nil && f.records.since != nil { // the caller is its goroutine, or that goroutine waits for it
 		f.proved = f.records.since.began
 	}
 	recovered := f.goLiveLocked(now)

@@ -12,7 +12,6 @@ import (
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/fairlead-go/fairlead/discovery"
 )
@@ -86,7 +85,7 @@ func TestFeedAppliesARevisionAsOne(t *testing.T) {
 	a, b := at("a", "10.0.0.1:80", 1, 1), at("b", "10.0.0.2:80", 8, 8)
 	f.replace([]*mvccpb.KeyValue{a}, 7)
 	before := f.latest()
-	f.apply([]*clientv3.Event{(*clientv3.Event)(gone(a)), (*clientv3.Event)(put(b))}, 8)
+	f.apply([]*mvccpb.Event{gone(a), put(b)}, 8)
 	<-before.outdated
 	after := f.latest()
 	if after.version != before.version+1 || ids(after.snapshot) != "b" || after.snapshot.Revision != 8 {
@@ -122,7 +121,7 @@ func TestChangesAreCoalesced(t *testing.T) {
 		revision := int64(10)
 		change := func() {
 			revision++
-			f.apply([]*clientv3.Event{(*clientv3.Event)(put(at("b", fmt.Sprintf("10.0.0.2:%d", revision), 2, revision)))}, revision)
+			f.apply([]*mvccpb.Event{put(at("b", fmt.Sprintf("10.0.0.2:%d", revision), 2, revision))}, revision)
 		}
 		change()
 		if now := f.latest(); now.version != before.version+1 {

@@ -111,8 +111,8 @@ func fuzzCache(t *testing.T, script []byte) {
 	}
 	connect := func() {
 		disconnect()
-		client, _ := store.dial(clientv3.Config{})
-		session = newSession(context.Background(), client)
+		client, watch, _ := store.dial(clientv3.Config{})
+		session = newSession(context.Background(), client, watch)
 		h, err := readHistory(t.Context(), client, DefaultPrefix+"epoch")
 		if err != nil {
 			t.Fatal(err)
@@ -148,9 +148,9 @@ func fuzzCache(t *testing.T, script []byte) {
 			store.put(DefaultPrefix+"epoch", fmt.Sprint("epoch ", epochs), 0)
 			connect()
 		case 9:
-			store.setGarble(func(all []*clientv3.Event) []*clientv3.Event { return append(all, all[0]) })
+			store.setGarble(func(all []*mvccpb.Event) []*mvccpb.Event { return append(all, all[0]) })
 		case 10:
-			store.setGarble(func(all []*clientv3.Event) []*clientv3.Event { slices.Reverse(all); return all })
+			store.setGarble(func(all []*mvccpb.Event) []*mvccpb.Event { slices.Reverse(all); return all })
 		case 11:
 			store.setGarble(nil)
 		case 12:

@@ -1,15 +1,19 @@
 package etcd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
 
 	"github.com/fairlead-go/fairlead/discovery"
@@ -44,6 +48,7 @@ type link struct {
 // session is a stretch of time during which etcd answers.
 type session struct {
 	client   *clientv3.Client
+	watches  *watches
 	ctx      context.Context // done when the session is over; its cause says why
 	end      context.CancelCauseFunc
 	began    time.Time
@@ -52,9 +57,10 @@ type session struct {
 	patience time.Duration // that reads need
 }
 
-func newSession(ctx context.Context, client *clientv3.Client) *session {
+func newSession(ctx context.Context, client *clientv3.Client, watch pb.WatchClient, options ...grpc.CallOption) *session {
 	s := &session{client: client, patience: callTimeout}
 	s.ctx, s.end = context.WithCancelCause(ctx)
+	s.watches = &watches{ctx: s.ctx, client: watch, options: options}
 	return s
 }
 
@@ -126,10 +132,11 @@ func (l *link) hold(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s := newSession(ctx, l.conn.client)
+	most := cmp.Or(l.conn.config.MaxCallRecvMsgSize, math.MaxInt32)
+	s := newSession(ctx, l.conn.client, l.conn.watch, grpc.MaxCallRecvMsgSize(most))
 	s.history, s.patience = h, l.conn.patience(0)
 	l.begin(s)
-	err = l.guard(s.ctx, s.client, h)
+	err = l.guard(s, h)
 	s.end(err)
 	return err
 }
@@ -148,7 +155,8 @@ func (l *link) prove(ctx context.Context) (h history, err error) {
 // guard returns when etcd can no longer be trusted to answer: at once when the
 // connection breaks, else when two reads in a row stay without an answer, of
 // which there is one every 24 to 30 s.
-func (l *link) guard(ctx context.Context, client *clientv3.Client, last history) error {
+func (l *link) guard(s *session, last history) error {
+	ctx, client := s.ctx, s.client
 	for failed := false; ; {
 		if !failed {
 			wait, cancel := context.WithTimeout(ctx, between(24*time.Second, 30*time.Second))
@@ -183,16 +191,10 @@ func (l *link) guard(ctx context.Context, client *clientv3.Client, last history)
 		l.mu.Lock()
 		l.heard = time.Now()
 		l.mu.Unlock()
-		l.ask(ctx, client)
-	}
-}
-
-// ask lets the watches prove that they still hear: etcd sends a word to each.
-func (l *link) ask(ctx context.Context, client *clientv3.Client) {
-	ctx, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), callTimeout)
-	defer cancel()
-	if err := client.RequestProgress(ctx); err != nil {
-		l.log.Debug("watches were not asked for progress", "error", err)
+		// The watches are to prove that they still hear.
+		if err := s.watches.ask(); err != nil {
+			l.log.Debug("watches were not asked for progress", "error", err)
+		}
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
-	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 const (
@@ -27,20 +27,19 @@ const (
 )
 
 var (
-	errRelist     = errors.New("time to list again")
-	errWatchEnded = errors.New("etcd ended the watch")
-	errStalled    = errors.New("the watch has fallen silent")
-	errDisorder   = errors.New("etcd told of an event twice, or late")
+	errRelist   = errors.New("time to list again")
+	errStalled  = errors.New("the watch has fallen silent")
+	errDisorder = errors.New("etcd told of an event twice, or late")
 )
 
-// sink is told what stands below a prefix, by one goroutine.
+// sink is told what stands below a prefix, by one goroutine at a time.
 type sink interface {
 	// replace hands over all there is at a revision. What was there before and
 	// is not now has gone, whether or not anybody saw it go.
 	replace(all []*mvccpb.KeyValue, revision int64)
 	// apply hands over what happened up to and including a revision, never a
 	// part of a revision; without events it says that nothing did.
-	apply(events []*clientv3.Event, revision int64)
+	apply(events []*mvccpb.Event, revision int64)
 	// trouble says why nothing can be heard. It is over with the next replace
 	// or apply.
 	trouble(err error)
@@ -130,7 +129,7 @@ func (w *listWatch) follow(ctx context.Context, s *session) error {
 	w.since = s
 	if h.unchanged(w.seen) {
 		w.sink.apply(nil, w.seen.revision)
-		return because(ctx, w.watch(ctx, s.client))
+		return w.watch(ctx, s.watches)
 	}
 	if w.lists > 0 && !s.urgent {
 		// Many lost the same etcd at the same moment and all come to list.
@@ -143,7 +142,7 @@ func (w *listWatch) follow(ctx context.Context, s *session) error {
 	w.lists++
 	w.seen = history{revision: revision, epoch: h.epoch, keys: len(all)}
 	w.sink.replace(all, revision)
-	return because(ctx, w.watch(ctx, s.client))
+	return w.watch(ctx, s.watches)
 }
 
 // herd is the time over which those who come back at the same moment are
@@ -165,50 +164,46 @@ func because(ctx context.Context, err error) error {
 // watch applies what happens from the next revision on, until the watch ends.
 // Even a watch in good health ends after some minutes, for the sake of what
 // nobody has thought of.
-func (w *listWatch) watch(ctx context.Context, watcher clientv3.Watcher) error {
+func (w *listWatch) watch(ctx context.Context, watches *watches) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, between(4*time.Minute, 6*time.Minute), errRelist)
 	defer cancel()
-	// A member that lost its leader ends the watch instead of falling silent.
-	watch := watcher.Watch(clientv3.WithRequireLeader(ctx), w.prefix, clientv3.WithPrefix(), clientv3.WithRev(w.seen.revision+1))
-	w.phase.Store(watching)
-	stalled := time.NewTimer(stallTime)
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	stalled := time.AfterFunc(never, func() { end(errStalled) })
 	defer stalled.Stop()
-	for answers := false; ; { // an etcd proxy does not answer a watch that asks
-		select {
-		case r, open := <-watch:
-			if !open {
-				return because(ctx, errWatchEnded)
-			}
-			if err := r.Err(); err != nil {
-				return because(ctx, named(err))
-			}
-			answers = answers || r.IsProgressNotify()
-			stalled.Reset(stallTime)
-			if len(r.Events) == 0 {
-				continue
-			}
-			if disordered(r.Events, w.seen.revision) {
-				w.seen = history{} // so that all is listed
-				return errDisorder
-			}
-			// Not the revision in the header: it may run ahead of the events
-			// that a watch which catches up is given in portions.
-			w.seen.revision = r.Events[len(r.Events)-1].Kv.ModRevision
-			w.sink.apply(r.Events, w.seen.revision)
-		case <-stalled.C:
-			if answers {
-				return errStalled
-			}
+	answers := false // an etcd proxy does not answer a watch that asks
+	w.phase.Store(watching)
+	err := watches.watch(ctx, w.prefix, w.seen.revision+1, func(r *pb.WatchResponse) error {
+		answers = answers || len(r.Events) == 0
+		if answers {
 			stalled.Reset(stallTime)
 		}
+		return w.take(r.Events)
+	})
+	return because(ctx, named(err))
+}
+
+// take applies what happened.
+func (w *listWatch) take(events []*mvccpb.Event) error {
+	if len(events) == 0 {
+		return nil
 	}
+	if disordered(events, w.seen.revision) {
+		w.seen = history{} // so that all is listed
+		return errDisorder
+	}
+	// Not the revision in the header: it may run ahead of the events that a
+	// watch which catches up is given in portions.
+	w.seen.revision = events[len(events)-1].Kv.ModRevision
+	w.sink.apply(events, w.seen.revision)
+	return nil
 }
 
 // disordered reports whether events do not follow, in the order in which they
 // happened, on what was told up to a revision.
-func disordered(events []*clientv3.Event, told int64) bool {
+func disordered(events []*mvccpb.Event, told int64) bool {
 	if events[0].Kv.ModRevision <= told {
 		return true
 	}
-	return !slices.IsSortedFunc(events, func(a, b *clientv3.Event) int { return cmp.Compare(a.Kv.ModRevision, b.Kv.ModRevision) })
+	return !slices.IsSortedFunc(events, func(a, b *mvccpb.Event) int { return cmp.Compare(a.Kv.ModRevision, b.Kv.ModRevision) })
 }

@@ -43,7 +43,7 @@ func (n *notes) replace(all []*mvccpb.KeyValue, revision int64) {
 	n.lists++
 }
 
-func (n *notes) apply(events []*clientv3.Event, revision int64) {
+func (n *notes) apply(events []*mvccpb.Event, revision int64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, e := range events {
@@ -89,8 +89,7 @@ type scene struct {
 	*notes
 	*listWatch
 	link    *link
-	end     context.CancelCauseFunc // of the session
-	dialled *clientv3.Client
+	session *session // the latest
 }
 
 // listWatching runs a listWatch of the keys below p/ until the test ends. The
@@ -110,20 +109,17 @@ func listWatching(t *testing.T) *scene {
 }
 
 func (s *scene) connect() {
-	client, _ := s.dial(clientv3.Config{})
-	s.dialled = client
-	ctx, end := context.WithCancelCause(context.Background())
-	s.end = end
-	var h history
+	client, watch, _ := s.dial(clientv3.Config{})
+	s.session = newSession(context.Background(), client, watch)
 	s.fake.mu.Lock()
-	h.revision = s.fake.revision
+	s.session.history.revision = s.fake.revision
 	if kv := s.fake.keys["meta/epoch"]; kv != nil {
-		h.epoch = fmt.Sprintf("%s@%d", kv.Value, kv.CreateRevision)
+		s.session.history.epoch = fmt.Sprintf("%s@%d", kv.Value, kv.CreateRevision)
 	}
 	s.fake.mu.Unlock()
 	s.link.mu.Lock()
 	defer s.link.mu.Unlock()
-	s.link.session, s.link.err = &session{client: client, ctx: ctx, end: end, history: h, patience: callTimeout}, nil
+	s.link.session, s.link.err = s.session, nil
 	s.link.changed.tell()
 }
 
@@ -132,7 +128,7 @@ func (s *scene) disconnect() {
 	s.link.session, s.link.err = nil, errDisconnected
 	s.link.changed.tell()
 	s.link.mu.Unlock()
-	s.end(errDisconnected)
+	s.session.end(errDisconnected)
 	synctest.Wait()
 }
 
@@ -365,7 +361,9 @@ func TestSilentWatchIsReplaced(t *testing.T) {
 				s.connect()
 				settle()
 				if c.answers {
-					s.dialled.RequestProgress(t.Context())
+					if err := s.session.watches.ask(); err != nil {
+						t.Fatal(err)
+					}
 					settle()
 				}
 				time.Sleep(3 * time.Minute)
@@ -416,33 +414,21 @@ func TestForbiddenListIsAskedForNowAndThen(t *testing.T) {
 // A watch that catches up is given its events in portions, whose headers are
 // already at the latest revision. The header is not how far it has come.
 func TestHeaderAheadOfTheEventsIsNotBelieved(t *testing.T) {
-	portion := clientv3.WatchResponse{
-		Header: &pb.ResponseHeader{Revision: 99},
-		Events: []*clientv3.Event{{Kv: &mvccpb.KeyValue{Key: []byte("p/a"), ModRevision: 7}}},
-	}
+	etcd := newScript()
 	n := &notes{keys: map[string]string{}}
 	w := &listWatch{prefix: "p/", sink: n, seen: history{revision: 5}}
-	if err := w.watch(t.Context(), portions{portion}); !errors.Is(err, errWatchEnded) {
+	ended := make(chan error)
+	go func() { ended <- w.watch(t.Context(), etcd.watches(t.Context())) }()
+	etcd.create(t, 0)
+	etcd.say(&pb.WatchResponse{Header: &pb.ResponseHeader{Revision: 99}, Events: []*mvccpb.Event{{Kv: &mvccpb.KeyValue{Key: []byte("p/a"), ModRevision: 7}}}})
+	etcd.say(&pb.WatchResponse{Canceled: true})
+	if err := <-ended; !errors.Is(err, errWatchEnded) {
 		t.Errorf("watch: %v", err)
 	}
 	if w.seen.revision != 7 || n.revision != 7 {
 		t.Errorf("listWatch is at revision %d, its sink at %d, want 7", w.seen.revision, n.revision)
 	}
 }
-
-// portions is a watcher that delivers these responses and ends.
-type portions []clientv3.WatchResponse
-
-func (p portions) Watch(context.Context, string, ...clientv3.OpOption) clientv3.WatchChan {
-	ch := make(chan clientv3.WatchResponse, len(p))
-	for _, r := range p {
-		ch <- r
-	}
-	close(ch)
-	return ch
-}
-func (portions) RequestProgress(context.Context) error { return nil }
-func (portions) Close() error                          { return nil }
 
 func TestHistory(t *testing.T) {
 	for _, c := range []struct {

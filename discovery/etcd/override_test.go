@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/fairlead-go/fairlead/discovery"
 )
@@ -73,7 +72,7 @@ func TestOverridesAreMergedAndEnd(t *testing.T) {
 		f.stop = func() {}
 		defer f.end(nil)
 		f.replace([]*mvccpb.KeyValue{at("a", "10.0.0.1:80", 1, 1), at("b", "10.0.0.2:80", 2, 2)}, 7)
-		events := func(all ...*clientv3.Event) {
+		events := func(all ...*mvccpb.Event) {
 			overrideSink{f}.apply(all, 9)
 			time.Sleep(coalesce)
 			synctest.Wait()
@@ -84,8 +83,8 @@ func TestOverridesAreMergedAndEnd(t *testing.T) {
 				t.Errorf("readers see %q, want %q", got, want)
 			}
 		}
-		put := func(id, value string) *clientv3.Event {
-			return &clientv3.Event{Type: mvccpb.Event_PUT, Kv: word(id, value)}
+		put := func(id, value string) *mvccpb.Event {
+			return &mvccpb.Event{Type: mvccpb.Event_PUT, Kv: word(id, value)}
 		}
 		want("a:0 b:0")
 		b := f.latest().snapshot.Instances[1]
@@ -98,7 +97,7 @@ func TestOverridesAreMergedAndEnd(t *testing.T) {
 		events(put("a", `{"weight":7}`), put("nobody", `{"weight":7}`))
 		want("a:7 b:0")
 
-		f.apply([]*clientv3.Event{(*clientv3.Event)(put2("a", "10.0.0.9:80"))}, 10) // the instance registers again
+		f.apply([]*mvccpb.Event{put2("a", "10.0.0.9:80")}, 10) // the instance registers again
 		time.Sleep(coalesce)
 		want("a:7 b:0")
 
@@ -116,8 +115,17 @@ func TestOverridesAreMergedAndEnd(t *testing.T) {
 		if w := f.watchState(); w.OverridesRefused["a"] == "" || len(w.Overrides) != 2 {
 			t.Errorf("state %+v, want the refusal of a, and two overrides", w)
 		}
-		events(&clientv3.Event{Type: mvccpb.Event_DELETE, Kv: word("a", "")})
+		events(&mvccpb.Event{Type: mvccpb.Event_DELETE, Kv: word("a", "")})
 		want("a:0 b:0")
+
+		events(put("b/1", `{"weight":9}`)) // nobody's key
+		if w := f.watchState(); !strings.Contains(w.OverridesRefused["b/1"], "overrides/<service>/<id>") || len(w.OverridesRefused) != 1 {
+			t.Errorf("state %+v, want the refusal of b/1", w)
+		}
+		events(&mvccpb.Event{Type: mvccpb.Event_DELETE, Kv: word("b/1", "")})
+		if w := f.watchState(); len(w.OverridesRefused) != 0 {
+			t.Errorf("state %+v, want no refusal", w)
+		}
 		overrideSink{f}.replace([]*mvccpb.KeyValue{word("b", `{"weight":3}`)}, 11)
 		time.Sleep(coalesce)
 		want("a:0 b:3")

@@ -1,10 +1,13 @@
 package etcd
 
 import (
+	"errors"
+	"strings"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/fairlead-go/fairlead/discovery"
 )
 
 // overrides is what operators say of the instances of one service. It is part
@@ -14,7 +17,7 @@ type overrides struct {
 	settled  bool                // they were read, or cannot be
 	err      error               // why they cannot be read; nil: they can
 	written  map[string]Override // by ID: all there are, in force or over
-	refusals map[string]error    // by ID: those that cannot be understood
+	refusals map[string]error    // by what comes after prefix: those that cannot be understood
 	ending   *time.Timer         // until the next of them is over; nil: none ends
 }
 
@@ -31,10 +34,10 @@ func (o overrideSink) replace(all []*mvccpb.KeyValue, _ int64) {
 	})
 }
 
-func (o overrideSink) apply(events []*clientv3.Event, _ int64) {
+func (o overrideSink) apply(events []*mvccpb.Event, _ int64) {
 	o.settle(nil, func() {
 		for _, e := range events {
-			id, _ := lastSegment(o.overrides.prefix, string(e.Kv.Key))
+			id := o.id(e.Kv)
 			delete(o.overrides.written, id)
 			delete(o.overrides.refusals, id)
 			if e.Type != mvccpb.Event_DELETE {
@@ -50,15 +53,19 @@ func (o overrideSink) trouble(err error) { o.settle(err, func() {}) }
 
 // put is called with the feed's mutex held.
 func (o overrideSink) put(kv *mvccpb.KeyValue) {
-	id, ok := lastSegment(o.overrides.prefix, string(kv.Key))
-	if !ok {
-		return
-	}
-	if override, err := decodeOverride(kv); err != nil {
+	id := o.id(kv)
+	if !discovery.ValidID(id) {
+		o.overrides.refusals[id] = errors.New("key is not of the form overrides/<service>/<id>")
+	} else if override, err := decodeOverride(kv); err != nil {
 		o.overrides.refusals[id] = err
 	} else {
 		o.overrides.written[id] = override
 	}
+}
+
+// id is what a key is known by: what comes after the prefix.
+func (o overrideSink) id(kv *mvccpb.KeyValue) string {
+	return strings.TrimPrefix(string(kv.Key), o.overrides.prefix)
 }
 
 // settle makes a change of the overrides visible.

@@ -91,18 +91,11 @@ func decode(service, id string, kv *mvccpb.KeyValue) (i discovery.Instance, drop
 	if len(kv.Value) > maxRecord {
 		return i, 0, fmt.Errorf("value has %d bytes, at most %d are allowed", len(kv.Value), maxRecord)
 	}
-	if err := strict(kv.Value); err != nil {
-		return i, 0, err
-	}
-	var r record
-	if err := json.Unmarshal(kv.Value, &r); err != nil {
-		return i, 0, err
-	}
-	m := metadata{Service: service}
-	if err := json.Unmarshal(r.Metadata, &m); err != nil && ours(r.Metadata) {
-		return i, 0, err
-	} else if err != nil || m.ID == "" && !m.Static {
-		m = metadata{Service: service}
+	addr, m, ok := canonical(kv.Value)
+	if !ok {
+		if addr, m, err = read(service, kv.Value); err != nil {
+			return i, 0, err
+		}
 	}
 	m.ID = cmp.Or(m.ID, id)
 	switch {
@@ -117,7 +110,7 @@ func decode(service, id string, kv *mvccpb.KeyValue) (i discovery.Instance, drop
 	i = discovery.Instance{
 		ID:        id,
 		Service:   service,
-		Addr:      r.Addr,
+		Addr:      addr,
 		Endpoints: m.Endpoints,
 		Weight:    m.Weight,
 		Region:    m.Region,
@@ -129,6 +122,24 @@ func decode(service, id string, kv *mvccpb.KeyValue) (i discovery.Instance, drop
 		Meta:      meta,
 	}
 	return i, dropped, i.Validate()
+}
+
+// read reads a record in any form of JSON.
+func read(service string, value []byte) (addr string, m metadata, err error) {
+	if err := strict(value); err != nil {
+		return "", m, err
+	}
+	var r record
+	if err := json.Unmarshal(value, &r); err != nil {
+		return "", m, err
+	}
+	m.Service = service
+	if err := json.Unmarshal(r.Metadata, &m); err != nil && ours(r.Metadata) {
+		return "", m, err
+	} else if err != nil || m.ID == "" && !m.Static {
+		m = metadata{Service: service}
+	}
+	return r.Addr, m, nil
 }
 
 // ours reports whether raw follows our form and is to be held to it: it is an

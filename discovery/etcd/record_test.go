@@ -147,6 +147,11 @@ func FuzzDecodeInstance(f *testing.F) {
 		kv := leased(value)
 		kv.Lease = lease
 		i, _, err := decode("orders", "a", kv)
+		if addr, m, ok := canonical(kv.Value); ok && len(value) <= maxRecord {
+			if a, n, err := read("orders", kv.Value); err != nil || a != addr || !reflect.DeepEqual(n, m) {
+				t.Fatalf("read in one go: %s %+v, and as any JSON: %s %+v, %v", addr, m, a, n, err)
+			}
+		}
 		if err != nil {
 			return
 		}

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
-
 	"github.com/fairlead-go/fairlead/discovery"
 )
 
@@ -44,7 +42,7 @@ var (
 // New returns a registry that connects to etcd when it is first used. It does
 // not wait for etcd, which may be down. The error is a [*discovery.FieldError].
 func New(config Config) (*Registry, error) {
-	return open(config, clientv3.New)
+	return open(config, dial)
 }
 
 func open(config Config, dial dialer) (*Registry, error) {
