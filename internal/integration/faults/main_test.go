@@ -15,14 +15,19 @@ var (
 	seeds = flag.Int("seeds", 20, "how many seeds -long plays each row with")
 )
 
-// atOnce is how many rows are played side by side, unless -parallel says
-// otherwise: each is a dozen processes.
-const atOnce = "4"
+// How many rows are played side by side, unless -parallel says otherwise: each
+// is a dozen processes. Long outages leave the machine more time.
+const (
+	atOnce     = "4"
+	atOnceLong = "8"
+)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		f.Value.Set(atOnce)
+		if f.Value.Set(atOnce); *long {
+			f.Value.Set(atOnceLong)
+		}
 	}
 	etcdtest.Main(m, fleet.Role, caller.Role, churnRole)
 }

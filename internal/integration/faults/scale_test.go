@@ -29,7 +29,7 @@ func quick() scale {
 }
 
 func lengthy() scale {
-	return scale{rate: 200, deadline: 5 * time.Second, ttl: 15 * time.Second, warm: 5 * time.Second, outage: time.Minute, settle: 5 * time.Second}
+	return scale{rate: 100, deadline: 5 * time.Second, ttl: 15 * time.Second, warm: 5 * time.Second, outage: time.Minute, settle: 5 * time.Second}
 }
 
 // full is the setting whose numbers the promises are made for.
