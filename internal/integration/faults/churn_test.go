@@ -23,7 +23,7 @@ import (
 
 // churned: a thousand clients come and go, and nothing of them stays.
 var churned = row{
-	number: 48, fault: "1,000 clients created and closed",
+	number: 48, fault: "1,000 clients created and closed", heavy: true,
 	setup: func(s *scene) { s.usual() },
 	inject: func(s *scene) {
 		report := filepath.Join(s.TempDir(), "report")

@@ -55,7 +55,7 @@ func (s *scene) bystanders(from, to int, there bool) {
 // flapping: ten thousand instances, of which a thousand come or go each second.
 // Those that stay notice nothing, and neither do calls.
 var flapping = row{
-	number: 33, fault: "10,000 instances, 10 % flapping",
+	number: 33, fault: "10,000 instances, 10 % flapping", heavy: true,
 	setup: func(s *scene) {
 		s.usual()
 		s.bystanders(0, etcd.DefaultMaxInstances-instances, true)
@@ -155,7 +155,7 @@ func (s *scene) accepted() (n int64) {
 // relisting: a hundred clients find an etcd that is back and has other things
 // to tell, all at the same moment.
 var relisting = row{
-	number: 34, fault: "100 clients list at once",
+	number: 34, fault: "100 clients list at once", heavy: true,
 	setup: func(s *scene) {
 		s.etcd = etcdtest.Start(s)
 		s.store = s.etcd.Client(s)

@@ -15,6 +15,7 @@ import (
 type row struct {
 	number int    // in the matrix of faults
 	fault  string // in words
+	heavy  bool   // takes all there is of a small machine: played by itself in the long set
 	// setup starts everything up to the load; nil: etcd, ten instances and the
 	// caller, all in health.
 	setup func(s *scene)
@@ -71,7 +72,9 @@ func TestFaults(t *testing.T) {
 	all := newReport(t)
 	for _, r := range rows {
 		t.Run(r.name(), func(t *testing.T) {
-			t.Parallel()
+			if !r.heavy || !*long {
+				t.Parallel()
+			}
 			if !*long {
 				all.play(t, r, quick(), firstSeed())
 				return
@@ -79,7 +82,9 @@ func TestFaults(t *testing.T) {
 			for n := range uint64(*seeds) {
 				seed := firstSeed() + n
 				t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-					t.Parallel()
+					if !r.heavy {
+						t.Parallel()
+					}
 					all.play(t, r, lengthy(), seed)
 				})
 			}

@@ -19,7 +19,7 @@ var (
 // is a dozen processes. Long outages leave the machine more time.
 const (
 	atOnce     = "4"
-	atOnceLong = "8"
+	atOnceLong = "6"
 )
 
 func TestMain(m *testing.M) {

@@ -19,9 +19,10 @@ var nameless = row{
 		s.dns = dnstest.New(s)
 		var records []net.SRV
 		for _, i := range s.fleet.Running() {
-			records = append(records, net.SRV{Target: "host.mesh.test.", Port: netip.MustParseAddrPort(i.Addr).Port(), Weight: 100})
+			addr := netip.MustParseAddrPort(i.Addr)
+			records = append(records, net.SRV{Target: "host.mesh.test.", Port: addr.Port(), Weight: 100})
+			s.dns.SetHost("host.mesh.test.", addr.Addr()) // that of all
 		}
-		s.dns.SetHost("host.mesh.test.", netip.MustParseAddr("127.0.0.1"))
 		s.dns.SetSRV(strings.ReplaceAll(caller.SRVName, "{service}", service), records...)
 		settings := s.calling(s.via(s.callerLink))
 		settings.DNS = s.dns.Addr()

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -21,6 +23,7 @@ type Fleet struct {
 	dir      string // of the executions
 	registry Registry
 	service  string
+	host     string // that all listen on
 	work     time.Duration
 	All      []*Instance
 }
@@ -34,7 +37,17 @@ type Instance struct {
 
 // New returns a fleet without instances. Each works for so long on each call.
 func New(t testing.TB, r Registry, service string, work time.Duration) *Fleet {
-	return &Fleet{t: t, dir: t.TempDir(), registry: r, service: service, work: work}
+	return &Fleet{t: t, dir: t.TempDir(), registry: r, service: service, host: loopback(), work: work}
+}
+
+// loopback is an address of this machine's own that no other fleet is likely to
+// have, where the system has more than one: a record of a dead instance must not
+// lead to somebody who was given its port.
+func loopback() string {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1"
+	}
+	return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
 }
 
 // Start starts n instances, named i0, i1 and so on through the life of the
@@ -72,7 +85,7 @@ func (f *Fleet) StartVia(r Registry) *Instance {
 func (f *Fleet) prepare(r Registry) *Instance {
 	id := fmt.Sprintf("i%d", len(f.All))
 	i := &Instance{ID: id, settings: settings{
-		Registry: r, Service: f.service, ID: id, Work: f.work, Executions: filepath.Join(f.dir, id),
+		Registry: r, Service: f.service, ID: id, Host: f.host, Work: f.work, Executions: filepath.Join(f.dir, id),
 	}}
 	f.All = append(f.All, i)
 	f.t.Cleanup(i.kill)

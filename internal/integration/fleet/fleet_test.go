@@ -1,6 +1,8 @@
 package fleet_test
 
 import (
+	"net"
+	"runtime"
 	"testing"
 	"time"
 
@@ -42,5 +44,25 @@ func TestInstanceRegistersAndLeavesInOrder(t *testing.T) {
 	r, err := server.Client(t).Get(t.Context(), etcd.DefaultPrefix+"instances/orders/i1", clientv3.WithCountOnly())
 	if err != nil || r.Count != 0 {
 		t.Errorf("its record: %d, %v", r.Count, err)
+	}
+}
+
+// A record of a dead instance must not lead to an instance of another fleet.
+func TestFleetsDoNotShareAnAddress(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("this system has one loopback address")
+	}
+	t.Parallel()
+	hosts := map[string]bool{}
+	for range 2 {
+		i := fleet.New(t, fleet.Registry{Endpoints: []string{"127.0.0.1:1"}, TTL: 10 * time.Second}, "orders", 0).Start(1)[0]
+		host, _, err := net.SplitHostPort(i.Addr)
+		if err != nil || !net.ParseIP(host).IsLoopback() {
+			t.Errorf("instance at %s: %v", i.Addr, err)
+		}
+		hosts[host] = true
+	}
+	if len(hosts) != 2 {
+		t.Errorf("two fleets at %v", hosts)
 	}
 }

@@ -32,6 +32,7 @@ type settings struct {
 	Registry   Registry
 	Service    string
 	ID         string
+	Host       string        // to listen on
 	Work       time.Duration // on each call
 	Executions string        // file of the calls it executed
 }
@@ -78,7 +79,7 @@ func serve(raw []byte, ready func(any)) error {
 	mux.HandleFunc("/status", i.status)
 	mux.HandleFunc("/", i.work)
 	return fairhttp.Serve(context.Background(), i.mesh, &http.Server{
-		Addr: "127.0.0.1:0", Handler: mux,
+		Addr: net.JoinHostPort(i.Host, "0"), Handler: mux,
 		BaseContext: func(l net.Listener) context.Context {
 			ready(about{l.Addr().String()})
 			return context.Background()

@@ -1,0 +1,57 @@
+// Package document reads documents that people write into trees whose nodes
+// know where they stand, so that whoever finds fault with one can say where.
+package document
+
+import "fmt"
+
+// Kind is what a node is.
+type Kind uint8
+
+// The kinds of nodes.
+const (
+	Null Kind = iota
+	Bool
+	Number
+	Text
+	List
+	Object
+)
+
+func (k Kind) String() string {
+	return [...]string{"nothing", "true or false", "a number", "a text", "a list", "an object"}[k]
+}
+
+// Position is a place in a document, counted from 1. Zero: none.
+type Position struct{ Line, Column int }
+
+// Node is a value in a document.
+type Node struct {
+	Position
+	Kind   Kind
+	Text   string  // of a scalar, as it is written, a text without its quotes and escapes
+	Items  []*Node // of a list
+	Fields []Field // of an object, in their order; no name is there twice
+}
+
+// Field is a named value of an object.
+type Field struct {
+	Position
+	Name  string
+	Value *Node
+}
+
+// Error says why a text is no document, and where.
+type Error struct {
+	Position
+	Reason string
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Reason)
+}
+
+// Limits bound a document.
+type Limits struct {
+	Bytes int
+	Depth int // of objects and lists within each other
+}

@@ -1,0 +1,217 @@
+package rule_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/fairlead-go/fairlead/rule"
+)
+
+func files(t testing.TB, pattern string) []string {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join("testdata", pattern))
+	if err != nil || len(all) == 0 {
+		t.Fatalf("%s: %d files, %v", pattern, len(all), err)
+	}
+	return all
+}
+
+func read(t testing.TB, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func TestGoodDocuments(t *testing.T) {
+	for _, path := range files(t, "good/*.json") {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			p, err := rule.Decode(read(t, path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Validate(); err != nil {
+				t.Error(err)
+			}
+			sameAgain(t, p)
+		})
+	}
+}
+
+// sameAgain: what was read can be written, and read as the same.
+func sameAgain(t *testing.T, p rule.Policy) {
+	t.Helper()
+	text, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := rule.Decode(text)
+	if err != nil {
+		t.Fatalf("%s cannot be read again: %v", text, err)
+	}
+	if twice, err := json.Marshal(again); err != nil || string(twice) != string(text) {
+		t.Errorf("%s becomes %s, %v", text, twice, err)
+	}
+}
+
+// Each bad document says all that is wrong with it, and where.
+func TestBadDocuments(t *testing.T) {
+	for _, path := range files(t, "bad/*.json") {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			p, err := rule.Decode(read(t, path))
+			problems, ok := errors.AsType[rule.Problems](err)
+			if !ok || !reflect.DeepEqual(p, rule.Policy{}) {
+				t.Fatalf("%+v, %v", p, err)
+			}
+			var got strings.Builder
+			for _, problem := range problems {
+				fmt.Fprintln(&got, problem)
+			}
+			if want := string(read(t, strings.TrimSuffix(path, ".json")+".want")); got.String() != want {
+				t.Errorf("problems are\n%swant\n%s", got.String(), want)
+			}
+		})
+	}
+}
+
+// The good document with everything in it leaves out no field of the structs,
+// and the reader knows each of them.
+func TestEveryFieldIsRead(t *testing.T) {
+	p, err := rule.Decode(read(t, "testdata/good/orders.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var set func(reflect.Value, string) map[string]bool
+	set = func(v reflect.Value, path string) map[string]bool {
+		found := map[string]bool{}
+		add := func(more map[string]bool) {
+			for k, ok := range more {
+				found[k] = found[k] || ok
+			}
+		}
+		switch v.Kind() {
+		case reflect.Pointer:
+			if v.IsNil() {
+				v = reflect.New(v.Type().Elem())
+			}
+			return set(v.Elem(), path)
+		case reflect.Slice:
+			for n := range v.Len() {
+				add(set(v.Index(n), path))
+			}
+			if v.Len() == 0 {
+				add(set(reflect.Zero(v.Type().Elem()), path))
+			}
+		case reflect.Map:
+			for _, k := range v.MapKeys() {
+				add(set(v.MapIndex(k), path))
+			}
+			if v.Len() == 0 {
+				add(set(reflect.Zero(v.Type().Elem()), path))
+			}
+		case reflect.Struct:
+			if v.Type() == reflect.TypeFor[rule.Text]() {
+				path = "Text" // one reader for all
+			}
+			for n := range v.NumField() {
+				add(set(v.Field(n), path+"."+v.Type().Field(n).Name))
+			}
+		default:
+			found[path] = !v.IsZero()
+		}
+		return found
+	}
+	for path, ok := range set(reflect.ValueOf(p), "Policy") {
+		if !ok {
+			t.Errorf("%s is set nowhere in orders.json, or is not read", path)
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	base := func() rule.Policy {
+		return rule.Policy{APIVersion: rule.APIVersion, Kind: rule.Kind, Spec: rule.Spec{Service: "orders"}}
+	}
+	long := strings.Repeat("x", rule.MaxText+1)
+	for _, c := range []struct {
+		name   string
+		change func(*rule.Spec)
+		want   string
+	}{
+		{"Routes", func(s *rule.Spec) { s.Routes = make([]rule.Route, rule.MaxRoutes+1) }, "spec.routes is of 257: at most 256"},
+		{"Conditions", func(s *rule.Spec) {
+			s.Routes = []rule.Route{{Match: make([]rule.Match, rule.MaxConditions+1)}}
+			for n := range s.Routes[0].Match {
+				s.Routes[0].Match[n].Method = "GET"
+			}
+		}, "spec.routes is of 1001 conditions: at most 1000"},
+		{"Subsets", func(s *rule.Spec) {
+			for n := range rule.MaxSubsets + 1 {
+				s.Subsets = append(s.Subsets, rule.Subset{Name: fmt.Sprint(n), Labels: map[string]string{"v": "1"}})
+			}
+		}, "spec.subsets is of 101: at most 100"},
+		{"LongName", func(s *rule.Spec) { s.Routes = []rule.Route{{Name: long}} }, "spec.routes[0].name is of 257 bytes: at most 256"},
+		{"LongPattern", func(s *rule.Spec) { s.Routes = []rule.Route{{Match: []rule.Match{{Path: &rule.Text{Regex: long}}}}} }, "path.regex is"},
+		{"LongLabel", func(s *rule.Spec) {
+			s.Subsets = []rule.Subset{{Name: "a", Labels: map[string]string{"v": long}}}
+		}, `spec.subsets[0].labels["v"] is of 257 bytes`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := base()
+			c.change(&p.Spec)
+			if err := p.Validate(); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
+	}
+	if err := base().Validate(); err != nil {
+		t.Error(err)
+	}
+	if _, err := rule.Decode([]byte(strings.Repeat(" ", rule.MaxBytes+1))); err == nil || !strings.Contains(err.Error(), "at most 262144") {
+		t.Errorf("a document that is too large: %v", err)
+	}
+}
+
+func TestPercent(t *testing.T) {
+	for text, want := range map[string]rule.Percent{"0%": 0, "20%": 20_00, "0.05%": 5, "12.5%": 12_50, "100%": 100_00} {
+		var p rule.Percent
+		if err := p.UnmarshalText([]byte(text)); err != nil || p != want || p.String() != text {
+			t.Errorf("%s is read as %d, written as %s, %v", text, p, p, err)
+		}
+	}
+	for _, text := range []string{"", "%", "20", "101%", "-1%", "1.%", ".5%", "0.005%", "1e1%", "20 %", "٣%"} {
+		if err := new(rule.Percent).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is read as a percentage", text)
+		}
+	}
+}
+
+// Whatever text there is: what is accepted is valid, and stays what it is.
+func FuzzDecodeRule(f *testing.F) {
+	for _, pattern := range []string{"good/*.json", "bad/*.json"} {
+		for _, path := range files(f, pattern) {
+			f.Add(read(f, path))
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := rule.Decode(text)
+		if err != nil {
+			if problems, ok := errors.AsType[rule.Problems](err); !ok || len(problems) == 0 {
+				t.Fatalf("error %v", err)
+			}
+			return
+		}
+		if err := p.Validate(); err != nil {
+			t.Fatalf("accepted and not valid: %v", err)
+		}
+		sameAgain(t, p)
+	})
+}
