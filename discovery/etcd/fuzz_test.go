@@ -83,8 +83,8 @@ func fuzzCache(t *testing.T, script []byte) {
 	ctx, cancel := context.WithCancel(t.Context())
 	feed.stop = cancel
 	for _, w := range []*listWatch{
-		{prefix: DefaultPrefix + "instances/orders/", link: link, sink: feed},
-		{prefix: DefaultPrefix + "overrides/orders/", link: link, sink: overrideSink{feed}},
+		{keys: below(DefaultPrefix + "instances/orders/"), link: link, sink: feed},
+		{keys: below(DefaultPrefix + "overrides/orders/"), link: link, sink: overrideSink{feed}},
 	} {
 		feed.running.Go(func() { w.run(ctx) })
 	}

@@ -1,6 +1,10 @@
 package etcd
 
-import "strings"
+import (
+	"strings"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
 
 // keys is the layout of the store: what stands where below the prefix.
 type keys struct {
@@ -22,8 +26,21 @@ func (k keys) override(service, id string) string { return k.overrides(service) 
 // service.
 func (k keys) client(callee, id string) string { return k.prefix + "clients/" + callee + "/" + id }
 
+// rule is the key of a service's rules.
+func (k keys) rule(service string) string { return k.prefix + "rules/" + service }
+
 // epoch is the key of the value that tells one store from another.
 func (k keys) epoch() string { return k.prefix + "epoch" }
+
+// span is some of the keys of a store, from one on up to another that is not
+// among them.
+type span struct{ from, to string }
+
+// below are all keys that begin with a prefix.
+func below(prefix string) span { return span{prefix, clientv3.GetPrefixRangeEnd(prefix)} }
+
+// just is one key.
+func just(key string) span { return span{key, key + "\x00"} }
 
 // lastSegment returns what comes after prefix, if that is one segment.
 func lastSegment(prefix, key string) (string, bool) {

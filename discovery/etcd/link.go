@@ -252,13 +252,13 @@ func (l *link) read(ctx context.Context, s *session) (history, error) {
 	return readHistory(ctx, s.client, l.epoch)
 }
 
-// list reads all keys below prefix as they were at one revision, page by page,
+// list reads all keys of a span as they were at one revision, page by page,
 // each when it is its turn.
-func (l *link) list(ctx context.Context, s *session, prefix string) ([]*mvccpb.KeyValue, int64, error) {
+func (l *link) list(ctx context.Context, s *session, keys span) ([]*mvccpb.KeyValue, int64, error) {
 	var all []*mvccpb.KeyValue
-	from, end := prefix, clientv3.GetPrefixRangeEnd(prefix)
+	from := keys.from
 	for revision := int64(0); ; {
-		page, err := l.page(ctx, s, from, end, revision)
+		page, err := l.page(ctx, s, span{from, keys.to}, revision)
 		if err != nil {
 			return nil, 0, named(err)
 		}
@@ -273,7 +273,7 @@ func (l *link) list(ctx context.Context, s *session, prefix string) ([]*mvccpb.K
 	}
 }
 
-func (l *link) page(ctx context.Context, s *session, from, end string, revision int64) (*clientv3.GetResponse, error) {
+func (l *link) page(ctx context.Context, s *session, keys span, revision int64) (*clientv3.GetResponse, error) {
 	done, err := l.wait(ctx)
 	if err != nil {
 		return nil, err
@@ -281,7 +281,7 @@ func (l *link) page(ctx context.Context, s *session, from, end string, revision 
 	defer done()
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
-	return s.client.Get(ctx, from, clientv3.WithRange(end), clientv3.WithLimit(pageSize), clientv3.WithRev(revision))
+	return s.client.Get(ctx, keys.from, clientv3.WithRange(keys.to), clientv3.WithLimit(pageSize), clientv3.WithRev(revision))
 }
 
 // wait waits for the turn to read.

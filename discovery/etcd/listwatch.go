@@ -32,7 +32,7 @@ var (
 	errDisorder = errors.New("etcd told of an event twice, or late")
 )
 
-// sink is told what stands below a prefix, by one goroutine at a time.
+// sink is told what stands under some keys, by one goroutine at a time.
 type sink interface {
 	// replace hands over all there is at a revision. What was there before and
 	// is not now has gone, whether or not anybody saw it go.
@@ -45,16 +45,16 @@ type sink interface {
 	trouble(err error)
 }
 
-// listWatch keeps a sink told of everything below a prefix, for ever: it lists
+// listWatch keeps a sink told of everything under some keys, for ever: it lists
 // at one revision and watches from the next on. However the watch ends, it
 // lists again, unless etcd proves that nothing was written meanwhile. So
 // neither a gap between list and watch nor a compaction nor a store that was
 // wiped can leave the sink with what is no longer true.
 type listWatch struct {
-	prefix string // ends in a slash
-	link   *link
-	sink   sink
-	phase  atomic.Int32 // what it is doing, for people
+	keys  span
+	link  *link
+	sink  sink
+	phase atomic.Int32 // what it is doing, for people
 
 	// Owned by run.
 	seen  history  // what the sink was told last; revision 0: nothing
@@ -135,7 +135,7 @@ func (w *listWatch) follow(ctx context.Context, s *session) error {
 		// Many lost the same etcd at the same moment and all come to list.
 		sleep(ctx, between(0, herd(w.seen.keys)))
 	}
-	all, revision, err := w.link.list(ctx, s, w.prefix)
+	all, revision, err := w.link.list(ctx, s, w.keys)
 	if err != nil {
 		return because(ctx, err)
 	}
@@ -173,7 +173,7 @@ func (w *listWatch) watch(ctx context.Context, watches *watches) error {
 	defer stalled.Stop()
 	answers := false // an etcd proxy does not answer a watch that asks
 	w.phase.Store(watching)
-	err := watches.watch(ctx, w.prefix, w.seen.revision+1, func(r *pb.WatchResponse) error {
+	err := watches.watch(ctx, w.keys, w.seen.revision+1, func(r *pb.WatchResponse) error {
 		answers = answers || len(r.Events) == 0
 		if answers {
 			stalled.Reset(stallTime)

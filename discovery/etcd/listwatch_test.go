@@ -100,7 +100,7 @@ func listWatching(t *testing.T) *scene {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	t.Cleanup(func() { cancel(); <-done })
-	s.listWatch = &listWatch{prefix: "p/", link: s.link, sink: s.notes}
+	s.listWatch = &listWatch{keys: below("p/"), link: s.link, sink: s.notes}
 	go func() {
 		defer close(done)
 		s.listWatch.run(ctx)
@@ -416,7 +416,7 @@ func TestForbiddenListIsAskedForNowAndThen(t *testing.T) {
 func TestHeaderAheadOfTheEventsIsNotBelieved(t *testing.T) {
 	etcd := newScript()
 	n := &notes{keys: map[string]string{}}
-	w := &listWatch{prefix: "p/", sink: n, seen: history{revision: 5}}
+	w := &listWatch{keys: below("p/"), sink: n, seen: history{revision: 5}}
 	ended := make(chan error)
 	go func() { ended <- w.watch(t.Context(), etcd.watches(t.Context())) }()
 	etcd.create(t, 0)

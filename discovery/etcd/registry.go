@@ -30,8 +30,9 @@ type Registry struct {
 
 	mu      sync.Mutex // guards all below
 	closing bool
-	linked  bool             // link.run was started
-	feeds   map[string]*feed // by service; those that are watched
+	linked  bool                 // link.run was started
+	feeds   map[string]*feed     // by service; those that are watched
+	rules   map[string]*ruleFeed // the same of rules
 }
 
 var (
@@ -62,6 +63,7 @@ func open(config Config, dial dialer) (*Registry, error) {
 		ctx:        ctx,
 		cancel:     cancel,
 		feeds:      map[string]*feed{},
+		rules:      map[string]*ruleFeed{},
 	}, nil
 }
 
@@ -150,23 +152,28 @@ func (r *Registry) join(service string) *feed {
 }
 
 func (r *Registry) startLocked(service string) *feed {
-	if !r.linked {
-		r.linked = true
-		r.running.Go(func() { r.link.run(r.ctx) })
-	}
+	r.linkLocked()
 	f := newFeed(r.keys, service, r.config.MaxInstances, r.config.Logger, r.link.lastHeard)
 	if r.layout != nil {
 		f.instances.prefix, f.instances.decoder = r.layout.Prefix(service), foreign(r.layout)
 	}
 	ctx, cancel := context.WithCancel(r.ctx)
 	f.stop = cancel
-	f.records = &listWatch{prefix: f.instances.prefix, link: r.link, sink: f}
-	words := &listWatch{prefix: r.keys.overrides(service), link: r.link, sink: overrideSink{f}}
+	f.records = &listWatch{keys: below(f.instances.prefix), link: r.link, sink: f}
+	words := &listWatch{keys: below(r.keys.overrides(service)), link: r.link, sink: overrideSink{f}}
 	for _, w := range []*listWatch{f.records, words} {
 		f.running.Go(func() { w.run(ctx) })
 	}
 	r.supervisor.calls(service, true)
 	return f
+}
+
+// linkLocked begins to hold the connection that is read over.
+func (r *Registry) linkLocked() {
+	if !r.linked {
+		r.linked = true
+		r.running.Go(func() { r.link.run(r.ctx) })
+	}
 }
 
 // leave takes one reader from f. The last one waits until the feed's
@@ -223,9 +230,14 @@ func (r *Registry) Close(ctx context.Context) error {
 	r.running.Wait()
 	r.mu.Lock()
 	feeds := slices.Collect(maps.Values(r.feeds))
+	rules := slices.Collect(maps.Values(r.rules))
 	clear(r.feeds)
+	clear(r.rules)
 	r.mu.Unlock()
 	for _, f := range feeds {
+		f.end(discovery.ErrClosed)
+	}
+	for _, f := range rules {
 		f.end(discovery.ErrClosed)
 	}
 	return err

@@ -25,14 +25,14 @@ type watches struct {
 	stream *watchStream // nil: nobody watches
 }
 
-// watch hands over to deliver what etcd says of the keys below prefix from a
+// watch hands over to deliver what etcd says of some keys from a
 // revision on, and returns why that ended; an error of deliver ends it, too.
 // Deliver is called by one goroutine at a time, and not after watch returned.
-func (w *watches) watch(ctx context.Context, prefix string, from int64, deliver func(*pb.WatchResponse) error) error {
+func (w *watches) watch(ctx context.Context, keys span, from int64, deliver func(*pb.WatchResponse) error) error {
 	s := w.join()
 	defer w.leave(s)
 	return s.watch(ctx, &pb.WatchCreateRequest{
-		Key: []byte(prefix), RangeEnd: []byte(clientv3.GetPrefixRangeEnd(prefix)), StartRevision: from,
+		Key: []byte(keys.from), RangeEnd: []byte(keys.to), StartRevision: from,
 	}, deliver)
 }
 

@@ -101,7 +101,7 @@ func (s *script) start(t *testing.T, w *watches, prefix string) *observer {
 	ctx, stop := context.WithCancel(t.Context())
 	o := &observer{stop: stop, ended: make(chan error, 1)}
 	go func() {
-		o.ended <- w.watch(ctx, prefix, 7, func(r *pb.WatchResponse) error {
+		o.ended <- w.watch(ctx, below(prefix), 7, func(r *pb.WatchResponse) error {
 			if len(r.Events) == 0 {
 				o.words++
 			}

@@ -6,7 +6,7 @@
 //	go test ./internal/integration/faults                        # minutes: short outages, one seed
 //	go test ./internal/integration/faults -run Faults/03 -v      # one row, with its figures
 //	go test ./internal/integration/faults -seed 42               # as it was with this seed
-//	go test ./internal/integration/faults -long -timeout 3h      # twenty seeds, outages of a minute, one of ten
+//	go test ./internal/integration/faults -long -timeout 4h      # twenty seeds, outages of a minute, one of ten
 //
 // Bounds are three times what is promised wherever that is seconds. What is less
 // than a second is told and not held against a machine that may be busy.

@@ -1,0 +1,84 @@
+package etcd
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+
+	"github.com/fairlead-go/fairlead/discovery"
+)
+
+func document(text string, revision int64) *mvccpb.KeyValue {
+	return &mvccpb.KeyValue{Key: []byte(DefaultPrefix + "rules/orders"), Value: []byte(text), ModRevision: revision}
+}
+
+// told writes what readers would be given now.
+func (f *ruleFeed) told() string {
+	r := f.report.Load()
+	switch {
+	case !r.known:
+		return "nothing yet"
+	case r.document.Text == nil:
+		return fmt.Sprintf("none, live %t, %v", r.document.Live, r.err)
+	}
+	return fmt.Sprintf("%s@%d, live %t, %v", r.document.Text, r.document.Revision, r.document.Live, r.err)
+}
+
+func TestRuleFeed(t *testing.T) {
+	var log bytes.Buffer
+	f := newRuleFeed("orders", slog.New(slog.NewTextHandler(&log, nil)))
+	want := func(when, want string) {
+		t.Helper()
+		if got := f.told(); got != want {
+			t.Errorf("%s: %s, want %s", when, got, want)
+		}
+	}
+	news := func(when string, do func()) {
+		t.Helper()
+		before := f.report.Load()
+		do()
+		select {
+		case <-before.outdated:
+		default:
+			t.Errorf("%s: nobody is told", when)
+		}
+	}
+	want("at first", "nothing yet")
+	news("listed", func() { f.replace(nil, 3) })
+	want("listed", "none, live true, <nil>")
+	news("written", func() {
+		f.apply([]*mvccpb.Event{{Kv: document("a", 4)}, {Kv: document("b", 5)}}, 5)
+	})
+	want("written", "b@5, live true, <nil>")
+
+	handed := f.report.Load()
+	f.apply(nil, 5)
+	f.replace([]*mvccpb.KeyValue{document("b", 5)}, 9)
+	if f.report.Load() != handed {
+		t.Error("readers are told of what they know")
+	}
+	news("down", func() { f.trouble(errDown) })
+	want("down", "b@5, live false, discovery/etcd: rules of orders: down")
+	handed = f.report.Load()
+	f.trouble(errors.New("down in another way"))
+	if f.report.Load() != handed || strings.Count(log.String(), "rules cannot be kept up to date") != 1 {
+		t.Errorf("trouble is told twice: %s", log.String())
+	}
+	news("forbidden", func() { f.trouble(discovery.ErrUnauthorized) })
+	if !errors.Is(f.report.Load().err, discovery.ErrUnauthorized) {
+		t.Errorf("forbidden: %s", f.told())
+	}
+	news("back", func() { f.apply(nil, 9) })
+	want("back", "b@5, live true, <nil>")
+	news("emptied", func() { f.apply([]*mvccpb.Event{{Kv: &mvccpb.KeyValue{ModRevision: 10}}}, 10) })
+	want("emptied", "@10, live true, <nil>")
+	news("deleted", func() {
+		f.apply([]*mvccpb.Event{{Type: mvccpb.Event_DELETE, Kv: &mvccpb.KeyValue{ModRevision: 11}}}, 11)
+	})
+	want("deleted", "none, live true, <nil>")
+}
