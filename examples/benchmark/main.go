@@ -43,6 +43,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/fairlead-go/fairlead/internal/environment"
 )
 
 func main() {
@@ -94,8 +96,8 @@ func parse(args []string, stderr io.Writer) (plan, error) {
 // run carries out the plan, prints tables and, where asked for, JSON. It fails
 // if a call failed: such figures compare nothing.
 func run(ctx context.Context, p plan, stdout, stderr io.Writer) error {
-	env := readEnvironment()
-	env.print(stdout)
+	env := environment.Read("google.golang.org/grpc")
+	env.Print(stdout)
 	instances, err := startInstances(ctx)
 	if err != nil {
 		return err

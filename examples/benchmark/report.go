@@ -6,14 +6,16 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+
+	"github.com/fairlead-go/fairlead/internal/environment"
 )
 
 // report is what the benchmark found; with -json its last line.
 type report struct {
-	Environment environment `json:"environment"`
-	Rows        []row       `json:"rows"`
-	Ratios      []ratio     `json:"ratios"`
-	Warnings    []string    `json:"warnings,omitempty"`
+	Environment environment.Environment `json:"environment"`
+	Rows        []row                   `json:"rows"`
+	Ratios      []ratio                 `json:"ratios"`
+	Warnings    []string                `json:"warnings,omitempty"`
 }
 
 // row is a variant in a scenario: medians over its runs, errors of all of them.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"github.com/fairlead-go/fairlead/internal/environment"
 )
 
 // figure is one thing that was measured.
@@ -25,9 +27,9 @@ type figure struct {
 
 // report is all that was measured; with -json its last line.
 type report struct {
-	Environment environment `json:"environment"`
-	Sizes       sizes       `json:"sizes"`
-	Figures     []figure    `json:"figures"`
+	Environment environment.Environment `json:"environment"`
+	Sizes       sizes                   `json:"sizes"`
+	Figures     []figure                `json:"figures"`
 
 	part string // that is being measured
 }

@@ -28,6 +28,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fairlead-go/fairlead/internal/environment"
 	"github.com/fairlead-go/fairlead/internal/integration/grpcproxy"
 	"github.com/fairlead-go/fairlead/internal/integration/worker"
 )
@@ -126,8 +127,8 @@ func parse(args []string, stderr io.Writer) (*run, error) {
 // do measures and prints. That an aim is missed is no error: a figure is a
 // figure.
 func (r *run) do(ctx context.Context, out io.Writer) error {
-	r.Environment, r.Sizes = readEnvironment(), r.sizes
-	r.Environment.print(out)
+	r.Environment, r.Sizes = environment.Read("go.etcd.io/etcd/server/v3"), r.sizes
+	r.Environment.Print(out)
 	for _, p := range r.parts {
 		began, first := time.Now(), len(r.Figures)
 		r.report.part = p.name
