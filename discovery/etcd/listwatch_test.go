@@ -400,6 +400,10 @@ func TestForbiddenListIsAskedForNowAndThen(t *testing.T) {
 		if last := troubles[len(troubles)-1]; !errors.Is(last, discovery.ErrUnauthorized) {
 			t.Errorf("trouble %v, want ErrUnauthorized", last)
 		}
+		for s.listWatch.phase.Load() == listing { // it may be about to ask just now
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
 		if got := phases[s.listWatch.phase.Load()]; got != "unauthorised" {
 			t.Errorf("phase %s", got)
 		}
