@@ -18,6 +18,7 @@ var mayImport = map[string]struct{ own, foreign []string }{
 	"discovery/etcd":          {own: []string{"discovery", "rule"}, foreign: []string{"go.etcd.io/etcd", "google.golang.org/grpc", "github.com/cenkalti/backoff", "go.uber.org/zap"}},
 	"balancer":                {own: []string{"discovery"}},
 	"retry":                   {},
+	"rule/yaml":               {own: []string{"rule"}, foreign: []string{"github.com/goccy/go-yaml"}},
 	"rule":                    {own: []string{"discovery", "retry"}, foreign: []string{"github.com/cespare/xxhash"}},
 	"transport":               {own: []string{"discovery", "balancer", "retry"}, foreign: []string{"go.opentelemetry.io/otel"}},
 	"transport/fairhttp":      {own: []string{"discovery", "balancer", "transport"}},

@@ -1,0 +1,126 @@
+package yaml_test
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fairlead-go/fairlead/rule"
+	"github.com/fairlead-go/fairlead/rule/yaml"
+)
+
+const orders = `# yaml-language-server: $schema=https://example.test/schema.json
+apiVersion: fairlead/v1alpha1
+kind: ServicePolicy
+metadata: {name: orders, labels: {team: checkout}}
+spec:
+  service: orders
+  subsets:
+    - {name: stable, labels: {version: v1}}
+    - name: canary
+      labels:
+        version: "2.0"
+  routes:
+    - match:
+        - path: {prefix: /v1/}
+          headers:
+            x-user-tier: {exact: gold}
+      route: [{subset: canary, weight: 100}]
+      fallback: stable
+      timeout: 800ms
+      retries: {maxAttempts: 3}
+      strict: false
+  retries: {budget: {ratio: 20%}}
+`
+
+func TestDecode(t *testing.T) {
+	p, err := yaml.Decode([]byte(orders))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"apiVersion":"fairlead/v1alpha1","kind":"ServicePolicy","metadata":{"name":"orders","labels":{"team":"checkout"}},"spec":{"service":"orders","subsets":[{"name":"stable","labels":{"version":"v1"}},{"name":"canary","labels":{"version":"2.0"}}],"routes":[{"match":[{"path":{"prefix":"/v1/"},"headers":{"x-user-tier":{"exact":"gold"}}}],"route":[{"subset":"canary","weight":100}],"fallback":"stable","timeout":"800ms","retries":{"maxAttempts":3}}],"retries":{"budget":{"ratio":"20%"}}}}`
+	if string(got) != want {
+		t.Errorf("read as\n%s, want\n%s", got, want)
+	}
+}
+
+// A document in JSON is one in YAML, and read as the same.
+func TestJSONIsYAML(t *testing.T) {
+	paths, err := filepath.Glob("../testdata/good/*.json")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%d documents, %v", len(paths), err)
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := rule.Decode(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := yaml.Decode(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, _ := json.Marshal(want)
+		if b, _ := json.Marshal(got); string(a) != string(b) {
+			t.Errorf("%s is read as\n%s, want\n%s", path, b, a)
+		}
+	}
+}
+
+const head = "apiVersion: fairlead/v1alpha1\nkind: ServicePolicy\nspec:\n  service: orders\n"
+
+func TestDecodeRefuses(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"Unknown", head + "  rutes: []\n", "line 5, column 3: spec.rutes: unknown; allowed are "},
+		{"WrongType", head + "  timeout: 7\n", "line 5, column 12: spec.timeout is 7: allowed is a text"},
+		{"WrongValue", head + "  timeout: soon\n", `line 5, column 12: spec.timeout is "soon": allowed is a duration`},
+		{"NumberForText", head + "  subsets:\n    - name: a\n      labels: {version: 1.0}\n", `line 7, column 25: spec.subsets[0].labels["version"] is 1.0: allowed is a text`},
+		{"Invalid", head + "  routes:\n    - route:\n        - weight: 99\n", "line 7, column 9: spec.routes[0].route is of weights that add up to 99"},
+		{"SeveralProblems", "kind: x\nspec:\n  service: Orders\n", "line 3, column 12: spec.service is \"Orders\""},
+		{"Twice", head + "kind: ServicePolicy\n", "line 5, column 1: "},
+		{"Syntax", head + "  routes: [\n", "not YAML"},
+		{"Tab", "apiVersion: x\nspec:\n\tservice: orders\n", "line 3, column 1: not YAML"},
+		{"Alias", head + "  timeout: &t 1s\n  routes:\n    - timeout: *t\n", "line 5, column 12: Anchor is not allowed here"},
+		{"Tag", head + "  timeout: !!str 1s\n", "line 5, column 12: Tag is not allowed here"},
+		{"Merge", head + "  retries:\n    <<: {maxAttempts: 2}\n", "line 6, column 5: MergeKey is not allowed here"},
+		{"TwoDocuments", head + "---\n" + head, "more after the end of the document"},
+		{"Nothing", "# only a comment\n", "there is no document"},
+		{"TooDeep", head + "  routes: " + strings.Repeat("[", 20) + strings.Repeat("]", 20) + "\n", "nested too deep"},
+		{"TooLong", strings.Repeat("#", rule.MaxBytes+1), "at most 262144 are allowed"},
+		{"List", "- a\n", "the document is a list: allowed is an object"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := yaml.Decode([]byte(c.text))
+			if _, ok := errors.AsType[rule.Problems](err); !ok || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(orders))
+	f.Add([]byte(head))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := yaml.Decode(text)
+		if err != nil {
+			if problems, ok := errors.AsType[rule.Problems](err); !ok || len(problems) == 0 {
+				t.Fatalf("error %v", err)
+			}
+			return
+		}
+		if err := p.Validate(); err != nil {
+			t.Fatalf("accepted and not valid: %v", err)
+		}
+	})
+}
