@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/discovery/etcd"
+	"github.com/fairlead-go/fairlead/rule"
 )
 
 // A process announces itself, finds the instances of another service, and
@@ -49,5 +50,27 @@ func Example() {
 	}
 	if err := registry.Close(ctx); err != nil { // tells everybody
 		log.Print(err)
+	}
+}
+
+// The document of a service as it stands in etcd, now and whenever it changes.
+func ExampleRegistry_Rules() {
+	registry, err := etcd.New(etcd.Config{Client: clientv3.Config{Endpoints: []string{"10.0.0.1:2379"}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for document, err := range registry.Rules(context.Background(), "orders") {
+		if err != nil {
+			log.Print(err) // the document is the last one heard
+		}
+		if document.Text == nil {
+			continue // there is none: what code set holds
+		}
+		policy, err := rule.Decode(document.Text)
+		if err != nil {
+			log.Print(err) // the policy before this one stays
+			continue
+		}
+		fmt.Println(document.Revision, policy.Spec.Service)
 	}
 }
