@@ -1,0 +1,49 @@
+package rule
+
+// Standing is what is in force of the rules of a service, and what was refused.
+// The zero value says that nothing is known yet, and that what code set holds.
+type Standing struct {
+	// Table is in force; nil: what code set.
+	Table *Table
+	// Revision is that of the document which Table was made of; 0: there is
+	// none.
+	Revision int64
+	// Live says that the source vouches for that now.
+	Live bool
+	// Refused says why the latest document is not in force, and RefusedRevision
+	// which one it is; nil: it is.
+	Refused         error
+	RefusedRevision int64
+}
+
+// Next returns what stands once a document has arrived. One that is not valid
+// as a whole changes nothing: the last good one stays. One that was deleted
+// leaves what code set. What is the same in the new document keeps its objects.
+func (s Standing) Next(d Document) Standing {
+	live := d.Live
+	switch {
+	case d.Text == nil && !d.Live: // nothing was heard, which is no deletion
+	case d.Text == nil:
+		s = Standing{}
+	case s.Refused != nil && d.Revision == s.RefusedRevision || s.Refused == nil && s.Table != nil && d.Revision == s.Revision:
+	default:
+		if t, err := tableOf(d, s.Table); err != nil {
+			s.Refused, s.RefusedRevision = err, d.Revision
+		} else {
+			s = Standing{Table: t, Revision: d.Revision}
+		}
+	}
+	s.Live = live
+	return s
+}
+
+func tableOf(d Document, previous *Table) (*Table, error) {
+	p, err := Decode(d.Text)
+	if err != nil {
+		return nil, err
+	}
+	if p.Spec.Service != d.Service {
+		return nil, Problems{{Field: "spec.service", Value: quote(p.Spec.Service), Allowed: "allowed is " + d.Service + ", whose document it is"}}
+	}
+	return Compile(p, previous)
+}
