@@ -17,6 +17,10 @@ func (e entry) without(known func(condition) bool) entry {
 	return e
 }
 
+func about(of property) func(condition) bool {
+	return func(c condition) bool { return c.of == of }
+}
+
 func (e *entry) find(of property, how how) *condition {
 	for n := range e.conditions {
 		if c := &e.conditions[n]; c.of == of && c.text.how == how {
@@ -59,9 +63,9 @@ func newIndex(entries []entry) *index {
 	exactly, begins, others := map[string][]entry{}, map[string][]entry{}, []entry(nil)
 	for _, e := range entries {
 		if c := e.find(ofPath, exact); c != nil {
-			exactly[c.text.text] = append(exactly[c.text.text], e.without(func(o condition) bool { return o.of == ofPath }))
+			exactly[c.text.text] = append(exactly[c.text.text], e.without(about(ofPath)))
 		} else if c := e.find(ofPath, prefix); c != nil {
-			begins[c.text.text] = append(begins[c.text.text], e.without(func(o condition) bool { return o.of == ofPath }))
+			begins[c.text.text] = append(begins[c.text.text], e.without(about(ofPath)))
 		} else {
 			others = append(others, e)
 		}
@@ -105,7 +109,7 @@ func newMethods(entries []entry) *methods {
 	by, rest := map[string][]entry{}, []entry(nil)
 	for _, e := range entries {
 		if c := e.find(ofMethod, exact); c != nil {
-			by[c.text.text] = append(by[c.text.text], e.without(func(o condition) bool { return o.of == ofMethod }))
+			by[c.text.text] = append(by[c.text.text], e.without(about(ofMethod)))
 		} else {
 			rest = append(rest, e)
 		}

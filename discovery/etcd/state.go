@@ -16,9 +16,11 @@ type State struct {
 	Prefix    string   `json:"prefix"`
 	// Reads is the connection of lists and watches, Lease that of heartbeats
 	// and registrations.
-	Reads         ReadState                     `json:"reads"`
-	Lease         LeaseState                    `json:"lease"`
-	Watches       []WatchState                  `json:"watches"`
+	Reads   ReadState    `json:"reads"`
+	Lease   LeaseState   `json:"lease"`
+	Watches []WatchState `json:"watches"`
+	// Rules are the documents that somebody follows.
+	Rules         []RuleState                   `json:"rules,omitempty"`
 	Registrations []discovery.RegistrationState `json:"registrations"`
 	// Caller is the service in whose name this process is shown at those it
 	// watches; empty: it is not shown.
@@ -78,6 +80,16 @@ type WatchState struct {
 	Error   string `json:"error,omitempty"`
 }
 
+// RuleState is what is known of the document of one service.
+type RuleState struct {
+	Service  string `json:"service"`
+	Revision int64  `json:"revision,omitempty"` // of its last write; 0: there is none
+	Bytes    int    `json:"bytes,omitempty"`
+	Live     bool   `json:"live"` // etcd vouches for it
+	Readers  int    `json:"readers"`
+	Error    string `json:"error,omitempty"`
+}
+
 // State is [Registry.Inspect] for those to whom the registry is one of several
 // kinds, such as the debug dump of a mesh.
 func (r *Registry) State() any { return r.Inspect() }
@@ -97,6 +109,14 @@ func (r *Registry) Inspect() State {
 		w := f.watchState()
 		w.Readers = f.readers
 		s.Watches = append(s.Watches, w)
+	}
+	for _, service := range slices.Sorted(maps.Keys(r.rules)) {
+		f := r.rules[service]
+		latest := f.report.Load()
+		s.Rules = append(s.Rules, RuleState{
+			Service: service, Revision: latest.document.Revision, Bytes: len(latest.document.Text),
+			Live: latest.document.Live, Readers: f.readers, Error: message(latest.err),
+		})
 	}
 	r.mu.Unlock()
 	return s
