@@ -56,6 +56,20 @@ func (c *condition) value(r Request) (string, bool) {
 	}
 }
 
+// keyOf is the property that a text such as "header:x-user" names.
+func keyOf(text string) condition {
+	of, name, _ := strings.Cut(text, ":")
+	switch of {
+	case "header":
+		return condition{of: ofHeader, header: headerOf(name)}
+	case "query":
+		return condition{of: ofQuery, name: name}
+	case "baggage":
+		return condition{of: ofBaggage, name: name}
+	}
+	return condition{of: ofKey}
+}
+
 // matcher is a [Text] ready for use.
 type matcher struct {
 	how  how
@@ -79,7 +93,8 @@ func matcherOf(t Text) matcher {
 	case t.Prefix != "":
 		return matcher{how: prefix, text: t.Prefix}
 	case t.Regex != "":
-		return matcher{how: regex, re: regexp.MustCompile(`^(?:` + t.Regex + `)$`)} // validated
+		re, _ := pattern(t.Regex) // validated
+		return matcher{how: regex, re: re}
 	}
 	return matcher{how: present}
 }

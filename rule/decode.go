@@ -15,34 +15,49 @@ import (
 
 // Decode reads and validates a document in JSON. The error is [Problems], which
 // says all that is wrong; the policy is then not to be used.
-func Decode(text []byte) (Policy, error) {
-	root, err := document.JSON(text, document.Limits{Bytes: MaxBytes, Depth: MaxDepth})
-	if bad, ok := errors.AsType[*document.Error](err); ok {
-		return Policy{}, Problems{{Line: bad.Line, Column: bad.Column, Allowed: bad.Reason}}
-	}
-	return DecodeNode(root)
-}
+func Decode(text []byte) (Policy, error) { return decodeJSON(text, DecodeNode) }
 
 // DecodeNode is Decode for a document that was read already, from whatever
 // form.
 func DecodeNode(root *document.Node) (Policy, error) {
+	return decode(root, (*decoder).policy, Policy.problems)
+}
+
+// DecodeSettings is Decode for [Settings].
+func DecodeSettings(text []byte) (Settings, error) { return decodeJSON(text, DecodeSettingsNode) }
+
+// DecodeSettingsNode is DecodeNode for [Settings].
+func DecodeSettingsNode(root *document.Node) (Settings, error) {
+	return decode(root, (*decoder).settings, Settings.problems)
+}
+
+func decodeJSON[T any](text []byte, decode func(*document.Node) (T, error)) (T, error) {
+	root, err := document.JSON(text, document.Limits{Bytes: MaxBytes, Depth: MaxDepth})
+	if bad, ok := errors.AsType[*document.Error](err); ok {
+		var none T
+		return none, Problems{{Line: bad.Line, Column: bad.Column, Allowed: bad.Reason}}
+	}
+	return decode(root)
+}
+
+func decode[T any](root *document.Node, read func(*decoder, *document.Node, *T), problems func(T) Problems) (T, error) {
 	d := decoder{at: map[string]document.Position{}}
-	var p Policy
-	d.policy(root, &p)
+	var v, none T
+	read(&d, root, &v)
 	if len(d.problems) == 0 { // what was not understood cannot be judged
-		d.problems = p.problems()
+		d.problems = problems(v)
 		for n := range d.problems {
 			at := d.find(d.problems[n].Field)
 			d.problems[n].Line, d.problems[n].Column = at.Line, at.Column
 		}
 	}
 	if len(d.problems) == 0 {
-		return p, nil
+		return v, nil
 	}
 	slices.SortStableFunc(d.problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return Policy{}, d.problems
+	return none, d.problems
 }
 
 // decoder turns a tree into a policy, and takes note of all that does not fit.
@@ -137,6 +152,14 @@ func named[T any](d *decoder, to *map[string]T, read func(*document.Node, string
 // key names an entry whose name is the document's own.
 func key(field, name string) string { return field + "[" + quote(name) + "]" }
 
+// pointer reads what may be missing as a whole.
+func pointer[T any](to **T, read func(*document.Node, string, *T)) reader {
+	return func(n *document.Node, field string) {
+		*to = new(T)
+		read(n, field, *to)
+	}
+}
+
 func (d *decoder) text(n *document.Node, field string, to *string) {
 	if d.is(n, field, document.Text) {
 		*to = n.Text
@@ -179,4 +202,8 @@ func (d *decoder) intoValue(to encoding.TextUnmarshaler, form string) reader {
 
 func (d *decoder) intoDuration(to *Duration) reader {
 	return d.intoValue(to, `a duration such as "800ms" or "1m30s"`)
+}
+
+func (d *decoder) intoPercent(to *Percent) reader {
+	return d.intoValue(to, `a percentage such as "20%" or "0.5%"`)
 }

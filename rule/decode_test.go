@@ -118,8 +118,9 @@ func TestEveryFieldIsRead(t *testing.T) {
 				add(set(reflect.Zero(v.Type().Elem()), path))
 			}
 		case reflect.Struct:
-			if v.Type() == reflect.TypeFor[rule.Text]() {
-				path = "Text" // one reader for all
+			switch v.Type() { // one reader for all
+			case reflect.TypeFor[rule.Text](), reflect.TypeFor[rule.Match]():
+				path = v.Type().Name()
 			}
 			for n := range v.NumField() {
 				add(set(v.Field(n), path+"."+v.Type().Field(n).Name))
@@ -152,7 +153,7 @@ func TestLimits(t *testing.T) {
 			for n := range s.Routes[0].Match {
 				s.Routes[0].Match[n].Method = "GET"
 			}
-		}, "spec.routes is of 1001 conditions: at most 1000"},
+		}, "spec is of 1001 conditions: at most 1000"},
 		{"Subsets", func(s *rule.Spec) {
 			for n := range rule.MaxSubsets + 1 {
 				s.Subsets = append(s.Subsets, rule.Subset{Name: fmt.Sprint(n), Labels: map[string]string{"v": "1"}})

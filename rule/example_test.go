@@ -2,7 +2,9 @@ package rule_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 
+	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/rule"
 )
 
@@ -44,12 +46,15 @@ func ExampleCompile() {
 		fmt.Println(err)
 		return
 	}
+	instances := []*discovery.Instance{{ID: "orders-1", Version: "v1"}, {ID: "orders-2", Version: "v2"}}
 	for _, user := range []string{"ada", "grace", "james"} {
-		c := &call{header: map[string]string{"x-user": user}}
-		fmt.Println(user, table.Route(c).Choose(c, 0).Name)
+		d := table.Decide(&call{header: map[string]string{"x-user": user}}, rand.Uint64())
+		for _, i := range rule.Narrow(table, d.Narrowing, instances, itself) {
+			fmt.Println(user, "to", i.ID)
+		}
 	}
 	// Output:
-	// ada stable
-	// grace stable
-	// james canary
+	// ada to orders-1
+	// grace to orders-1
+	// james to orders-2
 }

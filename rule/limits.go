@@ -13,10 +13,12 @@ const (
 	MaxDepth      = 16
 	MaxSubsets    = 100
 	MaxRoutes     = 256
-	MaxConditions = 1000 // of all matches together
+	MaxFilters    = 16
+	MaxConditions = 1000 // of all routes and filters together
 	MaxLabels     = 64   // of a subset
 	MaxText       = 256  // bytes of a name, label, text to match, or pattern
 	MinTimeout    = time.Millisecond
 	MaxTimeout    = time.Hour
+	MaxDelay      = time.Minute // of a fault
 	MaxAttempts   = retry.MostAttempts
 )

@@ -29,6 +29,12 @@ type Spec struct {
 	Service string `json:"service"`
 	// Subsets name some of the instances, for routes to send calls to.
 	Subsets []Subset `json:"subsets,omitempty"`
+	// Filters narrow the instances that calls may go to, each those that the
+	// ones before it left.
+	Filters []Filter `json:"filters,omitempty"`
+	// Lane keeps the calls of a lane among its instances, and the others among
+	// those of none.
+	Lane *Lane `json:"lane,omitempty"`
 	// Routes are tried in their order, and the first that matches a call is
 	// its route. A call that none matches goes to all instances.
 	Routes []Route `json:"routes,omitempty"`
@@ -42,66 +48,11 @@ type Spec struct {
 }
 
 // Subset is the instances that have all of some labels. An instance's labels
-// are its metadata, and version, zone and region.
+// are its metadata, and id, addr, version, zone and region, which come before
+// metadata of that name.
 type Subset struct {
 	Name   string            `json:"name"`
 	Labels map[string]string `json:"labels"`
-}
-
-// Route is what is said of some of the calls.
-type Route struct {
-	Name string `json:"name,omitempty"`
-	// Match is how calls look that it is for: like one of these. None: any.
-	Match []Match `json:"match,omitempty"`
-	// Route is where they go: to one of these, by their weights. None: to all
-	// instances.
-	Route []Destination `json:"route,omitempty"`
-	// HashOn makes the choice among destinations depend on something of the
-	// call, so that calls alike in it go the same way: "header:NAME",
-	// "query:NAME", "baggage:NAME" or "key", which is what code said the call is
-	// about. A call without it is sent by chance.
-	HashOn string `json:"hashOn,omitempty"`
-	// Fallback is the subset that takes the place of a destination without
-	// instances. Empty: all instances do.
-	Fallback string `json:"fallback,omitempty"`
-	// Strict says that nothing takes its place: the call fails.
-	Strict  bool         `json:"strict,omitempty"`
-	Timeout Duration     `json:"timeout,omitzero"`
-	Retries RouteRetries `json:"retries,omitzero"`
-}
-
-// Destination is a subset, or all instances where it names none. The weights
-// of a route's destinations add up to 100.
-type Destination struct {
-	Subset string `json:"subset,omitempty"`
-	Weight int    `json:"weight"`
-}
-
-// Match is how a call looks: all that is said has to hold.
-type Match struct {
-	// Method is that of HTTP, or POST for gRPC.
-	Method string `json:"method,omitempty"`
-	// Path is that of the URL, or /package.Service/Method for gRPC.
-	Path *Text `json:"path,omitempty"`
-	// Headers are those of HTTP, or the metadata of gRPC. Case does not matter
-	// in their names.
-	Headers map[string]Text `json:"headers,omitempty"`
-	// Query are the parameters of the URL.
-	Query map[string]Text `json:"query,omitempty"`
-	// Caller is the name of the service that calls.
-	Caller *Text `json:"caller,omitempty"`
-	// Baggage is the W3C baggage of the call.
-	Baggage map[string]Text `json:"baggage,omitempty"`
-}
-
-// Text is how a text looks. Exactly one field is set.
-type Text struct {
-	Exact  string `json:"exact,omitempty"`
-	Prefix string `json:"prefix,omitempty"`
-	// Regex is in the syntax of package regexp and has to match the whole.
-	Regex string `json:"regex,omitempty"`
-	// Present says that there is one at all, be it empty.
-	Present bool `json:"present,omitempty"`
 }
 
 // Retries bound what is tried again.

@@ -2,47 +2,90 @@ package rule
 
 import (
 	"maps"
-	"strings"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
+	"github.com/fairlead-go/fairlead/discovery"
 )
 
 // Table is a policy ready for use. It is immutable and safe for concurrent
 // use.
 type Table struct {
-	Policy    Policy
-	routes    []RouteTable
-	index     *index               // nil: there are no routes
-	selectors map[string]*Selector // by subset
+	Policy Policy
+	routes []RouteTable
+	rest   RouteTable           // of calls that no route matches
+	index  *index               // nil: there are no routes
+	known  map[string]*selector // by subset
+
+	filters      []filter
+	lane         *lane
+	destinations []destination // the first is all instances
 }
 
-// RouteTable is a route ready for use.
+// RouteTable is what is said of the calls on a route, and of those on none.
 type RouteTable struct {
-	Name        string
+	Name        string        // "": none, or it has no name
 	Timeout     time.Duration // 0: nothing is said
 	MaxAttempts int           // 0: nothing is said
-	Strict      bool
-	Fallback    *Selector // nil: all instances
+	Mirror      *MirrorTable  // nil: no call is copied
+	Fault       *Fault        // nil: no call suffers
 
-	salt         string
-	hashOn       property
-	hashHeader   Header
-	hashName     string
-	hashed       bool
-	destinations []destination
+	shares []share
+	sticky *sticky // nil: chance decides
 }
 
-// destination is where a share of a route's calls goes.
+// MirrorTable is where copies of calls go.
+type MirrorTable struct {
+	Percent     Percent
+	destination uint16
+}
+
+// share is a part of a route's calls.
+type share struct {
+	below       uint32 // of 100: the shares of those before it and its own
+	destination uint16
+}
+
+// destination is a subset and what takes its place. It has a number in its
+// table, and two that say the same have the same.
 type destination struct {
-	below    uint32 // of 100: the shares of those before it and its own
-	selector *Selector
+	subset, fallback *selector // nil: all instances
+	strict           bool
 }
 
-// Selector picks instances by their labels.
-type Selector struct {
-	Name   string
-	Labels map[string]string // not to be written to
+// selector picks instances by their labels.
+type selector struct {
+	name   string
+	labels map[string]string
+}
+
+func (s *selector) selects(i *discovery.Instance) bool {
+	for name, want := range s.labels {
+		if have, ok := label(i, name); !ok || have != want {
+			return false
+		}
+	}
+	return true
+}
+
+// label returns one of an instance's labels.
+func label(i *discovery.Instance, name string) (value string, ok bool) {
+	switch name {
+	case "id":
+		value = i.ID
+	case "addr":
+		value = i.Addr
+	case "version":
+		value = i.Version
+	case "zone":
+		value = i.Zone
+	case "region":
+		value = i.Region
+	}
+	if value == "" {
+		value, ok = i.Meta[name]
+		return value, ok
+	}
+	return value, true
 }
 
 // Compile makes a table of a policy. What is the same in the previous table,
@@ -51,19 +94,27 @@ func Compile(p Policy, previous *Table) (*Table, error) {
 	if all := p.problems(); len(all) > 0 {
 		return nil, all
 	}
-	t := &Table{Policy: p, routes: make([]RouteTable, len(p.Spec.Routes)), selectors: map[string]*Selector{}}
+	t := &Table{Policy: p, known: map[string]*selector{}, destinations: make([]destination, 1)}
 	for _, subset := range p.Spec.Subsets {
-		s := &Selector{subset.Name, subset.Labels}
+		s := &selector{subset.Name, subset.Labels}
 		if previous != nil {
-			if same := previous.selectors[s.Name]; same != nil && maps.Equal(same.Labels, s.Labels) {
+			if same := previous.known[s.name]; same != nil && maps.Equal(same.labels, s.labels) {
 				s = same
 			}
 		}
-		t.selectors[s.Name] = s
+		t.known[s.name] = s
 	}
+	for _, f := range p.Spec.Filters {
+		t.filters = append(t.filters, newFilter(f))
+	}
+	if l := p.Spec.Lane; l != nil {
+		t.lane = &lane{label: l.Label, key: keyOf(l.Key), force: l.Force}
+	}
+	t.rest = RouteTable{Timeout: time.Duration(p.Spec.Timeout), MaxAttempts: p.Spec.Retries.MaxAttempts}
+	t.routes = make([]RouteTable, len(p.Spec.Routes))
 	var entries []entry
 	for n, r := range p.Spec.Routes {
-		t.routes[n] = routeTable(p.Spec.Service, r, t.selectors)
+		t.routes[n] = t.route(r)
 		for _, m := range r.Match {
 			entries = append(entries, entry{n, conditionsOf(m)})
 		}
@@ -77,31 +128,43 @@ func Compile(p Policy, previous *Table) (*Table, error) {
 	return t, nil
 }
 
-func routeTable(service string, r Route, selectors map[string]*Selector) RouteTable {
-	t := RouteTable{
-		Name: r.Name, Timeout: time.Duration(r.Timeout), MaxAttempts: r.Retries.MaxAttempts,
-		Strict: r.Strict, Fallback: selectors[r.Fallback],
-		salt: service + "/" + r.Name + "/",
+func (t *Table) route(r Route) RouteTable {
+	table := RouteTable{Name: r.Name, Timeout: t.rest.Timeout, MaxAttempts: t.rest.MaxAttempts, Fault: r.Fault}
+	if r.Timeout != 0 {
+		table.Timeout = time.Duration(r.Timeout)
+	}
+	if r.Retries.MaxAttempts != 0 {
+		table.MaxAttempts = r.Retries.MaxAttempts
 	}
 	below := 0
 	for _, d := range r.Route {
-		below += d.Weight
-		if d.Weight > 0 {
-			t.destinations = append(t.destinations, destination{uint32(below), selectors[d.Subset]})
+		if below += d.Weight; d.Weight > 0 {
+			to := t.number(destination{t.known[d.Subset], t.known[r.Fallback], r.Strict})
+			table.shares = append(table.shares, share{uint32(below), to})
+			t.number(destination{subset: t.known[r.Fallback]})
 		}
 	}
-	of, name, _ := strings.Cut(r.HashOn, ":")
-	switch of {
-	case "header":
-		t.hashOn, t.hashHeader, t.hashed = ofHeader, headerOf(name), true
-	case "query":
-		t.hashOn, t.hashName, t.hashed = ofQuery, name, true
-	case "baggage":
-		t.hashOn, t.hashName, t.hashed = ofBaggage, name, true
-	case "key":
-		t.hashOn, t.hashed = ofKey, true
+	if r.HashOn != "" {
+		table.sticky = &sticky{salt: t.Policy.Spec.Service + "/" + r.Name + "/", of: keyOf(r.HashOn)}
 	}
-	return t
+	if m := r.Mirror; m != nil {
+		table.Mirror = &MirrorTable{m.Percent, t.number(destination{subset: t.known[m.Subset], strict: true})}
+	}
+	return table
+}
+
+// number returns the number of a destination.
+func (t *Table) number(d destination) uint16 {
+	if d.subset == nil {
+		return 0
+	}
+	for n := range t.destinations {
+		if t.destinations[n] == d {
+			return uint16(n)
+		}
+	}
+	t.destinations = append(t.destinations, d)
+	return uint16(len(t.destinations) - 1)
 }
 
 // Route returns the route of a call, nil if none matches. It allocates nothing
@@ -114,42 +177,4 @@ func (t *Table) Route(r Request) *RouteTable {
 		return &t.routes[n]
 	}
 	return nil
-}
-
-// Choose returns where a call goes: nil means to all instances. The random bits
-// decide, unless the route hashes and the call has what it hashes on.
-func (t *RouteTable) Choose(r Request, rand uint64) *Selector {
-	switch len(t.destinations) {
-	case 0:
-		return nil
-	case 1:
-		return t.destinations[0].selector
-	}
-	if t.hashed {
-		if value, ok := t.hash(r); ok {
-			rand = value
-		}
-	}
-	share := uint32(rand >> 32 * 100 >> 32)
-	for n := range t.destinations {
-		if share < t.destinations[n].below {
-			return t.destinations[n].selector
-		}
-	}
-	return nil // the shares add up to 100
-}
-
-// hash is XXH64 of "<service>/<route>/<value>", so that two routes do not send
-// the same callers to their canaries.
-func (t *RouteTable) hash(r Request) (uint64, bool) {
-	c := condition{of: t.hashOn, header: t.hashHeader, name: t.hashName}
-	value, ok := c.value(r)
-	if !ok || value == "" {
-		return 0, false
-	}
-	var d xxhash.Digest
-	d.Reset()
-	d.WriteString(t.salt)
-	d.WriteString(value)
-	return d.Sum64(), true
 }

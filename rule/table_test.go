@@ -210,61 +210,11 @@ func FuzzRuleEval(f *testing.F) {
 	})
 }
 
-func TestShares(t *testing.T) {
-	table := compile(t, policy(rule.Route{Name: "r", HashOn: "header:X-User", Route: []rule.Destination{{Subset: "stable", Weight: 95}, {Subset: "canary", Weight: 5}}}))
-	const calls = 100_000
-	r := rand.New(rand.NewPCG(5, 6))
-	for _, sticky := range []bool{false, true} {
-		canary := 0
-		for n := range calls {
-			c := &call{}
-			if sticky {
-				c.header = map[string]string{"x-user": fmt.Sprint("user-", n)}
-			}
-			route := table.Route(c)
-			first := route.Choose(c, r.Uint64())
-			if sticky && route.Choose(c, r.Uint64()) != first {
-				t.Fatalf("user %d is sent to two subsets", n)
-			}
-			if first.Name == "canary" {
-				canary++
-			}
-		}
-		if share := 100 * float64(canary) / calls; share < 4.75 || share > 5.25 {
-			t.Errorf("sticky %t: %.2f %% go to the canary, want 5 ± 0.25", sticky, share)
-		}
-	}
-}
-
-// What stays the same in a new document keeps its object.
-func TestUnchangedSubsetsKeepTheirSelectors(t *testing.T) {
-	all := rule.Route{Name: "r", Route: []rule.Destination{{Subset: "stable", Weight: 100}}, Fallback: "canary"}
-	before := compile(t, policy(all))
-	p := policy(rule.Route{Name: "new"}, all)
-	p.Spec.Subsets[1].Labels = map[string]string{"version": "v3"}
-	after, err := rule.Compile(p, before)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.Spec.Routes = p.Spec.Routes[1:]
-	if after, err = rule.Compile(p, after); err != nil {
-		t.Fatal(err)
-	}
-	was, is := before.Route(&call{}), after.Route(&call{})
-	if was.Choose(&call{}, 0) != is.Choose(&call{}, 0) {
-		t.Error("the subset that stayed has another selector")
-	}
-	if was.Fallback == is.Fallback || is.Fallback.Labels["version"] != "v3" {
-		t.Errorf("the subset that changed has selector %+v", is.Fallback)
-	}
-}
-
 func TestRouteAllocatesNothing(t *testing.T) {
 	for _, k := range kinds {
 		table, c := k.make(t, 100)
 		if n := testing.AllocsPerRun(100, func() {
-			route := table.Route(c)
-			route.Choose(c, 7)
+			table.Decide(c, 7)
 		}); n != 0 {
 			t.Errorf("%s: %v allocations", k.name, n)
 		}

@@ -1,10 +1,9 @@
 package rule
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
-	"regexp"
-	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,16 +24,48 @@ func (p Policy) Validate() error {
 
 func (p Policy) problems() Problems {
 	c := checker{subsets: map[string]bool{}}
-	if p.APIVersion != APIVersion {
-		c.bad("apiVersion", quote(p.APIVersion), "allowed is "+APIVersion)
-	}
-	if p.Kind != Kind {
-		c.bad("kind", quote(p.Kind), "allowed is "+Kind)
-	}
-	c.labels("metadata.labels", p.Metadata.Labels)
-	c.brief("metadata.name", p.Metadata.Name)
+	c.header(p.APIVersion, p.Kind, Kind, p.Metadata)
 	c.spec(p.Spec)
 	return c.problems
+}
+
+// Validate is that of [Policy].
+func (s Settings) Validate() error {
+	if all := s.problems(); len(all) > 0 {
+		return all
+	}
+	return nil
+}
+
+func (s Settings) problems() Problems {
+	c := checker{}
+	c.header(s.APIVersion, s.Kind, SettingsKind, s.Metadata)
+	c.off("spec.off", s.Spec.Off)
+	for _, service := range slices.Sorted(maps.Keys(s.Spec.Services)) {
+		at := key("spec.services", service)
+		if discovery.ValidateService(service) != nil {
+			c.bad(at, "", "allowed is the name of a service, in lower case as in DNS")
+		}
+		c.off(at+".off", s.Spec.Services[service].Off)
+	}
+	return c.problems
+}
+
+func (c *checker) header(version, kind, want string, m Metadata) {
+	if version != APIVersion {
+		c.bad("apiVersion", quote(version), "allowed is "+APIVersion)
+	}
+	if kind != want {
+		c.bad("kind", quote(kind), "allowed is "+want)
+	}
+	c.labels("metadata.labels", m.Labels)
+	c.brief("metadata.name", m.Name)
+}
+
+func (c *checker) off(field string, names []string) {
+	for n, name := range names {
+		c.oneOf(fmt.Sprintf("%s[%d]", field, n), cmp.Or(name, " "), featureNames()...)
+	}
 }
 
 // checker collects problems.
@@ -56,6 +87,16 @@ func (c *checker) spec(s Spec) {
 	for n, subset := range s.Subsets {
 		c.subset(fmt.Sprintf("spec.subsets[%d]", n), subset)
 	}
+	c.most("spec.filters", len(s.Filters), MaxFilters)
+	for n, f := range s.Filters {
+		c.filter(fmt.Sprintf("spec.filters[%d]", n), f)
+	}
+	if l := s.Lane; l != nil {
+		if l.Label == "" || len(l.Label) > MaxText {
+			c.bad("spec.lane.label", quote(l.Label), fmt.Sprintf("allowed are 1 to %d bytes", MaxText))
+		}
+		c.property("spec.lane.key", l.Key)
+	}
 	c.most("spec.routes", len(s.Routes), MaxRoutes)
 	names := map[string]bool{}
 	for n, r := range s.Routes {
@@ -66,7 +107,7 @@ func (c *checker) spec(s Spec) {
 		names[r.Name] = true
 		c.route(field, r)
 	}
-	c.most("spec.routes", c.conditions, MaxConditions, "conditions")
+	c.most("spec", c.conditions, MaxConditions, "conditions")
 	c.timeout("spec.timeout", s.Timeout)
 	c.attempts("spec.retries.maxAttempts", s.Retries.MaxAttempts)
 	if n := s.Retries.Budget.MinPerSecond; n < 0 || n > 10_000 {
@@ -99,98 +140,6 @@ func (c *checker) labels(field string, labels map[string]string) {
 			c.bad(key(field, name), "", fmt.Sprintf("allowed is a name of 1 to %d bytes", MaxText))
 		}
 		c.brief(key(field, name), labels[name])
-	}
-}
-
-func (c *checker) route(field string, r Route) {
-	c.brief(field+".name", r.Name)
-	for n, m := range r.Match {
-		c.match(fmt.Sprintf("%s.match[%d]", field, n), m)
-	}
-	sum := 0
-	for n, o := range r.Route {
-		at := fmt.Sprintf("%s.route[%d]", field, n)
-		if o.Subset != "" {
-			c.known(at+".subset", o.Subset)
-		}
-		if o.Weight < 0 || o.Weight > 100 {
-			c.bad(at+".weight", strconv.Itoa(o.Weight), "allowed is 0 to 100")
-		}
-		sum += o.Weight
-	}
-	if len(r.Route) > 0 && sum != 100 {
-		c.bad(field+".route", "of weights that add up to "+strconv.Itoa(sum), "allowed is 100")
-	}
-	if r.Fallback != "" {
-		c.known(field+".fallback", r.Fallback)
-	}
-	if r.Strict && r.Fallback != "" {
-		c.bad(field+".strict", "true", "allowed is false beside a fallback")
-	}
-	if r.HashOn != "" && !validHashOn(r.HashOn) {
-		c.bad(field+".hashOn", quote(r.HashOn), `allowed are "header:NAME", "query:NAME", "baggage:NAME" and "key"`)
-	}
-	c.timeout(field+".timeout", r.Timeout)
-	c.attempts(field+".retries.maxAttempts", r.Retries.MaxAttempts)
-}
-
-func validHashOn(text string) bool {
-	of, name, ok := strings.Cut(text, ":")
-	return text == "key" || ok && name != "" && len(text) <= MaxText && slices.Contains([]string{"header", "query", "baggage"}, of)
-}
-
-func (c *checker) match(field string, m Match) {
-	if m.Method != "" {
-		c.conditions++
-		c.brief(field+".method", m.Method)
-	}
-	if m.Path != nil {
-		c.text(field+".path", *m.Path)
-	}
-	if m.Caller != nil {
-		c.text(field+".caller", *m.Caller)
-	}
-	folded := map[string]string{}
-	for _, of := range [...]struct {
-		name  string
-		texts map[string]Text
-	}{{"headers", m.Headers}, {"query", m.Query}, {"baggage", m.Baggage}} {
-		for _, name := range slices.Sorted(maps.Keys(of.texts)) {
-			at := key(field+"."+of.name, name)
-			if name == "" || len(name) > MaxText {
-				c.bad(at, "", fmt.Sprintf("allowed is a name of 1 to %d bytes", MaxText))
-			}
-			if of.name == "headers" {
-				if other, twice := folded[strings.ToLower(name)]; twice {
-					c.bad(at, "", "case does not matter, and "+quote(other)+" is there as well")
-				}
-				folded[strings.ToLower(name)] = name
-			}
-			c.text(at, of.texts[name])
-		}
-	}
-}
-
-func (c *checker) text(field string, t Text) {
-	c.conditions++
-	set := 0
-	for _, s := range [...]string{t.Exact, t.Prefix, t.Regex} {
-		if s != "" {
-			set++
-		}
-	}
-	if t.Present {
-		set++
-	}
-	if set != 1 {
-		c.bad(field, "", "exactly one of exact, prefix, regex and present is needed, and not empty")
-	}
-	c.brief(field+".exact", t.Exact)
-	c.brief(field+".prefix", t.Prefix)
-	if t.Regex != "" {
-		if err := checkPattern(t.Regex); err != nil {
-			c.bad(field+".regex", quote(t.Regex), err.Error())
-		}
 	}
 }
 
@@ -228,38 +177,4 @@ func (c *checker) oneOf(field, value string, allowed ...string) {
 	if value != "" && !slices.Contains(allowed, value) {
 		c.bad(field, quote(value), "allowed are "+strings.Join(allowed, ", "))
 	}
-}
-
-// mostRepeats bounds what a pattern's repetitions multiply to: RE2 is linear in
-// the subject, and the factor is the size of the program.
-const mostRepeats = 100
-
-// checkPattern says why a pattern is not allowed.
-func checkPattern(pattern string) error {
-	if len(pattern) > MaxText {
-		return fmt.Errorf("at most %d bytes are allowed", MaxText)
-	}
-	parsed, err := syntax.Parse(pattern, syntax.Perl)
-	if err != nil {
-		return fmt.Errorf("no regular expression of package regexp: %w", err)
-	}
-	if n := repeats(parsed); n > mostRepeats {
-		return fmt.Errorf("its repetitions multiply to %d, at most %d are allowed", n, mostRepeats)
-	}
-	if _, err := regexp.Compile(pattern); err != nil {
-		return fmt.Errorf("no regular expression of package regexp: %w", err)
-	}
-	return nil
-}
-
-// repeats is the most that nested counted repetitions multiply to.
-func repeats(r *syntax.Regexp) int {
-	most := 1
-	for _, sub := range r.Sub {
-		most = max(most, repeats(sub))
-	}
-	if r.Op == syntax.OpRepeat {
-		most *= max(r.Min, r.Max, 1)
-	}
-	return min(most, 1_000_000)
 }

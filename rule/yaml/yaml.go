@@ -18,12 +18,20 @@ import (
 // Decode reads and validates one document in YAML, of which JSON is a part. It
 // is as strict as [rule.Decode]; anchors, aliases and tags are refused. The
 // error is [rule.Problems].
-func Decode(text []byte) (rule.Policy, error) {
+func Decode(text []byte) (rule.Policy, error) { return decode(text, rule.DecodeNode) }
+
+// DecodeSettings is Decode for [rule.Settings].
+func DecodeSettings(text []byte) (rule.Settings, error) {
+	return decode(text, rule.DecodeSettingsNode)
+}
+
+func decode[T any](text []byte, decode func(*document.Node) (T, error)) (T, error) {
 	root, err := read(text)
 	if bad, ok := errors.AsType[*document.Error](err); ok {
-		return rule.Policy{}, rule.Problems{{Line: bad.Line, Column: bad.Column, Allowed: bad.Reason}}
+		var none T
+		return none, rule.Problems{{Line: bad.Line, Column: bad.Column, Allowed: bad.Reason}}
 	}
-	return rule.DecodeNode(root)
+	return decode(root)
 }
 
 func read(text []byte) (*document.Node, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,4 +124,14 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("accepted and not valid: %v", err)
 		}
 	})
+}
+
+func TestSettings(t *testing.T) {
+	s, err := yaml.DecodeSettings([]byte("apiVersion: fairlead/v1alpha1\nkind: Settings\nspec:\n  off: [mirror]\n  services:\n    orders: {safeMode: true}\n"))
+	if err != nil || !s.Spec.Services["orders"].SafeMode || !slices.Equal(s.Spec.Off, []string{"mirror"}) {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if _, err := yaml.DecodeSettings([]byte("spec: {of: []}")); err == nil || !strings.Contains(err.Error(), "line 1, column 8: spec.of: unknown") {
+		t.Error(err)
+	}
 }

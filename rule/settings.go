@@ -1,0 +1,88 @@
+package rule
+
+import "slices"
+
+// SettingsKind is the kind of a document that holds [Settings].
+const SettingsKind = "Settings"
+
+// Settings are what an operator says in trouble, whatever the documents of the
+// services and their code say. There is one document of them for all services.
+type Settings struct {
+	APIVersion string       `json:"apiVersion"`
+	Kind       string       `json:"kind"`
+	Metadata   Metadata     `json:"metadata,omitzero"`
+	Spec       SettingsSpec `json:"spec"`
+}
+
+// SettingsSpec are the switches of all services, and of some beside.
+type SettingsSpec struct {
+	Switches
+	Services map[string]Switches `json:"services,omitempty"`
+}
+
+// Switches take features out of service.
+type Switches struct {
+	// SafeMode is plain round robin over all instances, as if no document had
+	// ever been written.
+	SafeMode bool `json:"safeMode,omitempty"`
+	// Off are features that no document has a say in: "routes", "filters",
+	// "lane", "mirror", "fault", "timeout", "loadBalancer", or "rules", which is
+	// all of them. "retries" and "telemetry" are off where code set them, too.
+	Off []string `json:"off,omitempty"`
+}
+
+// features are what can be switched off.
+var features = [...]struct {
+	name string
+	off  func(*Spec)
+}{
+	{"rules", func(s *Spec) { *s = Spec{Service: s.Service} }},
+	{"routes", func(s *Spec) { s.Routes = nil }},
+	{"filters", func(s *Spec) { s.Filters = nil }},
+	{"lane", func(s *Spec) { s.Lane = nil }},
+	{"mirror", func(s *Spec) { eachRoute(s, func(r *Route) { r.Mirror = nil }) }},
+	{"fault", func(s *Spec) { eachRoute(s, func(r *Route) { r.Fault = nil }) }},
+	{"timeout", func(s *Spec) { s.Timeout = 0; eachRoute(s, func(r *Route) { r.Timeout = 0 }) }},
+	{"loadBalancer", func(s *Spec) { s.LoadBalancer = LoadBalancer{} }},
+	{"retries", func(s *Spec) {
+		s.Retries = Retries{MaxAttempts: 1}
+		eachRoute(s, func(r *Route) { r.Retries = RouteRetries{} })
+	}},
+	{"telemetry", func(s *Spec) { s.Telemetry.Level = "off" }},
+}
+
+func featureNames() []string {
+	names := make([]string, len(features))
+	for n, f := range features {
+		names[n] = f.name
+	}
+	return names
+}
+
+func eachRoute(s *Spec, change func(*Route)) {
+	for n := range s.Routes {
+		change(&s.Routes[n])
+	}
+}
+
+// Concern reports whether the settings say anything of a service.
+func (s Settings) Concern(service string) bool {
+	of := s.Spec.Services[service]
+	return s.Spec.SafeMode || of.SafeMode || len(s.Spec.Off)+len(of.Off) > 0
+}
+
+// Apply returns what is left of the policy of a service, which may be one that
+// says nothing.
+func (s Settings) Apply(p Policy) Policy {
+	of := s.Spec.Services[p.Spec.Service]
+	if s.Spec.SafeMode || of.SafeMode {
+		p.Spec = Spec{Service: p.Spec.Service, LoadBalancer: LoadBalancer{Algorithm: "round-robin"}}
+	}
+	p.Spec.Routes = slices.Clone(p.Spec.Routes)
+	for _, f := range features { // "rules" before those that set something
+		if slices.Contains(s.Spec.Off, f.name) || slices.Contains(of.Off, f.name) {
+			f.off(&p.Spec)
+		}
+	}
+	return p
+}

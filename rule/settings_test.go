@@ -1,0 +1,80 @@
+package rule_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/fairlead-go/fairlead/rule"
+)
+
+const head = `{"apiVersion":"fairlead/v1alpha1","kind":"Settings","spec":`
+
+func TestSettings(t *testing.T) {
+	text := head + `{"safeMode":true,"off":["mirror"],"services":{"orders":{"safeMode":true,"off":["routes","fault"]}}}}`
+	s, err := rule.DecodeSettings([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := json.Marshal(s); err != nil || string(again) != text {
+		t.Errorf("written again as %s, %v", again, err)
+	}
+	for _, c := range []struct{ name, text, want string }{
+		{"Kind", `{"apiVersion":"fairlead/v1alpha1","kind":"ServicePolicy","spec":{}}`, `kind is "ServicePolicy": allowed is Settings`},
+		{"Unknown", head + `{"safemode":true}}`, "line 1, column 61: spec.safemode: unknown; allowed are off, safeMode, services"},
+		{"Feature", head + `{"off":["retry"]}}`, `spec.off[0] is "retry": allowed are rules, routes`},
+		{"NoFeature", head + `{"services":{"orders":{"off":[""]}}}}`, `spec.services["orders"].off[0] is`},
+		{"Service", head + `{"services":{"Orders":{}}}}`, `spec.services["Orders"]: allowed is the name of a service`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := rule.DecodeSettings([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+// Each feature that is switched off is as if it had not been in the document.
+func TestSwitches(t *testing.T) {
+	all, err := rule.Decode(read(t, "testdata/good/orders.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		feature string
+		off     func(*rule.Spec)
+	}{
+		{"rules", func(s *rule.Spec) { *s = rule.Spec{Service: "orders"} }},
+		{"routes", func(s *rule.Spec) { s.Routes = nil }},
+		{"filters", func(s *rule.Spec) { s.Filters = nil }},
+		{"lane", func(s *rule.Spec) { s.Lane = nil }},
+		{"mirror", func(s *rule.Spec) { s.Routes[0].Mirror = nil }},
+		{"fault", func(s *rule.Spec) { s.Routes[0].Fault = nil }},
+		{"timeout", func(s *rule.Spec) { s.Timeout, s.Routes[0].Timeout = 0, 0 }},
+		{"loadBalancer", func(s *rule.Spec) { s.LoadBalancer.Algorithm = "" }},
+		{"retries", func(s *rule.Spec) {
+			s.Retries, s.Routes[0].Retries = rule.Retries{MaxAttempts: 1}, rule.RouteRetries{}
+		}},
+		{"telemetry", func(s *rule.Spec) { s.Telemetry.Level = "off" }},
+	} {
+		t.Run(c.feature, func(t *testing.T) {
+			want, err := rule.Decode(read(t, "testdata/good/orders.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.off(&want.Spec)
+			everywhere := rule.Settings{Spec: rule.SettingsSpec{Switches: rule.Switches{Off: []string{c.feature}}}}
+			here := rule.Settings{Spec: rule.SettingsSpec{Services: map[string]rule.Switches{"orders": {Off: []string{c.feature}}}}}
+			elsewhere := rule.Settings{Spec: rule.SettingsSpec{Services: map[string]rule.Switches{"users": {Off: []string{c.feature}}}}}
+			for _, s := range []rule.Settings{everywhere, here} {
+				if got := s.Apply(all); !reflect.DeepEqual(got, want) || !s.Concern("orders") {
+					t.Errorf("with %+v:\n%+v, want\n%+v", s.Spec, got.Spec, want.Spec)
+				}
+			}
+			if got := elsewhere.Apply(all); !reflect.DeepEqual(got, all) || elsewhere.Concern("orders") {
+				t.Errorf("with another service's switch: %+v", got.Spec)
+			}
+		})
+	}
+}
