@@ -88,6 +88,13 @@ func (n *Node) Endpoint(p discovery.Protocol) string {
 // Outstanding returns how many calls were started and are not done.
 func (n *Node) Outstanding() int { return int(n.outstanding.Load() >> 32) }
 
+// Failing reports whether most of the node's recent calls failed. It fades: a
+// node that gets no calls is tried again seconds later.
+func (n *Node) Failing(now time.Duration) bool {
+	share := shareOf(n.failing.Load())
+	return share > 0.5 && share > 0.5*aged(tickOf(now).since(tick(n.latency.Load())))
+}
+
 // Stats is what a node measured.
 type Stats struct {
 	Outstanding int           `json:"outstanding"`

@@ -76,6 +76,28 @@ func (p *Pool) Review(now time.Duration) *View {
 	return p.publish(view.Snapshot, false)
 }
 
+// SetPolicy makes the view choose by another policy from now on; nil is
+// P2CEWMA. What the nodes measured stays.
+func (p *Pool) SetPolicy(policy Policy) *View {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if policy == nil {
+		policy = P2CEWMA
+	}
+	p.config.Policy = policy
+	return p.publish(p.View().Snapshot, true) // no picker is taken over
+}
+
+// Renew publishes the view once more, so that whoever follows it looks again.
+func (p *Pool) Renew() *View {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	view := *p.View()
+	view.Announced = false
+	p.view.Store(&view)
+	return &view
+}
+
 // Distrust says that the list at hand is of long ago: whoever is not on the
 // next live one has left in the meantime, and none of them vanishes in the
 // sense of [Protection].

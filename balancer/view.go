@@ -30,6 +30,9 @@ type View struct {
 	// among Nodes and is never chosen.
 	Forbidden  int
 	Violations []discovery.Refusal
+	// Announced says that an instance which has its node from before announces
+	// something new, which what was derived from it may have looked at.
+	Announced bool
 
 	choices []choice // the last may be for any protocol that has none
 }
@@ -41,6 +44,17 @@ type choice struct {
 	picker   Picker
 }
 
+// Choice returns the number of the nodes that protocol p may choose from, in
+// this view only, or -1 if no instance can be reached by it.
+func (v *View) Choice(p discovery.Protocol) int {
+	for i := range v.choices {
+		if c := &v.choices[i]; c.protocol == p || c.protocol == whatever {
+			return i
+		}
+	}
+	return -1
+}
+
 // Picker returns the picker for protocol p, or nil if no instance can be
 // reached by it.
 func (v *View) Picker(p discovery.Protocol) Picker {
@@ -48,6 +62,14 @@ func (v *View) Picker(p discovery.Protocol) Picker {
 		return c.picker
 	}
 	return nil
+}
+
+// Candidates returns Eligible(p) and Picker(p).
+func (v *View) Candidates(p discovery.Protocol) ([]*Node, Picker) {
+	if c := v.choice(p); c != nil {
+		return c.nodes, c.picker
+	}
+	return nil, nil
 }
 
 // Eligible returns the nodes that Picker(p) chooses from. It must not be
@@ -60,10 +82,8 @@ func (v *View) Eligible(p discovery.Protocol) []*Node {
 }
 
 func (v *View) choice(p discovery.Protocol) *choice {
-	for i := range v.choices {
-		if c := &v.choices[i]; c.protocol == p || c.protocol == whatever {
-			return c
-		}
+	if i := v.Choice(p); i >= 0 {
+		return &v.choices[i]
 	}
 	return nil
 }

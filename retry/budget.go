@@ -57,7 +57,7 @@ type Budget struct {
 	reserve float64
 	calls   [stripes]stripe
 
-	mu        sync.Mutex // guards withdrawn
+	mu        sync.Mutex // guards ratio, reserve and withdrawn
 	withdrawn [withdrawSeconds]slot
 }
 
@@ -82,8 +82,18 @@ func secondOf(now time.Duration) uint64 {
 
 // NewBudget returns a full budget. The error names the bad field.
 func NewBudget(c BudgetConfig) (*Budget, error) {
-	if err := c.Validate(); err != nil {
+	b := &Budget{}
+	if err := b.Set(c); err != nil {
 		return nil, err
+	}
+	return b, nil
+}
+
+// Set changes the bounds. Calls and retries of before stay counted. The error
+// names the bad field; then nothing changes.
+func (b *Budget) Set(c BudgetConfig) error {
+	if err := c.Validate(); err != nil {
+		return err
 	}
 	if c.Ratio == 0 {
 		c.Ratio = 0.2
@@ -91,7 +101,10 @@ func NewBudget(c BudgetConfig) (*Budget, error) {
 	if c.MinPerSecond == 0 {
 		c.MinPerSecond = 10
 	}
-	return &Budget{ratio: c.Ratio, reserve: c.MinPerSecond * depositSeconds}, nil
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ratio, b.reserve = c.Ratio, c.MinPerSecond*depositSeconds
+	return nil
 }
 
 // Deposit counts one call, made at now. Any random bits choose the stripe.

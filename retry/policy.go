@@ -26,6 +26,14 @@ func (p Policy) Validate() error {
 	return nil
 }
 
+// Most returns how many tries one call may have.
+func (p Policy) Most() int {
+	if p.MaxAttempts == 0 {
+		return DefaultMaxAttempts
+	}
+	return p.MaxAttempts
+}
+
 // Failure says what is known of an attempt that failed.
 type Failure uint8
 
@@ -43,12 +51,5 @@ const (
 // Allows reports whether an attempt that ended in f, the nth of its call
 // (counted from 1), may be followed by another.
 func (p Policy) Allows(f Failure, n int, idempotent bool) bool {
-	most := p.MaxAttempts
-	if most == 0 {
-		most = DefaultMaxAttempts
-	}
-	if n >= most {
-		return false
-	}
-	return f == Unsent || f == Lost && idempotent
+	return n < p.Most() && (f == Unsent || f == Lost && idempotent)
 }

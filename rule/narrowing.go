@@ -95,3 +95,22 @@ func keep[T any](all []T, of func(T) *discovery.Instance, keeps func(*discovery.
 	}
 	return left
 }
+
+// Carry returns what a narrowing of the previous table is in this one; ok is
+// false if it means nothing here, or something else.
+func (t *Table) Carry(previous *Table, n Narrowing) (carried Narrowing, ok bool) {
+	if t == previous {
+		return n, true
+	}
+	if !t.alike {
+		return n, false
+	}
+	d := previous.destinations[n.destination]
+	for i := range t.destinations {
+		if t.destinations[i] == d {
+			n.destination = uint16(i)
+			return n, true
+		}
+	}
+	return n, false
+}

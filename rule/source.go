@@ -14,6 +14,10 @@ type Document struct {
 	// Revision tells one version of the document from another: in etcd that of
 	// its last write. It has no order across sources.
 	Revision int64
+	// Origin is where it came from, for people: "etcd", or the path of a file.
+	Origin string
+	// Decode reads Text where it is not JSON; nil is [Decode].
+	Decode func([]byte) (Policy, error)
 	// Live says that the source vouches for this now. A source that lost touch
 	// yields its last word again, no longer live.
 	Live bool

@@ -8,12 +8,15 @@ type Standing struct {
 	// Revision is that of the document which Table was made of; 0: there is
 	// none.
 	Revision int64
+	// Origin is where that document came from, see [Document].
+	Origin string
 	// Live says that the source vouches for that now.
 	Live bool
 	// Refused says why the latest document is not in force, and RefusedRevision
 	// which one it is; nil: it is.
 	Refused         error
 	RefusedRevision int64
+	RefusedOrigin   string
 }
 
 // Next returns what stands once a document has arrived. One that is not valid
@@ -25,12 +28,13 @@ func (s Standing) Next(d Document) Standing {
 	case d.Text == nil && !d.Live: // nothing was heard, which is no deletion
 	case d.Text == nil:
 		s = Standing{}
-	case s.Refused != nil && d.Revision == s.RefusedRevision || s.Refused == nil && s.Table != nil && d.Revision == s.Revision:
+	case s.Refused != nil && d.Revision == s.RefusedRevision && d.Origin == s.RefusedOrigin:
+	case s.Refused == nil && s.Table != nil && d.Revision == s.Revision && d.Origin == s.Origin:
 	default:
 		if t, err := tableOf(d, s.Table); err != nil {
-			s.Refused, s.RefusedRevision = err, d.Revision
+			s.Refused, s.RefusedRevision, s.RefusedOrigin = err, d.Revision, d.Origin
 		} else {
-			s = Standing{Table: t, Revision: d.Revision}
+			s = Standing{Table: t, Revision: d.Revision, Origin: d.Origin}
 		}
 	}
 	s.Live = live
@@ -38,7 +42,11 @@ func (s Standing) Next(d Document) Standing {
 }
 
 func tableOf(d Document, previous *Table) (*Table, error) {
-	p, err := Decode(d.Text)
+	read := d.Decode
+	if read == nil {
+		read = Decode
+	}
+	p, err := read(d.Text)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"maps"
+	"reflect"
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
@@ -18,6 +19,7 @@ type Table struct {
 
 	filters      []filter
 	lane         *lane
+	alike        bool          // filters and lane are those of the previous table
 	destinations []destination // the first is all instances
 }
 
@@ -109,6 +111,10 @@ func Compile(p Policy, previous *Table) (*Table, error) {
 	}
 	if l := p.Spec.Lane; l != nil {
 		t.lane = &lane{label: l.Label, key: keyOf(l.Key), force: l.Force}
+	}
+	if previous != nil {
+		was := previous.Policy.Spec
+		t.alike = reflect.DeepEqual(was.Filters, p.Spec.Filters) && reflect.DeepEqual(was.Lane, p.Spec.Lane)
 	}
 	t.rest = RouteTable{Timeout: time.Duration(p.Spec.Timeout), MaxAttempts: p.Spec.Retries.MaxAttempts}
 	t.routes = make([]RouteTable, len(p.Spec.Routes))

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/retry"
+	"github.com/fairlead-go/fairlead/rule"
 )
 
 // Call is one call as the core sees it. A door fills in the exported fields
@@ -28,14 +30,28 @@ type Call struct {
 	WaitForReady bool
 	// Key names what the call is about, for policies that look at it.
 	Key string
+	// Request shows the call to the conditions of rules. nil: they see Method
+	// and Key only.
+	Request rule.Request
 
 	service *service
-	now     time.Duration // when Do let it pass, for the pick right after; 0: not known
-	tried   [mostTried]*balancer.Node
-	picks   int  // every pick, also those that a door's own library made
-	tries   int  // attempts that Do made
-	sent    bool // something of one of them may have reached a server
-	span    trace.Span
+	// What the rules say of the call, settled once.
+	decided   bool
+	table     *rule.Table // nil: nothing
+	route     *rule.RouteTable
+	narrowing rule.Narrowing
+	pin       string             // the only instance it may go to
+	release   context.CancelFunc // of the timeout that the rules set; may be nil
+
+	now    time.Duration // when Do let it pass, for the pick right after; 0: not known
+	tried  [mostTried]*balancer.Node
+	picks  int  // every pick, also those that a door's own library made
+	tries  int  // attempts that Do made
+	last   bool // no attempt follows this one
+	traced bool // at level Full
+	mirror bool // it is a copy
+	sent   bool // something of one of them may have reached a server
+	span   trace.Span
 }
 
 // mostTried bounds the ledger; gRPC's transparent retries may add picks to our
@@ -61,6 +77,18 @@ func (c *Call) Instance() string {
 		return c.tried[last].ID()
 	}
 	return ""
+}
+
+// narrowed reports whether rules say which instances the call may go to.
+func (c *Call) narrowed() bool { return c.table != nil && c.pin == "" }
+
+// Release frees what bounds the call's time. A door calls it when the answer
+// that Do let it hand out has come to its end; Do has done so where it returned
+// an error. More than once does nothing.
+func (c *Call) Release() {
+	if c.release != nil {
+		c.release()
+	}
 }
 
 // Attempts returns how many attempts were sent to an instance so far.

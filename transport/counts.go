@@ -5,17 +5,21 @@ import "sync/atomic"
 // counts are the attempts of a service by class. Every attempt adds to them,
 // so they are spread over stripes that do not share a cache line.
 type counts struct {
-	on           bool // false at level Off
+	on           atomic.Bool // false at level Off
 	stripes      [8]stripe
 	retries      atomic.Int64
 	unaffordable atomic.Int64 // retries that the budget refused
 	forbidden    atomic.Int64 // connections that the address policy refused
 	unrefreshed  atomic.Int64 // refreshes after a thaw that failed
+	delayed      atomic.Int64 // calls that a fault delayed
+	aborted      atomic.Int64 // calls that a fault aborted
+	mirrored     atomic.Int64 // copies that were sent
+	unmirrored   atomic.Int64 // copies that were due and were not sent
 }
 
 // one adds to a counter that few calls come to.
 func (c *counts) one(counter *atomic.Int64) {
-	if c.on {
+	if c.on.Load() {
 		counter.Add(1)
 	}
 }
@@ -28,7 +32,7 @@ type stripe struct {
 // add counts an attempt. The low bits of a clock reading spread the callers
 // well enough.
 func (c *counts) add(spread uint64, class Class) {
-	if !c.on {
+	if !c.on.Load() {
 		return
 	}
 	c.stripes[spread>>4&7].attempts[class&7].Add(1)

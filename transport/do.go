@@ -26,9 +26,9 @@ type Attempt interface {
 // error is an [*Error], or the last attempt's own error where the server
 // itself answered with it.
 func (m *Mesh) Do(ctx context.Context, call *Call, attempt Attempt) error {
-	// 1 Service. All else depends on it. Only its very first list is waited
-	// for, and briefly the first after the process was frozen, when the one at
-	// hand may be of long ago.
+	// 1 Service and rules. All else depends on them. Only the very first list
+	// is waited for, and briefly the first after the process was frozen, when
+	// the one at hand may be of long ago.
 	if call.service == nil {
 		s, err := m.lookup(call.Service)
 		if err != nil {
@@ -37,23 +37,65 @@ func (m *Mesh) Do(ctx context.Context, call *Call, attempt Attempt) error {
 		call.service = s
 	}
 	s := call.service
-	if s.pool.View().Snapshot.State == discovery.Cold {
+	c := s.course.Load()
+	if c.view.Snapshot.State == discovery.Cold {
 		if err := s.await(ctx, m.ctx); errors.Is(err, ErrClosed) {
 			return m.refuse(call, err)
 		} else if err != nil {
 			return &Error{Stage: StageList, Class: classOf(ctx.Err()), Service: call.Service, Method: call.Method, Err: err}
 		}
+		c = s.course.Load()
 	}
 	if m.pulse != nil {
 		now := momentOf(time.Now())
 		if thaws := m.pulse.thaws(now); s.refreshes.Load() < thaws {
 			m.refreshed(ctx, s, thaws)
+			c = s.course.Load()
 		} else {
 			call.now = now.mono
 		}
 	}
-	// 2 Deadline. A call that has no time left is not begun: nothing is
-	// picked, nobody is judged.
+	// And its rules, which say what follows. They are never waited for.
+	c.decide(call)
+	if call.table == nil && call.pin == "" && c.level != Full {
+		return m.admit(ctx, call, attempt)
+	}
+	return m.doGoverned(ctx, c, call, attempt)
+}
+
+// doGoverned is the call half of a call of which rules say something.
+func (m *Mesh) doGoverned(ctx context.Context, c *course, call *Call, attempt Attempt) (err error) {
+	if call.pin != "" && !m.options.pinning {
+		return m.refuse(call, fmt.Errorf("%w: %q, and transport.WithPinning does not allow it", ErrPinning, call.pin))
+	}
+	call.traced = c.level == Full
+	if call.table == nil {
+		return m.admit(ctx, call, attempt)
+	}
+	// 2 Deadline, as the rules have it.
+	ctx = call.bound(ctx)
+	defer func() {
+		if err != nil {
+			call.Release()
+		}
+	}()
+	// 3 Fault injection. It stands within the deadline, and before all that
+	// counts: what it does is to look like the service's doing.
+	if call.route.Fault != nil {
+		if err := m.suffer(ctx, call); err != nil {
+			return err
+		}
+	}
+	if call.route.Mirror != nil {
+		m.mirror(ctx, call, attempt)
+	}
+	return m.admit(ctx, call, attempt)
+}
+
+// admit is what stands before the attempts of every call.
+func (m *Mesh) admit(ctx context.Context, call *Call, attempt Attempt) error {
+	// A call that has no time left is not begun: nothing is picked, nobody is
+	// judged.
 	if err := ctx.Err(); err != nil {
 		return &Error{Stage: StageSend, Class: classOf(err), Service: call.Service, Method: call.Method, Err: ended(ctx)}
 	}
@@ -65,7 +107,7 @@ func (m *Mesh) Do(ctx context.Context, call *Call, attempt Attempt) error {
 			return err
 		}
 	}
-	if m.meter.tracer != nil {
+	if call.traced {
 		return m.doTraced(ctx, call, attempt)
 	}
 	return m.attempts(ctx, call, attempt)
@@ -74,8 +116,14 @@ func (m *Mesh) Do(ctx context.Context, call *Call, attempt Attempt) error {
 // attempts is stage 5: the attempt loop. It stands after everything that
 // counts calls, since it multiplies them, and under one budget.
 func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error {
+	policy := m.options.retry
+	if call.route != nil && call.route.MaxAttempts != 0 {
+		policy.MaxAttempts = call.route.MaxAttempts
+	}
+	most := policy.Most()
 	for {
 		call.tries++
+		call.last = call.tries == most && most > 1
 		picks := call.picks
 		outcome := m.try(ctx, call, attempt)
 		if call.left(outcome, picks) {
@@ -86,7 +134,7 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 			continue
 		}
 		call.sent = call.sent || outcome.Sent
-		if outcome.Class == Success || !m.again(ctx, call, &outcome) {
+		if outcome.Class == Success || !m.again(ctx, call, policy, &outcome) {
 			return m.finish(call, outcome)
 		}
 	}
@@ -94,8 +142,8 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 
 // again decides whether another attempt follows, and waits for its turn. Where
 // one was due and does not follow, the outcome is told why.
-func (m *Mesh) again(ctx context.Context, call *Call, o *Outcome) bool {
-	if call.picks == 0 || !m.options.retry.Allows(o.failure(), call.tries, call.Idempotent) {
+func (m *Mesh) again(ctx context.Context, call *Call, policy retry.Policy, o *Outcome) bool {
+	if call.picks == 0 || !policy.Allows(o.failure(), call.tries, call.Idempotent) {
 		return false
 	}
 	s := call.service

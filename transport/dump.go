@@ -17,6 +17,8 @@ type Dump struct {
 	// Thaws counts how often the process was found to have been frozen. Only a
 	// mesh whose registry is a [Refresher] looks.
 	Thaws uint64 `json:"thaws,omitempty"`
+	// Settings are those of the registry, if it has any.
+	Settings *SettingsDump `json:"settings,omitempty"`
 	// Registry is what the registry says of itself, if it says anything.
 	Registry any `json:"registry,omitempty"`
 }
@@ -31,6 +33,7 @@ type ServiceDump struct {
 	Age       time.Duration `json:"ageNs"`
 	Trouble   string        `json:"trouble,omitempty"` // the registry's last complaint
 	Snapshot  *SnapshotDump `json:"snapshot,omitempty"`
+	Rules     *RulesDump    `json:"rules,omitempty"` // nil: there is no source of rules
 	Instances []NodeDump    `json:"instances"`
 	// Refused counts malformed records, Dropped metadata left out of others,
 	// Ignored unix endpoints that may not be used here, and Forbidden those of
@@ -91,6 +94,9 @@ func (m *Mesh) Dump() Dump {
 	if m.pulse != nil {
 		d.Thaws = m.pulse.found()
 	}
+	if _, ok := m.registry.(SettingsSource); ok {
+		d.Settings = m.settings.Load().dump()
+	}
 	if r, ok := m.registry.(Stater); ok {
 		d.Registry = r.State()
 	}
@@ -115,6 +121,7 @@ func (s *service) dump() ServiceDump {
 		Violations:       view.Violations,
 		ForbiddenSockets: s.counts.forbidden.Load(),
 		Snapshot:         s.disk.dump(),
+		Rules:            s.dumpRules(),
 		Held:             view.Held,
 		Preserved:        view.Preserved,
 		Waiting:          s.waiting.Load(),

@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/retry"
+	"github.com/fairlead-go/fairlead/rule"
 )
 
 // Mesh is the governance of all calls of a process, or of a part of it. It is
@@ -23,16 +24,22 @@ type Mesh struct {
 	options  options
 	logger   *slog.Logger
 	meter    *meter
-	keeper   *keeper // nil: no lists are kept on disk
-	pulse    *pulse  // nil: the registry is no Refresher
+	keeper   *keeper                  // nil: no lists are kept on disk
+	pulse    *pulse                   // nil: the registry is no Refresher
+	rules    rule.Source              // nil: there is none
+	settings atomic.Pointer[switched] // never nil
+	heeding  sync.Once                // the goroutine that follows them
+	caller   atomic.Pointer[string]   // nil: not known
+	mirrors  chan struct{}            // holds one for each copy on its way
 
 	// services is copied on write: a call finds its service with one load.
 	services atomic.Pointer[map[string]*service]
 
 	ctx    context.Context // ends with Close; the root of the watch loops
 	cancel context.CancelFunc
-	// loops are one per watched service, one more while it has instances held,
-	// the keeper, the pulse, and refreshes under way.
+	// loops are two per watched service (instances and rules), one more while it
+	// has instances held, one for the settings, the keeper, the pulse, and
+	// refreshes under way.
 	loops sync.WaitGroup
 
 	mu            sync.Mutex // guards services for writing and what follows
@@ -70,7 +77,7 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 	for _, set := range opts {
 		set(&o)
 	}
-	if err := errors.Join(o.retry.Validate(), o.budget.Validate(), o.pool.Reach.Validate(), o.pool.Protection.Validate(), o.level.validate(), o.validateSnapshotDir()); err != nil {
+	if err := errors.Join(o.retry.Validate(), o.budget.Validate(), o.pool.Reach.Validate(), o.pool.Protection.Validate(), o.level.validate(), o.validateSnapshotDir(), o.validateCaller()); err != nil {
 		return nil, err
 	}
 	if registry == nil {
@@ -82,7 +89,13 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 		options:       o,
 		logger:        cmp.Or(o.logger, slog.Default()),
 		registrations: map[*registration]struct{}{},
+		mirrors:       make(chan struct{}, mostMirrored),
 	}
+	m.settings.Store(&switched{})
+	if o.caller != "" {
+		m.caller.Store(&o.caller)
+	}
+	m.rules = rulesOf(m)
 	m.keeper = newKeeper(o.snapshotDir, m.logger)
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.services.Store(&map[string]*service{})
@@ -123,7 +136,7 @@ func (m *Mesh) Close(ctx context.Context) error {
 	for r := range registrations {
 		errs = append(errs, r.Close(ctx))
 	}
-	errs = append(errs, waitFor(ctx, ended), m.meter.close())
+	errs = append(errs, waitFor(ctx, ended), m.mirrorsEnded(ctx), m.meter.close())
 	if c, ok := m.registry.(closer); ok && m.options.ownsStore {
 		errs = append(errs, c.Close(ctx))
 	}
@@ -175,7 +188,7 @@ func (m *Mesh) begin(name string) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newService(name, pool, budget, m.meter)
+	s := newService(name, m, pool, budget)
 	s.disk = m.onDisk(name)
 	if m.pulse != nil {
 		s.trusted = m.beatLocked()
@@ -184,6 +197,17 @@ func (m *Mesh) begin(name string) (*service, error) {
 	services = maps.Clone(services)
 	services[name] = s
 	m.services.Store(&services)
+	if m.settings.Load().settings.Concern(name) { // those that come later find it among the services
+		s.mu.Lock()
+		m.ruleLocked(s)
+		s.mu.Unlock()
+	}
 	m.loops.Go(func() { m.follow(s) })
+	if source, ok := m.registry.(SettingsSource); ok {
+		m.heeding.Do(func() { m.loops.Go(func() { m.heed(source) }) })
+	}
+	if m.rules != nil {
+		m.loops.Go(func() { m.obey(s) })
+	}
 	return s, nil
 }

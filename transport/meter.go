@@ -21,6 +21,7 @@ const (
 	serviceKey = attribute.Key("service")
 	outcomeKey = attribute.Key("outcome")
 	stateKey   = attribute.Key("state")
+	kindKey    = attribute.Key("kind")
 )
 
 // sampleMask picks one pick in 64 to be timed: a third clock reading is not
@@ -30,28 +31,25 @@ const sampleMask = 63
 // meter is a mesh's telemetry. Calls only add to their service's counts; the
 // rest is read when somebody collects.
 type meter struct {
-	on     bool
-	tracer trace.Tracer // nil below level Full
+	tracer trace.Tracer // used at level Full
 
 	pickDuration metric.Float64Histogram
 	observed     metric.Registration // nil when off
 
-	attempts, retries, refused, forbidden, preserved, unsaved, thaws, unrefreshed metric.Int64ObservableCounter
-	endpoints, dropped, remaining, registeredIs, waiting                          metric.Int64ObservableGauge
-	staleness, savedAge                                                           metric.Float64ObservableGauge
+	attempts, retries, refused, forbidden, preserved, unsaved, thaws, unrefreshed, rulesRefused, faults, copies metric.Int64ObservableCounter
+	endpoints, dropped, remaining, registeredIs, waiting, rules                                                 metric.Int64ObservableGauge
+	staleness, savedAge                                                                                         metric.Float64ObservableGauge
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
-	t := &meter{on: o.level != Off}
-	if !t.on {
+	t := &meter{}
+	if o.level == Off {
 		return t, nil
 	}
-	if o.level == Full {
-		if o.tracers == nil {
-			o.tracers = otel.GetTracerProvider()
-		}
-		t.tracer = o.tracers.Tracer(scope)
+	if o.tracers == nil {
+		o.tracers = otel.GetTracerProvider()
 	}
+	t.tracer = o.tracers.Tracer(scope)
 	if o.meters == nil {
 		o.meters = otel.GetMeterProvider()
 	}
@@ -78,6 +76,10 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.unrefreshed = i.counter("fairlead.registry.refresh.failed", "Lists that could not be refreshed after a freeze and were used as they were.")
 	t.savedAge = i.seconds("fairlead.snapshot.age", "How old the list on disk would be if the process had to start with it now.")
 	t.unsaved = i.counter("fairlead.snapshot.failures", "Loads and saves of the list on disk that failed.")
+	t.rules = i.gauge("fairlead.rules.revision", "Revision of the rules, by state: applied, or refused and not in force; 0 where there are none.")
+	t.rulesRefused = i.counter("fairlead.rules.refused", "Documents of rules that were not put in force because they are wrong.")
+	t.faults = i.counter("fairlead.client.faults", "Calls that suffered a fault of a rule, by kind.")
+	t.copies = i.counter("fairlead.client.copies", "Copies of calls that were due, by state: sent, or dropped.")
 	t.registeredIs = i.gauge("fairlead.registered", "Own instances that the registry is proved to hold.")
 	if err := errors.Join(i.errs...); err != nil {
 		return err
@@ -149,6 +151,7 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		if m.pulse != nil {
 			to.ObserveInt64(t.unrefreshed, s.counts.unrefreshed.Load(), only)
 		}
+		t.observeRules(s, to, of)
 		view := s.pool.View()
 		draining := 0
 		for _, n := range view.Nodes {
@@ -183,6 +186,21 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 	for service, n := range registered {
 		to.ObserveInt64(t.registeredIs, n, metric.WithAttributes(serviceKey.String(service)))
 	}
+}
+
+// observeRules reports what the rules of a service are and did.
+func (t *meter) observeRules(s *service, to metric.Observer, of attribute.KeyValue) {
+	d := s.dumpRules()
+	if d == nil {
+		return
+	}
+	to.ObserveInt64(t.rules, d.Revision, metric.WithAttributes(of, stateKey.String("applied")))
+	to.ObserveInt64(t.rules, d.RefusedRevision, metric.WithAttributes(of, stateKey.String("refused")))
+	to.ObserveInt64(t.rulesRefused, d.Refusals, metric.WithAttributes(of))
+	to.ObserveInt64(t.faults, d.Delayed, metric.WithAttributes(of, kindKey.String("delay")))
+	to.ObserveInt64(t.faults, d.Aborted, metric.WithAttributes(of, kindKey.String("abort")))
+	to.ObserveInt64(t.copies, d.Mirrored, metric.WithAttributes(of, stateKey.String("sent")))
+	to.ObserveInt64(t.copies, d.Unmirrored, metric.WithAttributes(of, stateKey.String("dropped")))
 }
 
 func staleness(s discovery.Snapshot) time.Duration {

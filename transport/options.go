@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/retry"
+	"github.com/fairlead-go/fairlead/rule"
 )
 
 // Option sets something of a [Mesh].
@@ -24,6 +25,16 @@ type options struct {
 	meters      metric.MeterProvider
 	tracers     trace.TracerProvider
 	ownsStore   bool
+	rules       []rule.Source
+	caller      string
+	pinning     bool
+}
+
+func (o *options) validateCaller() error {
+	if o.caller == "" {
+		return nil
+	}
+	return discovery.ValidateService(o.caller)
 }
 
 func (o *options) validateSnapshotDir() error {

@@ -34,6 +34,9 @@ func (m *Mesh) Register(ctx context.Context, instance discovery.Instance) (disco
 	m.mu.Lock()
 	closed = m.closed
 	m.registrations[r] = struct{}{}
+	if m.caller.Load() == nil {
+		m.caller.Store(&instance.Service)
+	}
 	m.mu.Unlock()
 	if closed { // it came while the mesh closed: withdraw it again
 		return nil, errors.Join(ErrClosed, r.Close(ctx))

@@ -19,9 +19,12 @@ import (
 // service is all that a mesh keeps of one service it calls.
 type service struct {
 	name   string
+	mesh   *Mesh
 	pool   *balancer.Pool
 	budget *retry.Budget
 	counts counts
+	// course is what calls go by: the pool's view, and the rules.
+	course atomic.Pointer[course]
 	// labels is the cached metric option of the service.
 	labels []metric.RecordOption
 
@@ -53,11 +56,14 @@ type service struct {
 	// before is what became of instances held earlier, when those held now
 	// began to be.
 	before balancer.Preserved
+	ruling ruling
 }
 
-func newService(name string, pool *balancer.Pool, budget *retry.Budget, m *meter) *service {
-	s := &service{name: name, pool: pool, budget: budget, told: make(chan struct{})}
-	s.counts.on = m.on
+func newService(name string, m *Mesh, pool *balancer.Pool, budget *retry.Budget) *service {
+	s := &service{name: name, mesh: m, pool: pool, budget: budget, told: make(chan struct{})}
+	s.counts.on.Store(m.options.level != Off)
+	s.ruling.level, s.ruling.policy = m.options.level, policyOf("", m.options.pool.Policy)
+	s.steerLocked() // nobody else has it yet
 	s.labels = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(serviceKey.String(name)))}
 	turn := make(chan struct{})
 	s.turn.Store(&turn)
@@ -111,6 +117,7 @@ func (m *Mesh) apply(s *service, snapshot discovery.Snapshot, err error) {
 
 // turnLocked tells of a new view.
 func (m *Mesh) turnLocked(s *service, before, view *balancer.View) {
+	s.steerLocked()
 	next := make(chan struct{})
 	close(*s.turn.Swap(&next))
 	m.logPassed(s, before, view)
@@ -161,13 +168,17 @@ func (s *service) await(ctx, mesh context.Context) error {
 }
 
 // nobody is the cause of a pick that found nothing to choose from.
-func (s *service) nobody(p discovery.Protocol) error {
-	view := s.pool.View()
+func (s *service) nobody(call *Call) error {
+	view, p := s.pool.View(), call.Protocol
 	switch trouble := s.trouble.Load(); {
 	case view.Snapshot.State == discovery.Cold && trouble != nil:
 		return fmt.Errorf("%w: no list was ever obtained: %w", balancer.ErrNoInstances, *trouble)
 	case view.Snapshot.State == discovery.Cold:
 		return fmt.Errorf("%w: no list was obtained yet", balancer.ErrNoInstances)
+	case call.pin != "":
+		return fmt.Errorf("%w: %w: %q is not among %d that can be reached for %s", balancer.ErrNoInstances, ErrPinning, call.pin, len(view.Nodes), p)
+	case view.Picker(p) != nil:
+		return fmt.Errorf("%w that the rules leave among %d, on route %q", balancer.ErrNoInstances, len(view.Nodes), call.route.Name)
 	case view.Forbidden > 0:
 		v := view.Violations[0]
 		return fmt.Errorf("%w with an endpoint for %s among %d: %d are %w, such as %s at %s",

@@ -26,7 +26,7 @@ func (m *Mesh) doTraced(ctx context.Context, call *Call, attempt Attempt) error 
 // try makes one attempt. At level Full it gets a span, which the lease takes
 // over with the pick and ends when the attempt does.
 func (m *Mesh) try(ctx context.Context, call *Call, attempt Attempt) Outcome {
-	if m.meter.tracer == nil {
+	if !call.traced {
 		return attempt.Try(ctx, call)
 	}
 	ctx, span := m.meter.tracer.Start(ctx, "fairlead.attempt", trace.WithAttributes(

@@ -14,7 +14,7 @@ func (m *Mesh) awaitInstance(ctx context.Context, call *Call) error {
 	s := call.service
 	for waiting := false; ; {
 		turn := *s.turn.Load() // before the view: a newer one closes it
-		if s.pool.View().Picker(call.Protocol) != nil {
+		if s.course.Load().reaches(call) {
 			return nil
 		}
 		if !waiting {
@@ -27,7 +27,7 @@ func (m *Mesh) awaitInstance(ctx context.Context, call *Call) error {
 		case <-m.ctx.Done():
 			return m.unready(call, StageClosed, Neutral, ErrClosed)
 		case <-ctx.Done():
-			return m.unready(call, StageWait, classOf(ctx.Err()), fmt.Errorf("%w: %w", s.nobody(call.Protocol), ended(ctx)))
+			return m.unready(call, StageWait, classOf(ctx.Err()), fmt.Errorf("%w: %w", s.nobody(call), ended(ctx)))
 		}
 	}
 }

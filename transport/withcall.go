@@ -9,6 +9,7 @@ type settings struct {
 	key          string
 	idempotent   *bool
 	waitForReady *bool
+	instance     string
 }
 
 type settingsKey struct{}
@@ -63,6 +64,7 @@ func (c *Call) Apply(ctx context.Context) {
 	if s.idempotent != nil {
 		c.Idempotent = *s.idempotent
 	}
+	c.pin = s.instance
 	if s.waitForReady != nil {
 		c.WaitForReady = *s.waitForReady
 	}

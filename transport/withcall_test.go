@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"context"
+	"reflect"
 	"testing"
 
 	"github.com/fairlead-go/fairlead/transport"
@@ -48,7 +49,7 @@ func TestWithCall(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			call := tt.call
-			if call.Apply(tt.ctx(t.Context())); call != tt.want {
+			if call.Apply(tt.ctx(t.Context())); !reflect.DeepEqual(call, tt.want) {
 				t.Errorf("got %+v, want %+v", call, tt.want)
 			}
 		})

@@ -143,3 +143,8 @@ func object(to *document.Node, pairs []*ast.MappingValueNode, depth int) (*docum
 	}
 	return to, nil
 }
+
+// Dir is a [rule.Dir] of documents in YAML: orders.yaml.
+func Dir(path string) rule.Dir {
+	return rule.Dir{Path: path, Ext: ".yaml", Decode: Decode}
+}

@@ -3,6 +3,7 @@ package fairgrpc
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -37,6 +38,9 @@ func codeOf(e *transport.Error) codes.Code {
 	if s, ok := e.Err.(interface{ GRPCStatus() *status.Status }); ok {
 		return s.GRPCStatus().Code()
 	}
+	if i, ok := errors.AsType[*transport.Injected](e.Err); ok {
+		return codeNamed(i.GRPCStatus)
+	}
 	switch {
 	case e.Timeout():
 		return codes.DeadlineExceeded
@@ -45,4 +49,13 @@ func codeOf(e *transport.Error) codes.Code {
 	default:
 		return codes.Unavailable
 	}
+}
+
+// codeNamed is the code of a name such as "NOT_FOUND".
+func codeNamed(name string) codes.Code {
+	var c codes.Code
+	if c.UnmarshalJSON([]byte(strconv.Quote(name))) != nil {
+		return codes.Unavailable
+	}
+	return c
 }

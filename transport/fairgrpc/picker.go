@@ -94,12 +94,14 @@ func (p *picker) Pick(info grpcbalancer.PickInfo) (grpcbalancer.PickResult, erro
 
 // unannounced makes the call of a channel that has no interceptors.
 func (p *picker) unannounced(info grpcbalancer.PickInfo) *rpc {
-	return &rpc{Context: info.Ctx, door: p.door, call: transport.Call{
+	r := &rpc{Context: info.Ctx, door: p.door, call: transport.Call{
 		Service:  p.service,
 		Method:   info.FullMethodName,
 		Protocol: discovery.GRPC,
 		Stream:   p.door.methods.of(info.FullMethodName).stream,
 	}}
+	r.call.Request = (*conditions)(r)
+	return r
 }
 
 // refuse turns a failed Acquire into what gRPC makes of it: wait for the next

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc"
 	grpcbalancer "google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/fairlead-go/fairlead/transport"
@@ -25,6 +26,8 @@ type rpc struct {
 	tries   int               // attempts of ours so far
 	last    transport.Outcome // of the last pick that ended in this attempt
 	refusal error             // why the last pick found nobody, in this attempt
+
+	metadata metadata.MD // for rules that ask for some; nil: not read yet
 }
 
 type rpcKey struct{}
@@ -47,6 +50,17 @@ func (r *rpc) begin() int {
 	r.tries++
 	r.last, r.refusal = transport.Outcome{}, nil
 	return r.tries
+}
+
+// show lets rules see the call, and takes over what the context says of it.
+func (r *rpc) show() {
+	r.call.Request = (*conditions)(r)
+	r.call.Apply(r.Context)
+	if b := transport.BaggageHeader(r.Context); b != "" {
+		if md, _ := metadata.FromOutgoingContext(r.Context); len(md["baggage"]) == 0 {
+			r.Context = metadata.AppendToOutgoingContext(r.Context, "baggage", b)
+		}
+	}
 }
 
 // waiting adds to the options of a call that waits for ready that it does so

@@ -29,7 +29,7 @@ func (d *door) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Clien
 			Service: service, Method: method, Protocol: discovery.GRPC, Stream: true,
 		}},
 	}
-	s.call.Apply(ctx)
+	s.show()
 	opts = s.waiting(opts)
 	s.open = func(ctx context.Context) (grpc.ClientStream, error) {
 		return streamer(ctx, desc, cc, method, opts...)

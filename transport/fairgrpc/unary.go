@@ -36,9 +36,10 @@ func (d *door) unary(ctx context.Context, method string, req, reply any, cc *grp
 		}},
 		method: method, req: req, reply: reply, cc: cc, invoker: invoker, opts: opts,
 	}
-	u.call.Apply(ctx)
+	u.show()
 	u.opts = u.waiting(u.opts)
 	err := withStatus(d.mesh.Do(u, &u.call, u))
+	u.call.Release()
 	for _, f := range finish {
 		f(err)
 	}

@@ -14,19 +14,19 @@ import (
 // ends, by whatever comes first: its end, an error, Close, or the end of the
 // context of a stream that nobody reads.
 type answer struct {
-	body    io.ReadCloser // the base's
-	request *http.Request // the caller's
-	lease   transport.Lease
-	gen     *generation
-	outcome transport.Outcome // if all goes well
-	over    atomic.Bool
-	stop    func() bool // takes abandon back; may be nil
+	body     io.ReadCloser // the base's
+	exchange *exchange
+	lease    transport.Lease
+	gen      *generation
+	outcome  transport.Outcome // if all goes well
+	over     atomic.Bool
+	stop     func() bool // takes abandon back; may be nil
 }
 
 // begin puts the answer into x.response, where there is a body to wait for.
 func (a *answer) begin(x *exchange, lease transport.Lease, gen *generation, o transport.Outcome) {
-	resp, ctx := x.response, x.request.Context()
-	a.request, a.lease, a.gen, a.outcome = x.request, lease, gen, o
+	resp, ctx := x.response, x.ctx
+	a.exchange, a.lease, a.gen, a.outcome = x, lease, gen, o
 	a.body = resp.Body
 	if w, ok := resp.Body.(io.Writer); ok {
 		// 101: the connection is the caller's now, and no context ends it.
@@ -74,7 +74,7 @@ func (a *answer) Close() error {
 func (a *answer) abandon() {
 	if a.over.CompareAndSwap(false, true) {
 		o := a.outcome
-		o.Class, o.Err = transport.Neutral, context.Cause(a.request.Context())
+		o.Class, o.Err = transport.Neutral, context.Cause(a.exchange.ctx)
 		a.settle(o)
 	}
 }
@@ -93,6 +93,7 @@ func (a *answer) claim() bool {
 func (a *answer) settle(o transport.Outcome) {
 	a.lease.Done(o)
 	a.gen.release()
+	a.exchange.call.Release()
 }
 
 // judge turns the error that ended the body into an outcome.
@@ -102,7 +103,7 @@ func (a *answer) judge(err error) transport.Outcome {
 		return o
 	}
 	o.Err, o.Class = err, transport.Lost
-	if ended, _ := endedBy(a.request); ended {
+	if ended, _ := endedBy(a.exchange.ctx, a.exchange.request); ended {
 		// Whether the instance was slow to send or the caller slow to read
 		// cannot be told.
 		o.Class = transport.Neutral

@@ -71,7 +71,7 @@ func (x *exchange) failed(err error, l *leaf, seen sightings) transport.Outcome 
 	// A base that traces nothing may have sent what it never asked a connection
 	// for.
 	o := transport.Outcome{Err: err, Class: transport.Lost, Sent: seen.got > 0 || seen.asked == 0 && l.isShared()}
-	ended, class := endedBy(x.request)
+	ended, class := endedBy(x.ctx, x.request)
 	switch {
 	case ended:
 		o.Class = class
@@ -90,10 +90,9 @@ func (x *exchange) failed(err error, l *leaf, seen sightings) transport.Outcome 
 	return o
 }
 
-// endedBy reports whether the caller ended the request, and whether that was
-// for the time.
-func endedBy(req *http.Request) (bool, transport.Class) {
-	ctx := req.Context()
+// endedBy reports whether the caller, or the time that it has, ended the
+// request, and whether that was for the time.
+func endedBy(ctx context.Context, req *http.Request) (bool, transport.Class) {
 	switch err := ctx.Err(); {
 	case errors.Is(err, context.DeadlineExceeded), err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 		return true, transport.Timeout

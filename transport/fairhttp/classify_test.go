@@ -45,7 +45,7 @@ func TestFailed(t *testing.T) {
 		{"a shared base that cancelled by itself", shared, sightings{}, t.Context(), fmt.Errorf("gave up: %w", context.Canceled), transport.Neutral, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			x := &exchange{request: new(http.Request).WithContext(c.ctx)}
+			x := &exchange{ctx: c.ctx, request: new(http.Request).WithContext(c.ctx)}
 			if o := x.failed(c.err, c.leaf, c.seen); o.Class != c.class || o.Sent != c.sent || o.Err != c.err || o.Answered {
 				t.Errorf("outcome %+v, want class %v and sent %t", o, c.class, c.sent)
 			}
@@ -106,7 +106,7 @@ func TestEndedBy(t *testing.T) {
 	} {
 		//lint:ignore SA1019 it is what http.Client.Timeout uses
 		req := (&http.Request{Cancel: c.cancel}).WithContext(c.ctx)
-		if ended, class := endedBy(req); ended != c.ended || class != c.class {
+		if ended, class := endedBy(req.Context(), req); ended != c.ended || class != c.class {
 			t.Errorf("%s: ended %t, %v; want %t, %v", c.name, ended, class, c.ended, c.class)
 		}
 	}

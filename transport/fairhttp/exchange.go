@@ -20,7 +20,8 @@ type exchange struct {
 	request   *http.Request // the caller's, never written to
 	scheme    string
 	call      transport.Call
-	upgrade   bool // CONNECT or Upgrade: neither sent twice nor timed
+	ctx       context.Context // of the attempt
+	upgrade   bool            // CONNECT or Upgrade: neither sent twice nor timed
 
 	url    url.URL       // of the first attempt's request
 	body   io.ReadCloser // the request body while it is ours to send and to close
@@ -42,6 +43,7 @@ func newExchange(t *Transport, req *http.Request, name, scheme string) *exchange
 	}
 	x.call.Idempotent = isSafe(x.call.Method)
 	x.call.Stream = x.upgrade || isEventStream(req)
+	x.call.Request = (*conditions)(x)
 	x.call.Apply(req.Context())
 	if x.upgrade {
 		x.call.Idempotent = false // what was switched to is nobody's to repeat
@@ -75,6 +77,7 @@ func (x *exchange) finish() {
 
 // Try makes one attempt.
 func (x *exchange) Try(ctx context.Context, call *transport.Call) transport.Outcome {
+	x.ctx = ctx
 	if err := x.refill(); err != nil {
 		return transport.Outcome{Err: err}
 	}
@@ -129,6 +132,13 @@ func (x *exchange) compose(ctx context.Context, host string, l *leaf) *http.Requ
 	req.URL = u
 	if req.Host == "" {
 		req.Host = x.request.URL.Host
+	}
+	if b := transport.BaggageHeader(ctx); b != "" && len(req.Header["Baggage"]) == 0 {
+		req.Header = req.Header.Clone()
+		if req.Header == nil {
+			req.Header = http.Header{}
+		}
+		req.Header.Set("Baggage", b)
 	}
 	if x.body != nil {
 		req.Body = x.guard(l)

@@ -2,6 +2,7 @@ package fairhttp
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"net"
@@ -93,6 +94,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	x.finish()
 	if err != nil {
+		if i, ok := errors.AsType[*transport.Injected](err); ok {
+			return injected(req, i), nil
+		}
 		return nil, err
 	}
 	return x.response, nil

@@ -1,0 +1,35 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// bound returns a context that ends when the rules' timeout does, unless the
+// caller's own deadline comes first: then nothing is added to it. How long a
+// stream lasts is the application's doing, and no rule bounds it.
+func (c *Call) bound(ctx context.Context) context.Context {
+	timeout := c.route.Timeout
+	if timeout == 0 || c.Stream {
+		return ctx
+	}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= timeout {
+		return ctx
+	}
+	ctx, c.release = context.WithTimeoutCause(ctx, timeout, timeoutOf{c.Service, timeout})
+	return ctx
+}
+
+// timeoutOf is the cause of a call that the rules gave no more time.
+type timeoutOf struct {
+	service string
+	timeout time.Duration
+}
+
+func (t timeoutOf) Error() string {
+	return fmt.Sprintf("the rules of %s give it %s", t.service, t.timeout)
+}
+
+// Unwrap makes it a deadline that was exceeded.
+func (timeoutOf) Unwrap() error { return context.DeadlineExceeded }

@@ -1,0 +1,159 @@
+package transport
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/rule"
+)
+
+// course is what the calls to a service go by: its instances and its rules at
+// one moment. It is immutable, save for the selections, which calls add as they
+// need them.
+type course struct {
+	view      *balancer.View
+	table     *rule.Table // nil: no rule says anything
+	algorithm string      // that rules ask for; "": what code set
+	policy    balancer.Policy
+	level     Level
+
+	lanes map[string]uint16 // those that have instances, numbered from 1
+
+	// selections is copied on write: a call finds its own with one load.
+	selections atomic.Pointer[map[uint64]*selection]
+	mu         sync.Mutex // held to replace it
+}
+
+// selection is some of the instances, and a picker over them.
+type selection struct {
+	narrowing rule.Narrowing
+	protocol  discovery.Protocol
+	nodes     []*balancer.Node
+	picker    balancer.Picker // nil: there are none
+	used      atomic.Bool     // by a call of this course
+}
+
+// mostSelections bounds what one course remembers. Lanes are bounded by the
+// instances and the rest by the document; their product is not.
+const mostSelections = 1024
+
+// takeOver begins a course with what calls used of the one before.
+func (c *course) takeOver(before *course) {
+	if c.table == nil {
+		c.selections.Store(&map[uint64]*selection{})
+		return
+	}
+	c.numberLanes()
+	all := map[uint64]*selection{}
+	for _, s := range before.used() {
+		narrowing, ok := c.table.Carry(before.table, s.narrowing)
+		choice := c.view.Choice(s.protocol)
+		if !ok || choice < 0 {
+			continue
+		}
+		next := &selection{narrowing: narrowing, protocol: s.protocol, nodes: c.narrow(narrowing, s.protocol)}
+		if c.algorithm == before.algorithm && !c.view.Announced && slices.Equal(next.nodes, s.nodes) {
+			next.nodes, next.picker = s.nodes, s.picker
+		} else {
+			next.picker = c.pickerOver(next.nodes)
+		}
+		all[c.key(narrowing, choice)] = next
+	}
+	c.selections.Store(&all)
+}
+
+// used returns the selections that calls of this course asked for.
+func (c *course) used() (all []*selection) {
+	if c == nil {
+		return nil
+	}
+	for _, s := range *c.selections.Load() {
+		if s.used.Load() {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func (c *course) numberLanes() {
+	if !c.table.HasLanes() {
+		return
+	}
+	c.lanes = map[string]uint16{}
+	for _, n := range c.view.Nodes {
+		if lane := c.table.LaneOf(n.Instance()); lane != "" && c.lanes[lane] == 0 && len(c.lanes) < elsewhere-1 {
+			c.lanes[lane] = uint16(len(c.lanes) + 1)
+		}
+	}
+}
+
+// elsewhere is the number of all lanes that have no instance.
+const elsewhere = 1<<16 - 1
+
+// key is that of a selection.
+func (c *course) key(n rule.Narrowing, choice int) uint64 {
+	key := uint64(n.Number()) | uint64(choice)<<48
+	if c.lanes != nil && n.Lane() != "" {
+		number, ok := c.lanes[n.Lane()]
+		if !ok {
+			number = elsewhere
+		}
+		key |= uint64(number) << 32
+	}
+	return key
+}
+
+func (c *course) narrow(n rule.Narrowing, p discovery.Protocol) []*balancer.Node {
+	return rule.Narrow(c.table, n, c.view.Eligible(p), (*balancer.Node).Instance)
+}
+
+func (c *course) pickerOver(nodes []*balancer.Node) balancer.Picker {
+	if len(nodes) == 0 {
+		return nil
+	}
+	return c.policy(nodes)
+}
+
+// some returns those of them that a narrowing of the course's own table leaves.
+func (c *course) some(n rule.Narrowing, p discovery.Protocol) ([]*balancer.Node, balancer.Picker) {
+	if n == (rule.Narrowing{}) && c.lanes == nil {
+		return c.view.Candidates(p)
+	}
+	choice := c.view.Choice(p)
+	if choice < 0 {
+		return nil, nil
+	}
+	key := c.key(n, choice)
+	s := (*c.selections.Load())[key]
+	if s == nil {
+		s = c.add(key, n, p)
+	}
+	if !s.used.Load() {
+		s.used.Store(true)
+	}
+	return s.nodes, s.picker
+}
+
+// add makes a selection for the first call that needs it.
+func (c *course) add(key uint64, n rule.Narrowing, p discovery.Protocol) *selection {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := *c.selections.Load()
+	if s := all[key]; s != nil {
+		return s
+	}
+	s := &selection{narrowing: n, protocol: p, nodes: c.narrow(n, p)}
+	s.picker = c.pickerOver(s.nodes)
+	if len(all) >= mostSelections {
+		all = nil
+	}
+	next := make(map[uint64]*selection, len(all)+1)
+	maps.Copy(next, all)
+	next[key] = s
+	c.selections.Store(&next)
+	return s
+}

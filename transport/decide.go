@@ -1,0 +1,61 @@
+package transport
+
+import (
+	"math/rand/v2"
+
+	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/rule"
+)
+
+// decide settles by which rules a call goes, for all of its attempts.
+func (c *course) decide(call *Call) {
+	call.decided = true
+	if c.table == nil {
+		return
+	}
+	request := call.Request
+	if request == nil {
+		request = bare{call.Protocol, call.Method, call.Key, call.service.mesh.Caller()}
+	}
+	d := c.table.Decide(request, rand.Uint64())
+	call.table, call.route, call.narrowing = c.table, d.Route, d.Narrowing
+}
+
+// bare is what rules see of a call whose door shows them nothing more. It has
+// no pointer to the call, which would then have to be on the heap.
+type bare struct {
+	protocol            discovery.Protocol
+	method, key, caller string
+}
+
+func (b bare) Method() string {
+	if b.protocol == discovery.GRPC {
+		return "POST"
+	}
+	return b.method
+}
+
+func (b bare) Path() string {
+	if b.protocol == discovery.GRPC {
+		return b.method
+	}
+	return ""
+}
+
+func (bare) Header(rule.Header) (string, bool) { return "", false }
+func (bare) Query(string) (string, bool)       { return "", false }
+func (b bare) Caller() string                  { return b.caller }
+func (bare) Baggage(string) (string, bool)     { return "", false }
+func (b bare) Key() string                     { return b.key }
+
+// WithCaller names the service that this process calls others as, for rules
+// that ask for it. The default is the first service that it registers.
+func WithCaller(service string) Option { return func(o *options) { o.caller = service } }
+
+// Caller returns the name of the service that calls, "" if it is not known.
+func (m *Mesh) Caller() string {
+	if name := m.caller.Load(); name != nil {
+		return *name
+	}
+	return ""
+}

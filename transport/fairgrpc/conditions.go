@@ -1,0 +1,36 @@
+package fairgrpc
+
+import (
+	"google.golang.org/grpc/metadata"
+
+	"github.com/fairlead-go/fairlead/rule"
+	"github.com/fairlead-go/fairlead/transport"
+)
+
+// conditions is an rpc as the conditions of rules see it: a [rule.Request].
+type conditions rpc
+
+func (c *conditions) Method() string              { return "POST" } // as on the wire
+func (c *conditions) Path() string                { return c.call.Method }
+func (c *conditions) Query(string) (string, bool) { return "", false }
+func (c *conditions) Key() string                 { return c.call.Key }
+func (c *conditions) Caller() string              { return c.door.mesh.Caller() }
+
+// Header reads the metadata that the call goes out with. It is a copy, made once
+// for the calls whose rules ask for it.
+func (c *conditions) Header(h rule.Header) (string, bool) {
+	if c.metadata == nil {
+		if c.metadata, _ = metadata.FromOutgoingContext(c.Context); c.metadata == nil {
+			c.metadata = metadata.MD{}
+		}
+	}
+	values := c.metadata[h.Lower]
+	if len(values) == 0 {
+		return "", false
+	}
+	return values[0], true
+}
+
+func (c *conditions) Baggage(name string) (string, bool) {
+	return transport.BaggageOf(c.Context, name)
+}

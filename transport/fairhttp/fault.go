@@ -1,0 +1,27 @@
+package fairhttp
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/fairlead-go/fairlead/transport"
+)
+
+// Fault is the header of an answer that no server gave: a rule injected it.
+const Fault = "Fairlead-Fault"
+
+// injected is the answer that a rule asks for in place of a server's.
+func injected(req *http.Request, i *transport.Injected) *http.Response {
+	text := i.Error()
+	return &http.Response{
+		Status:     strconv.Itoa(i.HTTPStatus) + " " + http.StatusText(i.HTTPStatus),
+		StatusCode: i.HTTPStatus,
+		Proto:      "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        http.Header{Fault: {"abort"}, "Content-Type": {"text/plain; charset=utf-8"}},
+		Body:          io.NopCloser(strings.NewReader(text)),
+		ContentLength: int64(len(text)),
+		Request:       req,
+	}
+}

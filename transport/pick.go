@@ -1,0 +1,126 @@
+package transport
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/rule"
+)
+
+// pick chooses the instance of an attempt. The error is ErrNotReady, or
+// balancer.ErrNoInstances.
+func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*balancer.Node, error) {
+	nodes, picker := c.candidates(call, call.narrowing)
+	if call.pin != "" {
+		nodes, picker = c.pinned(call)
+	}
+	var node *balancer.Node
+	if picker != nil {
+		node = picker.Pick(balancer.Request{Now: now, Rand: bits, Key: call.Key})
+		if (call.picks > 0 || gate != nil) && !call.accepts(node, gate) {
+			node = repick(nodes, picker, call, gate, now)
+		}
+	}
+	if call.narrowed() {
+		if other := c.instead(call, nodes, node, gate, now); other != nil {
+			return other, nil
+		}
+	}
+	switch {
+	case picker == nil:
+		return nil, balancer.ErrNoInstances
+	case node == nil:
+		return nil, ErrNotReady
+	}
+	return node, nil
+}
+
+// reaches reports whether there is an instance that a call can go to.
+func (c *course) reaches(call *Call) bool {
+	_, picker := c.candidates(call, call.narrowing)
+	if call.pin != "" {
+		_, picker = c.pinned(call)
+	}
+	return picker != nil
+}
+
+// candidates returns the instances that a call may go to. It goes by its own
+// rules, also when there are newer ones: no call sees a mixture of two.
+func (c *course) candidates(call *Call, n rule.Narrowing) ([]*balancer.Node, balancer.Picker) {
+	switch call.table {
+	case nil:
+		return c.view.Candidates(call.Protocol)
+	case c.table:
+		return c.some(n, call.Protocol)
+	}
+	nodes := rule.Narrow(call.table, n, c.view.Eligible(call.Protocol), (*balancer.Node).Instance)
+	return nodes, c.pickerOver(nodes)
+}
+
+// instead picks among the instances of the fallback, where a call's route has
+// one and its own instances are none, are not ready, have all been tried, or all
+// fail; and for the last attempt of a call, which none of them is to waste. It
+// returns nil where the call is not to leave them.
+func (c *course) instead(call *Call, nodes []*balancer.Node, node *balancer.Node, gate Gate, now time.Duration) *balancer.Node {
+	other, ok := call.table.Fallback(call.narrowing)
+	if !ok || node != nil && !call.last && !call.was(node) && !(node.Failing(now) && allFailing(nodes, now)) {
+		return nil
+	}
+	nodes, picker := c.candidates(call, other)
+	if picker == nil {
+		return nil
+	}
+	n := picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key})
+	if !call.accepts(n, gate) {
+		n = repick(nodes, picker, call, gate, now)
+	}
+	if n != nil && node != nil && call.was(n) && !call.was(node) {
+		return nil // the fallback has nobody new
+	}
+	return n
+}
+
+func allFailing(nodes []*balancer.Node, now time.Duration) bool {
+	for _, n := range nodes {
+		if !n.Failing(now) {
+			return false
+		}
+	}
+	return true
+}
+
+// repicks is how often the policy is asked again before the list is searched.
+// With half of the instances refused, all of 1+4 picks are with probability
+// 1/32.
+const repicks = 4
+
+// repick finds another node after a refusal: by the policy while that is
+// likely to succeed, then by going through all of them from a random place, so
+// that an untried one that is ready is certainly found. Only if there is none,
+// one that was tried is used again. It returns nil if none is ready at all.
+func repick(nodes []*balancer.Node, picker balancer.Picker, call *Call, gate Gate, now time.Duration) *balancer.Node {
+	for range repicks {
+		if n := picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key}); call.accepts(n, gate) {
+			return n
+		}
+	}
+	first := rand.IntN(len(nodes))
+	var tried *balancer.Node
+	for i := range nodes {
+		n := nodes[(first+i)%len(nodes)]
+		if call.accepts(n, gate) {
+			return n
+		}
+		if tried == nil && (gate == nil || gate.Ready(n)) {
+			tried = n
+		}
+	}
+	return tried
+}
+
+// accepts is the gate with the ledger: no attempt goes where one of this call
+// went before.
+func (c *Call) accepts(n *balancer.Node, gate Gate) bool {
+	return !c.was(n) && (gate == nil || gate.Ready(n))
+}

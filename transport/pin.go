@@ -1,0 +1,35 @@
+package transport
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/fairlead-go/fairlead/balancer"
+)
+
+// ErrPinning is wrapped by the error of a call that asks for one instance by
+// its ID, see [Instance], where the mesh does not allow that or the instance is
+// not there.
+var ErrPinning = errors.New("call is pinned to an instance")
+
+// WithPinning allows calls that are pinned to an instance, see [Instance].
+// Without it they fail: who may choose where a call goes can pass over all that
+// balances and protects.
+func WithPinning() Option { return func(o *options) { o.pinning = true } }
+
+// Instance sends the call to the instance with that ID and to no other, for
+// debugging, whatever the rules, the policy and its draining say. It needs
+// [WithPinning].
+func Instance(id string) CallOption { return func(s *settings) { s.instance = id } }
+
+// pinned returns the one instance that a call asks for, if it can be reached.
+func (c *course) pinned(call *Call) ([]*balancer.Node, balancer.Picker) {
+	all := c.view.Nodes
+	at, ok := slices.BinarySearchFunc(all, call.pin, func(n *balancer.Node, id string) int { return strings.Compare(n.ID(), id) })
+	if !ok || all[at].Endpoint(call.Protocol) == "" {
+		return nil, nil
+	}
+	one := all[at : at+1]
+	return one, balancer.RoundRobin(one)
+}

@@ -1,0 +1,173 @@
+package transport
+
+import (
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/rule"
+)
+
+// WithRules adds sources of rules. The registry, where it is a source, comes
+// first, then these in their order: of all documents of a service the first
+// holds, as a whole, and before all that other options set.
+func WithRules(sources ...rule.Source) Option {
+	return func(o *options) { o.rules = append(o.rules, sources...) }
+}
+
+// RuleReporter is a registry that shows operators which rules this process goes
+// by. It must not wait for anything. The refused revision is 0 where none is;
+// else reason says why.
+type RuleReporter interface {
+	ReportRules(service string, applied, refused int64, reason string)
+}
+
+// rulesOf returns the sources of a mesh as one, nil if there are none.
+func rulesOf(m *Mesh) rule.Source {
+	var layers rule.Layers
+	if r, ok := m.registry.(rule.Source); ok {
+		layers = append(layers, r)
+	}
+	layers = append(layers, m.options.rules...)
+	switch len(layers) {
+	case 0:
+		return nil
+	case 1:
+		return layers[0]
+	}
+	return layers
+}
+
+// ruling is what is in force of the rules of a service. It is guarded by
+// service.mu.
+type ruling struct {
+	standing  rule.Standing
+	trouble   error       // why the source cannot be heard
+	table     *rule.Table // what the settings leave of standing.Table
+	algorithm string      // that the rules ask for
+	policy    balancer.Policy
+	level     Level
+	refusals  int64 // documents that are not in force because they are wrong
+}
+
+// obey follows the rules of one service. It ends with the mesh.
+func (m *Mesh) obey(s *service) {
+	for d, err := range m.rules.Rules(m.ctx, s.name) {
+		m.hear(s, d, err)
+	}
+}
+
+// hear takes in what a source says of the rules of a service.
+func (m *Mesh) hear(s *service, d rule.Document, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.ruling.standing
+	s.ruling.standing, s.ruling.trouble = before.Next(d), err
+	now := &s.ruling.standing
+	if now.Table != before.Table {
+		m.ruleLocked(s)
+	}
+	m.logRules(s.name, before, *now)
+	if now.Refused != nil && now.RefusedRevision != before.RefusedRevision {
+		s.ruling.refusals++
+	}
+	if r, ok := m.registry.(RuleReporter); ok && (now.Revision != before.Revision || now.RefusedRevision != before.RefusedRevision) {
+		reason := ""
+		if now.Refused != nil {
+			reason = now.Refused.Error()
+		}
+		r.ReportRules(s.name, now.Revision, now.RefusedRevision, reason)
+	}
+}
+
+func (m *Mesh) logRules(service string, before, now rule.Standing) {
+	switch {
+	case now.Refused != nil && (before.Refused == nil || now.RefusedRevision != before.RefusedRevision):
+		m.logger.Warn("fairlead: rules were refused, the last good ones stay", "service", service,
+			"origin", now.RefusedOrigin, "refused", now.RefusedRevision, "revision", now.Revision, "error", now.Refused)
+	case now.Table != nil && (now.Revision != before.Revision || now.Origin != before.Origin):
+		m.logger.Info("fairlead: rules are in force", "service", service, "origin", now.Origin, "revision", now.Revision)
+	case now.Table == nil && before.Table != nil:
+		m.logger.Warn("fairlead: rules were deleted, what code set holds again", "service", service, "revision", before.Revision)
+	}
+}
+
+// ruleLocked puts the rules of a service in force, as far as the settings let
+// it.
+func (m *Mesh) ruleLocked(s *service) {
+	r := &s.ruling
+	table := r.standing.Table
+	if settings := m.settings.Load().settings; settings.Concern(s.name) {
+		policy := rule.Policy{APIVersion: rule.APIVersion, Kind: rule.Kind, Spec: rule.Spec{Service: s.name}}
+		if table != nil {
+			policy = table.Policy
+		}
+		left, err := rule.Compile(settings.Apply(policy), r.table)
+		if err != nil { // cannot be: a part of what is valid is valid
+			m.logger.Error("fairlead: settings cannot be applied", "service", s.name, "error", err)
+			return
+		}
+		table = left
+	}
+	r.table = table
+	spec := rule.Spec{}
+	if table != nil {
+		spec = table.Policy.Spec
+	}
+	r.level = levelOf(spec.Telemetry.Level, m.options.level)
+	s.counts.on.Store(r.level != Off)
+	budget := m.options.budget
+	if asked := spec.Retries.Budget; asked.Ratio != 0 {
+		budget.Ratio = asked.Ratio.Of()
+	}
+	if asked := spec.Retries.Budget; asked.MinPerSecond != 0 {
+		budget.MinPerSecond = float64(asked.MinPerSecond)
+	}
+	_ = s.budget.Set(budget) // validated
+
+	before, view := s.pool.View(), (*balancer.View)(nil)
+	if r.algorithm == spec.LoadBalancer.Algorithm {
+		view = s.pool.Renew()
+	} else {
+		r.algorithm = spec.LoadBalancer.Algorithm
+		r.policy = policyOf(r.algorithm, m.options.pool.Policy)
+		view = s.pool.SetPolicy(r.policy)
+	}
+	m.turnLocked(s, before, view)
+}
+
+// steerLocked makes the course of the view and the rules at hand.
+func (s *service) steerLocked() {
+	r := &s.ruling
+	c := &course{view: s.pool.View(), table: r.table, algorithm: r.algorithm, policy: r.policy, level: r.level}
+	c.takeOver(s.course.Load())
+	s.course.Store(c)
+}
+
+// levelOf is what is measured where the rules ask for some level. What code
+// turned off stays off.
+func levelOf(asked string, code Level) Level {
+	if code == Off {
+		return Off
+	}
+	for level, name := range levelNames {
+		if name == asked {
+			return Level(level)
+		}
+	}
+	return code
+}
+
+// policyOf is the policy of a name that a document may have; empty: what code
+// set.
+func policyOf(name string, code balancer.Policy) balancer.Policy {
+	switch name {
+	case "round-robin":
+		return balancer.RoundRobin
+	case "least-request":
+		return balancer.LeastRequest
+	case "p2c-ewma":
+		return balancer.P2CEWMA
+	}
+	if code == nil {
+		return balancer.P2CEWMA
+	}
+	return code
+}

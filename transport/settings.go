@@ -1,0 +1,75 @@
+package transport
+
+import (
+	"context"
+	"iter"
+
+	"github.com/fairlead-go/fairlead/rule"
+)
+
+// SettingsSource is a registry that knows the settings of all services.
+// Settings yields as [rule.Source] does, documents of no service.
+type SettingsSource interface {
+	Settings(ctx context.Context) iter.Seq2[rule.Document, error]
+}
+
+// switched is what is known of the settings. It is written by the goroutine
+// that follows them, and replaced as a whole.
+type switched struct {
+	settings rule.Settings
+	revision int64
+	live     bool
+	refused  error // why the latest are not in force
+	trouble  error // why they cannot be heard
+}
+
+// heed follows the settings. It is one goroutine, begins with the first service
+// and ends with the mesh.
+func (m *Mesh) heed(source SettingsSource) {
+	for d, err := range source.Settings(m.ctx) {
+		before := m.settings.Load()
+		now := before.next(d, err)
+		m.settings.Store(now)
+		m.logSettings(before, now)
+		if now.revision == before.revision {
+			continue
+		}
+		for _, s := range *m.services.Load() {
+			s.mu.Lock()
+			if before.settings.Concern(s.name) || now.settings.Concern(s.name) {
+				m.ruleLocked(s)
+			}
+			s.mu.Unlock()
+		}
+	}
+}
+
+// next returns what stands once a document has arrived, in the way of
+// [rule.Standing].
+func (w *switched) next(d rule.Document, err error) *switched {
+	n := *w
+	n.live, n.trouble = d.Live, err
+	switch {
+	case d.Text == nil && !d.Live: // nothing was heard, which takes nothing back
+	case d.Text == nil:
+		n = switched{live: d.Live, trouble: err}
+	default:
+		settings, err := rule.DecodeSettings(d.Text)
+		if err != nil {
+			n.refused = err
+			break
+		}
+		n.settings, n.revision, n.refused = settings, d.Revision, nil
+	}
+	return &n
+}
+
+func (m *Mesh) logSettings(before, now *switched) {
+	switch {
+	case now.refused != nil && (before.refused == nil || before.refused.Error() != now.refused.Error()):
+		m.logger.Warn("fairlead: settings were refused, the last good ones stay", "revision", now.revision, "error", now.refused)
+	case now.revision != before.revision:
+		m.logger.Warn("fairlead: settings are in force", "revision", now.revision, "safeMode", now.settings.Spec.SafeMode,
+			"off", now.settings.Spec.Off, "services", len(now.settings.Spec.Services))
+	}
+}
