@@ -23,7 +23,7 @@ var mayImport = map[string]struct{ own, foreign []string }{
 	"transport":               {own: []string{"discovery", "balancer", "retry", "rule"}, foreign: []string{"go.opentelemetry.io/otel"}},
 	"transport/fairhttp":      {own: []string{"discovery", "balancer", "rule", "transport"}},
 	"transport/fairgrpc":      {own: []string{"discovery", "balancer", "retry", "rule", "transport"}, foreign: []string{"google.golang.org/grpc", "google.golang.org/protobuf"}},
-	"transport/fairleadtest":  {own: []string{"discovery", "balancer", "transport"}},
+	"transport/fairleadtest":  {own: []string{"discovery", "balancer", "rule", "transport"}},
 }
 
 // neverSee are the modules that the core packages must not reach, not even

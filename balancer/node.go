@@ -91,6 +91,10 @@ func (n *Node) Outstanding() int { return int(n.outstanding.Load() >> 32) }
 // Failing reports whether most of the node's recent calls failed. It fades: a
 // node that gets no calls is tried again seconds later.
 func (n *Node) Failing(now time.Duration) bool {
+	return n.failing.Load() != 0 && n.failsMostly(now)
+}
+
+func (n *Node) failsMostly(now time.Duration) bool {
 	share := shareOf(n.failing.Load())
 	return share > 0.5 && share > 0.5*aged(tickOf(now).since(tick(n.latency.Load())))
 }

@@ -33,7 +33,10 @@ func (e *entry) find(of property, how how) *condition {
 // index finds the first route that matches, without asking those that the path,
 // the method or a common header rule out. Each entry stands in one group, or,
 // if it has a prefix, in the group of each longer prefix that has it as well.
+//
+// A few entries are asked one after the other, which is quicker than that.
 type index struct {
+	few      []entry // if they are; then there is nothing else
 	exact    map[string]*methods
 	prefixes []prefixed // sorted
 	rest     *methods   // those with another condition on the path, or none
@@ -59,6 +62,9 @@ type group struct {
 }
 
 func newIndex(entries []entry) *index {
+	if len(entries) <= mostFew {
+		return &index{few: entries}
+	}
 	x := &index{exact: map[string]*methods{}}
 	exactly, begins, others := map[string][]entry{}, map[string][]entry{}, []entry(nil)
 	for _, e := range entries {
@@ -126,6 +132,9 @@ func newMethods(entries []entry) *methods {
 	return m
 }
 
+// mostFew is how many entries are asked without an index.
+const mostFew = 6
+
 // worthwhile is how many entries must ask for the text of one header for it to be
 // looked up instead of compared.
 const worthwhile = 4
@@ -166,6 +175,9 @@ const none = int(^uint(0) >> 1)
 // first returns the order of the first route that matches a call, or none.
 func (x *index) first(r Request) int {
 	found := none
+	if len(x.few) > 0 {
+		return first(x.few, r, found)
+	}
 	if len(x.exact)+len(x.prefixes) > 0 {
 		path := r.Path()
 		if m := x.exact[path]; m != nil {

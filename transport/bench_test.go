@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/internal/fixture"
+	"github.com/fairlead-go/fairlead/rule"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
@@ -29,7 +30,11 @@ func (fixed) Refresh(context.Context, string) error { return nil }
 func meshOf(tb testing.TB, nodes int, opts ...transport.Option) *transport.Mesh {
 	tb.Helper()
 	opts = append(opts, transport.WithLogger(slog.New(slog.DiscardHandler)))
-	m, err := transport.New(fixed(fixture.Snapshot("orders", nodes)), opts...)
+	snapshot := fixture.Snapshot("orders", nodes)
+	for n, i := range snapshot.Instances {
+		i.Zone = []string{"north-1", "south-1"}[n%2]
+	}
+	m, err := transport.New(fixed(snapshot), opts...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -63,22 +68,46 @@ func BenchmarkAcquire(b *testing.B) {
 // BenchmarkCall is both halves of a call to one of 1000 instances that answers
 // at once.
 func BenchmarkCall(b *testing.B) {
-	b.Run("features=none", func(b *testing.B) {
-		m := meshOf(b, 1_000)
-		warm(b, m)
-		b.ReportAllocs()
-		b.RunParallel(func(pb *testing.PB) {
-			ctx := context.Background()
-			call := new(transport.Call)
-			for pb.Next() {
-				*call = transport.Call{Service: "orders", Protocol: discovery.HTTP}
-				if err := m.Do(ctx, call, instant{m}); err != nil {
-					b.Error(err)
-					return
-				}
+	for _, c := range []struct {
+		features string
+		rules    []transport.Option
+	}{{"none", nil}, {"rule", []transport.Option{canary(b)}}} {
+		b.Run("features="+c.features, func(b *testing.B) {
+			m := meshOf(b, 1_000, c.rules...)
+			warm(b, m)
+			if c.rules != nil {
+				obeys(b, m)
 			}
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				ctx := context.Background()
+				call, request := new(transport.Call), &seen{path: "/v1/orders/42"}
+				for pb.Next() {
+					*call = transport.Call{Service: "orders", Protocol: discovery.HTTP, Request: request}
+					if err := m.Do(ctx, call, instant{m}); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
 		})
-	})
+	}
+}
+
+// canary sends calls of one path to one half of the instances or the other.
+func canary(tb testing.TB) transport.Option {
+	tb.Helper()
+	p := ordersPolicy(
+		rule.Route{Name: "canary", Match: []rule.Match{{Path: &rule.Text{Prefix: "/v1/"}}},
+			Route:    []rule.Destination{{Subset: "north", Weight: 90}, {Subset: "south", Weight: 10}},
+			Fallback: "north", Retries: rule.RouteRetries{MaxAttempts: 2}},
+		rule.Route{Name: "rest"})
+	p.Spec.Subsets = []rule.Subset{{Name: "north", Labels: map[string]string{"zone": "north-1"}}, {Name: "south", Labels: map[string]string{"zone": "south-1"}}}
+	source, err := rule.Static(p)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return transport.WithRules(source)
 }
 
 type instant struct{ mesh *transport.Mesh }

@@ -1,6 +1,10 @@
 package transport
 
-import "time"
+import (
+	"time"
+
+	"github.com/fairlead-go/fairlead/balancer"
+)
 
 // Freeze makes m find what it finds after its process stood still for d: that
 // its last beat is so much longer ago.
@@ -8,3 +12,6 @@ func Freeze(m *Mesh, d time.Duration) {
 	last := m.pulse.last.Load()
 	m.pulse.last.Store(&beat{moment{last.at.mono - d, last.at.wall - d}, last.thaws})
 }
+
+// PolicyOf is what an algorithm of a document stands for.
+func PolicyOf(name string) balancer.Policy { return policyOf(name, nil) }

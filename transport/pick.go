@@ -22,7 +22,7 @@ func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*b
 			node = repick(nodes, picker, call, gate, now)
 		}
 	}
-	if call.narrowed() {
+	if call.narrowed() && (node == nil || call.last || call.picks > 0 || node.Failing(now)) {
 		if other := c.instead(call, nodes, node, gate, now); other != nil {
 			return other, nil
 		}
