@@ -29,6 +29,9 @@ func (k keys) client(callee, id string) string { return k.prefix + "clients/" + 
 // rule is the key of a service's rules.
 func (k keys) rule(service string) string { return k.prefix + "rules/" + service }
 
+// settings is the key of the switches of all services.
+func (k keys) settings() string { return k.prefix + "settings" }
+
 // epoch is the key of the value that tells one store from another.
 func (k keys) epoch() string { return k.prefix + "epoch" }
 

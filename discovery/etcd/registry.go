@@ -30,9 +30,10 @@ type Registry struct {
 
 	mu      sync.Mutex // guards all below
 	closing bool
-	linked  bool                 // link.run was started
-	feeds   map[string]*feed     // by service; those that are watched
-	rules   map[string]*ruleFeed // the same of rules
+	linked  bool             // link.run was started
+	feeds   map[string]*feed // by service; those that are watched
+	// documents are those that are followed, rules and settings, by key.
+	documents map[string]*documentFeed
 }
 
 var (
@@ -63,7 +64,7 @@ func open(config Config, dial dialer) (*Registry, error) {
 		ctx:        ctx,
 		cancel:     cancel,
 		feeds:      map[string]*feed{},
-		rules:      map[string]*ruleFeed{},
+		documents:  map[string]*documentFeed{},
 	}, nil
 }
 
@@ -230,14 +231,14 @@ func (r *Registry) Close(ctx context.Context) error {
 	r.running.Wait()
 	r.mu.Lock()
 	feeds := slices.Collect(maps.Values(r.feeds))
-	rules := slices.Collect(maps.Values(r.rules))
+	documents := slices.Collect(maps.Values(r.documents))
 	clear(r.feeds)
-	clear(r.rules)
+	clear(r.documents)
 	r.mu.Unlock()
 	for _, f := range feeds {
 		f.end(discovery.ErrClosed)
 	}
-	for _, f := range rules {
+	for _, f := range documents {
 		f.end(discovery.ErrClosed)
 	}
 	return err

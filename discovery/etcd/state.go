@@ -19,8 +19,8 @@ type State struct {
 	Reads   ReadState    `json:"reads"`
 	Lease   LeaseState   `json:"lease"`
 	Watches []WatchState `json:"watches"`
-	// Rules are the documents that somebody follows.
-	Rules         []RuleState                   `json:"rules,omitempty"`
+	// Documents are those that somebody follows: rules, and the settings.
+	Documents     []DocumentState               `json:"documents,omitempty"`
 	Registrations []discovery.RegistrationState `json:"registrations"`
 	// Caller is the service in whose name this process is shown at those it
 	// watches; empty: it is not shown.
@@ -80,9 +80,9 @@ type WatchState struct {
 	Error   string `json:"error,omitempty"`
 }
 
-// RuleState is what is known of the document of one service.
-type RuleState struct {
-	Service  string `json:"service"`
+// DocumentState is what is known of one document.
+type DocumentState struct {
+	Key      string `json:"key"`
 	Revision int64  `json:"revision,omitempty"` // of its last write; 0: there is none
 	Bytes    int    `json:"bytes,omitempty"`
 	Live     bool   `json:"live"` // etcd vouches for it
@@ -110,16 +110,20 @@ func (r *Registry) Inspect() State {
 		w.Readers = f.readers
 		s.Watches = append(s.Watches, w)
 	}
-	for _, service := range slices.Sorted(maps.Keys(r.rules)) {
-		f := r.rules[service]
-		latest := f.report.Load()
-		s.Rules = append(s.Rules, RuleState{
-			Service: service, Revision: latest.document.Revision, Bytes: len(latest.document.Text),
-			Live: latest.document.Live, Readers: f.readers, Error: message(latest.err),
-		})
+	for _, key := range slices.Sorted(maps.Keys(r.documents)) {
+		s.Documents = append(s.Documents, r.documents[key].stateLocked())
 	}
 	r.mu.Unlock()
 	return s
+}
+
+// stateLocked is called under Registry.mu.
+func (f *documentFeed) stateLocked() DocumentState {
+	latest := f.report.Load()
+	return DocumentState{
+		Key: f.key, Revision: latest.document.Revision, Bytes: len(latest.document.Text),
+		Live: latest.document.Live, Readers: f.readers, Error: message(latest.err),
+	}
 }
 
 func (l *link) state() ReadState {

@@ -79,14 +79,14 @@ func TestRulesArrive(t *testing.T) {
 	put("orders", "b")
 	expect(t, words, "b, live true")
 	expect(t, second, "b, live true")
-	if all := registry.Inspect().Rules; len(all) != 1 || all[0].Service != "orders" || all[0].Readers != 2 || !all[0].Live || all[0].Bytes != 1 || all[0].Revision == 0 {
+	if all := registry.Inspect().Documents; len(all) != 1 || all[0].Key != etcd.DefaultPrefix+"rules/orders" || all[0].Readers != 2 || !all[0].Live || all[0].Bytes != 1 || all[0].Revision == 0 {
 		t.Errorf("shown is %+v, want one live document with two readers", all)
 	}
 	leave()
 
 	link.Cut()
 	expect(t, words, "b, unheard, live false")
-	if all := registry.Inspect().Rules; len(all) != 1 || all[0].Live || all[0].Error == "" {
+	if all := registry.Inspect().Documents; len(all) != 1 || all[0].Live || all[0].Error == "" {
 		t.Errorf("shown is %+v, want why the document is not live", all)
 	}
 	put("orders", "c")

@@ -18,7 +18,7 @@ func document(text string, revision int64) *mvccpb.KeyValue {
 }
 
 // told writes what readers would be given now.
-func (f *ruleFeed) told() string {
+func (f *documentFeed) told() string {
 	r := f.report.Load()
 	switch {
 	case !r.known:
@@ -29,9 +29,9 @@ func (f *ruleFeed) told() string {
 	return fmt.Sprintf("%s@%d, live %t, %v", r.document.Text, r.document.Revision, r.document.Live, r.err)
 }
 
-func TestRuleFeed(t *testing.T) {
+func TestDocumentFeed(t *testing.T) {
 	var log bytes.Buffer
-	f := newRuleFeed("orders", slog.New(slog.NewTextHandler(&log, nil)))
+	f := newDocumentFeed("fairlead/v1/rules/orders", "orders", slog.New(slog.NewTextHandler(&log, nil)))
 	want := func(when, want string) {
 		t.Helper()
 		if got := f.told(); got != want {
@@ -63,10 +63,10 @@ func TestRuleFeed(t *testing.T) {
 		t.Error("readers are told of what they know")
 	}
 	news("down", func() { f.trouble(errDown) })
-	want("down", "b@5, live false, discovery/etcd: rules of orders: down")
+	want("down", "b@5, live false, discovery/etcd: fairlead/v1/rules/orders: down")
 	handed = f.report.Load()
 	f.trouble(errors.New("down in another way"))
-	if f.report.Load() != handed || strings.Count(log.String(), "rules cannot be kept up to date") != 1 {
+	if f.report.Load() != handed || strings.Count(log.String(), "document cannot be kept up to date") != 1 {
 		t.Errorf("trouble is told twice: %s", log.String())
 	}
 	news("forbidden", func() { f.trouble(discovery.ErrUnauthorized) })

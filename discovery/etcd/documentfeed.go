@@ -15,20 +15,21 @@ import (
 	"github.com/fairlead-go/fairlead/rule"
 )
 
-// ruleFeed is what is known of the rules of one service, shared by all who
-// follow them. It is written by the goroutine of its listWatch.
-type ruleFeed struct {
+// documentFeed is what is known of one document, the rules of a service or the
+// settings, shared by all who follow it. It is written by the goroutine of its listWatch.
+type documentFeed struct {
+	key     string
 	log     *slog.Logger
 	readers int                // guarded by Registry.mu
 	stop    context.CancelFunc // ends the goroutine
 	running sync.WaitGroup     // the goroutine
 
-	report atomic.Pointer[ruleReport] // the latest
-	mu     sync.Mutex                 // held to replace it
+	report atomic.Pointer[documentReport] // the latest
+	mu     sync.Mutex                     // held to replace it
 }
 
-// ruleReport is what an iterator yields next.
-type ruleReport struct {
+// documentReport is what an iterator yields next.
+type documentReport struct {
 	document rule.Document
 	err      error
 	known    bool          // else there is nothing to yield yet
@@ -36,15 +37,15 @@ type ruleReport struct {
 	outdated chan struct{} // closed when there is a later report
 }
 
-func newRuleFeed(service string, log *slog.Logger) *ruleFeed {
-	f := &ruleFeed{log: log.With("service", service)}
-	f.report.Store(&ruleReport{document: rule.Document{Service: service}, outdated: make(chan struct{})})
+func newDocumentFeed(key, service string, log *slog.Logger) *documentFeed {
+	f := &documentFeed{key: key, log: log.With("key", key)}
+	f.report.Store(&documentReport{document: rule.Document{Service: service, Origin: "etcd"}, outdated: make(chan struct{})})
 	return f
 }
 
 // replace implements sink.
-func (f *ruleFeed) replace(all []*mvccpb.KeyValue, _ int64) {
-	f.update(func(r *ruleReport) {
+func (f *documentFeed) replace(all []*mvccpb.KeyValue, _ int64) {
+	f.update(func(r *documentReport) {
 		r.document.Text, r.document.Revision = nil, 0
 		for _, kv := range all { // there is one key
 			r.put(kv)
@@ -53,8 +54,8 @@ func (f *ruleFeed) replace(all []*mvccpb.KeyValue, _ int64) {
 }
 
 // apply implements sink.
-func (f *ruleFeed) apply(events []*mvccpb.Event, _ int64) {
-	f.update(func(r *ruleReport) {
+func (f *documentFeed) apply(events []*mvccpb.Event, _ int64) {
+	f.update(func(r *documentReport) {
 		for _, e := range events {
 			if e.Type == mvccpb.Event_DELETE {
 				r.document.Text, r.document.Revision = nil, 0
@@ -65,7 +66,7 @@ func (f *ruleFeed) apply(events []*mvccpb.Event, _ int64) {
 	})
 }
 
-func (r *ruleReport) put(kv *mvccpb.KeyValue) {
+func (r *documentReport) put(kv *mvccpb.KeyValue) {
 	r.document.Text, r.document.Revision = kv.Value, kv.ModRevision
 	if kv.Value == nil {
 		r.document.Text = []byte{} // an empty document is one
@@ -73,8 +74,8 @@ func (r *ruleReport) put(kv *mvccpb.KeyValue) {
 }
 
 // update makes a change that etcd told of.
-func (f *ruleFeed) update(change func(*ruleReport)) {
-	f.publish(func(r *ruleReport) {
+func (f *documentFeed) update(change func(*documentReport)) {
+	f.publish(func(r *documentReport) {
 		change(r)
 		r.document.Live, r.err = true, nil
 	})
@@ -82,21 +83,21 @@ func (f *ruleFeed) update(change func(*ruleReport)) {
 
 // trouble implements sink. Of a row only the first is told, and where an etcd
 // that was away now refuses, or the other way round.
-func (f *ruleFeed) trouble(err error) {
-	err = fmt.Errorf("discovery/etcd: rules of %s: %w", f.report.Load().document.Service, err)
-	changed := f.publish(func(r *ruleReport) {
+func (f *documentFeed) trouble(err error) {
+	err = fmt.Errorf("discovery/etcd: %s: %w", f.key, err)
+	changed := f.publish(func(r *documentReport) {
 		if r.err == nil || errors.Is(r.err, discovery.ErrUnauthorized) != errors.Is(err, discovery.ErrUnauthorized) {
 			r.err = err
 		}
 		r.document.Live = false
 	})
 	if changed {
-		f.log.Warn("rules cannot be kept up to date", "error", err)
+		f.log.Warn("document cannot be kept up to date", "error", err)
 	}
 }
 
 // publish replaces the latest report if a change makes another of it.
-func (f *ruleFeed) publish(change func(*ruleReport)) (changed bool) {
+func (f *documentFeed) publish(change func(*documentReport)) (changed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	last := f.report.Load()
@@ -113,10 +114,10 @@ func (f *ruleFeed) publish(change func(*ruleReport)) (changed bool) {
 
 // end ends the feed's goroutine and waits for it. An error is what readers are
 // told last.
-func (f *ruleFeed) end(err error) {
+func (f *documentFeed) end(err error) {
 	f.stop()
 	f.running.Wait()
 	if err != nil {
-		f.publish(func(r *ruleReport) { r.err, r.last, r.document.Live = err, true, false })
+		f.publish(func(r *documentReport) { r.err, r.last, r.document.Live = err, true, false })
 	}
 }
