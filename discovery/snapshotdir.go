@@ -53,12 +53,14 @@ func (d SnapshotDir) Path(service string) string {
 // snapshotFile names the file of a valid service. The longest names, which no
 // file system would take with a suffix, are hashed: to 64 hex digits, which is
 // a longer label than a service can have.
-func snapshotFile(service string) string {
+func snapshotFile(service string) string { return savedName(service) + ".instances" }
+
+func savedName(service string) string {
 	if len(service) > 200 {
 		sum := sha256.Sum256([]byte(service))
 		service = hex.EncodeToString(sum[:])
 	}
-	return service + ".instances"
+	return service
 }
 
 // Save writes a snapshot, which must not be Cold; a zero AsOf means now. The

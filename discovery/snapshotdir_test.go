@@ -277,10 +277,10 @@ func TestSnapshotDirRefusesFiles(t *testing.T) {
 		says       string // "": it is accepted
 	}{
 		{"as it is", good, ""},
-		{"empty", "", "not a file of instances"},
-		{"garbage", "\x00\xff\n\n", "not a file of instances"},
-		{"without a header", document, "not a file of instances"},
-		{"of other things", strings.Replace(good, "instances/1", "rules/1", 1), "not a file of instances"},
+		{"empty", "", "not a file of format fairlead-instances"},
+		{"garbage", "\x00\xff\n\n", "not a file of format fairlead-instances"},
+		{"without a header", document, "not a file of format fairlead-instances"},
+		{"of other things", strings.Replace(good, "instances/1", "rules/1", 1), "not a file of format fairlead-instances"},
 		{"of a later format", strings.Replace(good, "/1 ", "/2 ", 1), `version "2"`},
 		{"of a format of later still", strings.Replace(good, "/1 ", "/10 ", 1), `version "10"`},
 		{"with no checksum", strings.Replace(good, " sha256:", "\nsha256:", 1), "damaged"},

@@ -16,11 +16,12 @@ import (
 //	fairlead-instances/1 sha256:<64 hex digits, of all that follows the line>
 //	{"service":"orders","revision":7,"asOf":"…","instances":[…]}
 //
-// Files of other things will have names and formats of their own. Who adds a
-// field lets its zero value mean what was true before, and readers pass over
-// fields that they do not know; any other change is a new version.
+// Files of other things have names and formats of their own. Who adds a field
+// lets its zero value mean what was true before, and readers pass over fields
+// that they do not know; any other change is a new version.
 const (
-	snapshotFormat  = "fairlead-instances/"
+	instancesFormat = "fairlead-instances"
+	documentFormat  = "fairlead-document"
 	snapshotVersion = "1"
 )
 
@@ -46,12 +47,33 @@ func encodeSnapshot(s Snapshot, now time.Time) ([]byte, error) {
 	if err != nil { // a time beyond the year 9999
 		return nil, fmt.Errorf("%w: snapshot of %s: %w", ErrInvalid, s.Service, err)
 	}
+	return seal(instancesFormat, document)
+}
+
+// seal puts the header line before a document.
+func seal(format string, document []byte) ([]byte, error) {
 	document = append(document, '\n')
-	data := append([]byte(snapshotFormat+snapshotVersion+" "+checksum(document)+"\n"), document...)
+	data := append([]byte(format+"/"+snapshotVersion+" "+checksum(document)+"\n"), document...)
 	if len(data) > maxSnapshotFile {
 		return nil, tooLarge(int64(len(data)))
 	}
 	return data, nil
+}
+
+// unseal returns the document after the header line.
+func unseal(format string, data []byte) ([]byte, error) {
+	header, document, _ := bytes.Cut(data, []byte("\n"))
+	is, sum, _ := strings.Cut(string(header), " ")
+	version, ours := strings.CutPrefix(is, format+"/")
+	switch {
+	case !ours:
+		return nil, fmt.Errorf("%w: not a file of format %s", ErrInvalid, format)
+	case version != snapshotVersion:
+		return nil, fmt.Errorf("%w: version %q of its format, this library reads version %s", ErrInvalid, clip(version), snapshotVersion)
+	case sum != checksum(document):
+		return nil, fmt.Errorf("%w: damaged, the checksum is that of something else", ErrInvalid)
+	}
+	return document, nil
 }
 
 func checksum(document []byte) string {
@@ -60,16 +82,9 @@ func checksum(document []byte) string {
 }
 
 func decodeSnapshot(service string, data []byte) (Snapshot, error) {
-	header, document, _ := bytes.Cut(data, []byte("\n"))
-	format, sum, _ := strings.Cut(string(header), " ")
-	version, ours := strings.CutPrefix(format, snapshotFormat)
-	switch {
-	case !ours:
-		return Snapshot{}, fmt.Errorf("%w: not a file of instances", ErrInvalid)
-	case version != snapshotVersion:
-		return Snapshot{}, fmt.Errorf("%w: version %q of its format, this library reads version %s", ErrInvalid, clip(version), snapshotVersion)
-	case sum != checksum(document):
-		return Snapshot{}, fmt.Errorf("%w: damaged, the checksum is that of something else", ErrInvalid)
+	document, err := unseal(instancesFormat, data)
+	if err != nil {
+		return Snapshot{}, err
 	}
 	var d savedSnapshot
 	if err := json.Unmarshal(document, &d); err != nil {

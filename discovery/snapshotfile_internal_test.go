@@ -93,5 +93,5 @@ func FuzzSnapshotLoad(f *testing.F) {
 
 // sealed is a file that holds a document with the checksum it should have.
 func sealed(document []byte) []byte {
-	return append([]byte(snapshotFormat+snapshotVersion+" "+checksum(document)+"\n"), document...)
+	return append([]byte(instancesFormat+"/"+snapshotVersion+" "+checksum(document)+"\n"), document...)
 }

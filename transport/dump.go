@@ -19,6 +19,9 @@ type Dump struct {
 	Thaws uint64 `json:"thaws,omitempty"`
 	// Settings are those of the registry, if it has any.
 	Settings *SettingsDump `json:"settings,omitempty"`
+	// UnsavedDocuments counts the saves of rules and settings to disk that
+	// failed, see [WithSnapshotDir].
+	UnsavedDocuments int64 `json:"unsavedDocuments,omitempty"`
 	// Registry is what the registry says of itself, if it says anything.
 	Registry any `json:"registry,omitempty"`
 }
@@ -91,6 +94,7 @@ func (m *Mesh) Dump() Dump {
 	for _, name := range slices.Sorted(maps.Keys(services)) {
 		d.Services = append(d.Services, services[name].dump())
 	}
+	d.UnsavedDocuments = m.keeper.documentFailures()
 	if m.pulse != nil {
 		d.Thaws = m.pulse.found()
 	}

@@ -32,7 +32,7 @@ type RulesDump struct {
 func (s *service) dumpRules() *RulesDump {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mesh.rules == nil && s.ruling.table == nil {
+	if !s.mesh.hasRules() && s.ruling.table == nil {
 		return nil
 	}
 	r, c := &s.ruling, &s.counts

@@ -14,7 +14,6 @@ import (
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/retry"
-	"github.com/fairlead-go/fairlead/rule"
 )
 
 // Mesh is the governance of all calls of a process, or of a part of it. It is
@@ -26,7 +25,6 @@ type Mesh struct {
 	meter    *meter
 	keeper   *keeper                  // nil: no lists are kept on disk
 	pulse    *pulse                   // nil: the registry is no Refresher
-	rules    rule.Source              // nil: there is none
 	settings atomic.Pointer[switched] // never nil
 	heeding  sync.Once                // the goroutine that follows them
 	caller   atomic.Pointer[string]   // nil: not known
@@ -95,7 +93,6 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 	if o.caller != "" {
 		m.caller.Store(&o.caller)
 	}
-	m.rules = rulesOf(m)
 	m.keeper = newKeeper(o.snapshotDir, m.logger)
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.services.Store(&map[string]*service{})
@@ -203,11 +200,5 @@ func (m *Mesh) begin(name string) (*service, error) {
 		s.mu.Unlock()
 	}
 	m.loops.Go(func() { m.follow(s) })
-	if source, ok := m.registry.(SettingsSource); ok {
-		m.heeding.Do(func() { m.loops.Go(func() { m.heed(source) }) })
-	}
-	if m.rules != nil {
-		m.loops.Go(func() { m.obey(s) })
-	}
 	return s, nil
 }

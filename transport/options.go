@@ -74,7 +74,8 @@ func WithBudget(c retry.BudgetConfig) Option { return func(o *options) { o.budge
 // WithSnapshotDir keeps the list of each service that is called in a directory,
 // as a [discovery.SnapshotDir], so that a process whose registry is down when it
 // starts calls whom the last one called. Its first calls go out with the list
-// from disk at once; it shows as stale, with its age, until the registry has
+// from disk at once, and with the rules that the registry last had, where it has
+// rules; the list shows as stale, with its age, until the registry has
 // said otherwise. The path has to be absolute and on a local disk; several
 // processes of one user may share it. Empty, the default: nothing is kept.
 //

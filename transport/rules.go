@@ -19,17 +19,20 @@ type RuleReporter interface {
 	ReportRules(service string, applied, refused int64, reason string)
 }
 
-// rulesOf returns the sources of a mesh as one, nil if there are none.
-func rulesOf(m *Mesh) rule.Source {
+// hasRules reports whether there is a source of rules at all.
+func (m *Mesh) hasRules() bool {
+	_, ok := m.registry.(rule.Source)
+	return ok || len(m.options.rules) > 0
+}
+
+// rulesOf returns the sources of a service's rules as one.
+func (m *Mesh) rulesOf(s *service) rule.Source {
 	var layers rule.Layers
 	if r, ok := m.registry.(rule.Source); ok {
-		layers = append(layers, r)
+		layers = append(layers, keptRules{r, s.ruling.kept})
 	}
 	layers = append(layers, m.options.rules...)
-	switch len(layers) {
-	case 0:
-		return nil
-	case 1:
+	if len(layers) == 1 {
 		return layers[0]
 	}
 	return layers
@@ -44,12 +47,13 @@ type ruling struct {
 	algorithm string      // that the rules ask for
 	policy    balancer.Policy
 	level     Level
+	kept      *kept // set before the rules are followed
 	refusals  int64 // documents that are not in force because they are wrong
 }
 
 // obey follows the rules of one service. It ends with the mesh.
 func (m *Mesh) obey(s *service) {
-	for d, err := range m.rules.Rules(m.ctx, s.name) {
+	for d, err := range m.rulesOf(s).Rules(m.ctx, s.name) {
 		m.hear(s, d, err)
 	}
 }

@@ -72,7 +72,11 @@ func newService(name string, m *Mesh, pool *balancer.Pool, budget *retry.Budget)
 
 // follow is the watch loop of one service. It ends with the mesh.
 func (m *Mesh) follow(s *service) {
+	m.heed()
 	m.restore(s)
+	if m.hasRules() {
+		m.loops.Go(func() { m.obey(s) })
+	}
 	for snapshot, err := range m.registry.Watch(m.ctx, s.name) {
 		m.apply(s, snapshot, err)
 	}

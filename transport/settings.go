@@ -23,24 +23,41 @@ type switched struct {
 	trouble  error // why they cannot be heard
 }
 
-// heed follows the settings. It is one goroutine, begins with the first service
-// and ends with the mesh.
-func (m *Mesh) heed(source SettingsSource) {
-	for d, err := range source.Settings(m.ctx) {
-		before := m.settings.Load()
-		now := before.next(d, err)
-		m.settings.Store(now)
-		m.logSettings(before, now)
-		if now.revision == before.revision {
-			continue
+// heed begins to follow the settings, with those on disk. One goroutine does; it
+// begins with the first service and ends with the mesh.
+func (m *Mesh) heed() {
+	source, ok := m.registry.(SettingsSource)
+	if !ok {
+		return
+	}
+	m.heeding.Do(func() {
+		k := m.restoreDocument("", validSettings)
+		if k.document.Text != nil {
+			m.hearSettings(k.document, nil)
 		}
-		for _, s := range *m.services.Load() {
-			s.mu.Lock()
-			if before.settings.Concern(s.name) || now.settings.Concern(s.name) {
-				m.ruleLocked(s)
+		m.loops.Go(func() {
+			for d, err := range k.follow(source.Settings(m.ctx)) {
+				m.hearSettings(d, err)
 			}
-			s.mu.Unlock()
+		})
+	})
+}
+
+// hearSettings takes in what the registry says of the settings.
+func (m *Mesh) hearSettings(d rule.Document, err error) {
+	before := m.settings.Load()
+	now := before.next(d, err)
+	m.settings.Store(now)
+	m.logSettings(before, now)
+	if now.revision == before.revision {
+		return
+	}
+	for _, s := range *m.services.Load() {
+		s.mu.Lock()
+		if before.settings.Concern(s.name) || now.settings.Concern(s.name) {
+			m.ruleLocked(s)
 		}
+		s.mu.Unlock()
 	}
 }
 

@@ -21,8 +21,10 @@ type keeper struct {
 	begin  sync.Once
 	news   chan struct{} // of capacity 1: something is in changed
 
-	mu      sync.Mutex                      // guards changed
-	changed map[*service]discovery.Snapshot // that may have to be saved
+	mu        sync.Mutex                         // guards what follows
+	changed   map[*service]discovery.Snapshot    // that may have to be saved
+	documents map[string]discovery.SavedDocument // the same, by service
+	failures  int64                              // of saving documents
 }
 
 // newKeeper returns nil where nothing is to be kept.
@@ -30,7 +32,7 @@ func newKeeper(dir discovery.SnapshotDir, logger *slog.Logger) *keeper {
 	if dir == "" {
 		return nil
 	}
-	return &keeper{dir: dir, logger: logger, news: make(chan struct{}, 1), changed: map[*service]discovery.Snapshot{}}
+	return &keeper{dir: dir, logger: logger, news: make(chan struct{}, 1), changed: map[*service]discovery.Snapshot{}, documents: map[string]discovery.SavedDocument{}}
 }
 
 // onDisk returns what is to be known of the file of a service, and sees to it
@@ -49,8 +51,13 @@ func (m *Mesh) onDisk(service string) *onDisk {
 // calls need not wait for the registry. What the registry says comes later and
 // replaces it.
 func (m *Mesh) restore(s *service) {
+	s.ruling.kept = m.restoreDocument(s.name, validRules)
 	if m.keeper == nil {
 		return
+	}
+	// The rules first, so that no call goes out without them.
+	if d := s.ruling.kept.document; d.Text != nil {
+		m.hear(s, d, nil)
 	}
 	if snapshot, ok := s.disk.load(m.keeper); ok {
 		m.apply(s, snapshot, nil)
@@ -117,12 +124,48 @@ func (k *keeper) run(ctx context.Context) {
 
 func (k *keeper) saveChanged() {
 	k.mu.Lock()
-	changed := k.changed
-	k.changed = map[*service]discovery.Snapshot{}
+	changed, documents := k.changed, k.documents
+	k.changed, k.documents = map[*service]discovery.Snapshot{}, map[string]discovery.SavedDocument{}
 	k.mu.Unlock()
+	for service, d := range documents {
+		if err := k.dir.SaveDocument(d); err != nil {
+			k.logger.Warn("fairlead: document cannot be saved", "service", service, "error", err)
+			k.documentAgain(d)
+		}
+	}
 	for s, snapshot := range changed {
 		if !s.disk.save(k, snapshot) {
 			k.again(s, snapshot)
 		}
 	}
+}
+
+// noteDocument takes the place of what was noted of the document before.
+func (k *keeper) noteDocument(d discovery.SavedDocument) {
+	d.AsOf = time.Now().UTC() // it is live
+	k.mu.Lock()
+	k.documents[d.Service] = d
+	k.mu.Unlock()
+	k.tell()
+}
+
+// documentAgain notes what could not be saved, unless there is something newer.
+func (k *keeper) documentAgain(d discovery.SavedDocument) {
+	k.mu.Lock()
+	k.failures++
+	if _, newer := k.documents[d.Service]; !newer {
+		k.documents[d.Service] = d
+	}
+	k.mu.Unlock()
+	k.tell()
+}
+
+// documentFailures counts the saves of documents that failed.
+func (k *keeper) documentFailures() int64 {
+	if k == nil {
+		return 0
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.failures
 }
