@@ -32,12 +32,12 @@ func TestRulesOnDisk(t *testing.T) {
 		{"Rules", func(g governed) { g.Put(ordersPolicy(to("v2"))) }, "v2-a"},
 		{"TheLastGoodOnes", func(g governed) {
 			g.Put(ordersPolicy(to("v2")))
-			synctest.Wait()
+			settled()
 			g.PutText("orders", []byte("{}"))
 		}, "v2-a"},
 		{"Deleted", func(g governed) {
 			g.Put(ordersPolicy(to("v2")))
-			synctest.Wait()
+			settled()
 			g.PutText("orders", nil)
 		}, "v1-a v2-a"},
 		{"Settings", func(g governed) { g.Put(ordersPolicy(to("v2"))); g.PutSettings(off) }, "v1-a v2-a"},
@@ -51,7 +51,7 @@ func TestRulesOnDisk(t *testing.T) {
 					t.Fatal(err)
 				}
 				c.lived(g)
-				synctest.Wait()
+				settled()
 				if err := earlier.Close(t.Context()); err != nil {
 					t.Fatal(err)
 				}
@@ -70,12 +70,12 @@ func TestRulesOnDisk(t *testing.T) {
 				if got := strings.Join(slices.Compact(called), " "); got != c.want {
 					t.Errorf("calls go to %s, want %s", got, c.want)
 				}
-				synctest.Wait()
+				settled()
 				if r := service(t, m).Rules; r.Live || r.Trouble == "" || (r.Revision != 0) != (c.name != "None" && c.name != "Deleted") {
 					t.Errorf("shown are %+v", r)
 				}
 				g.Lose(false) // and there is nothing
-				synctest.Wait()
+				settled()
 				if r := service(t, m).Rules; !r.Live || r.Revision != 0 {
 					t.Errorf("once the source is heard: %+v", r)
 				}
@@ -94,7 +94,7 @@ func TestRulesOnDiskComeBeforeOtherSources(t *testing.T) {
 		if err := m.Do(t.Context(), get(), g.Door(m)); err != nil {
 			t.Fatal(err)
 		}
-		synctest.Wait()
+		settled()
 		m.Close(t.Context())
 		below, err := rule.Static(ordersPolicy(to("v1")))
 		if err != nil {
@@ -104,7 +104,7 @@ func TestRulesOnDiskComeBeforeOtherSources(t *testing.T) {
 		m = newMesh(t, g, d.option(), transport.WithRules(below))
 		goes := func(want string) {
 			t.Helper()
-			synctest.Wait()
+			settled()
 			call := get()
 			if err := m.Do(t.Context(), call, g.Door(m)); err != nil || call.Instance() != want {
 				t.Errorf("a call goes to %s, want %s: %v", call.Instance(), want, err)

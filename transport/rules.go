@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"time"
+
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/rule"
 )
@@ -55,8 +57,14 @@ type ruling struct {
 func (m *Mesh) obey(s *service) {
 	for d, err := range m.rulesOf(s).Rules(m.ctx, s.name) {
 		m.hear(s, d, err)
+		pause(m.ctx, ruleInterval)
 	}
 }
+
+// ruleInterval is the least time from one document to the next: whoever writes
+// them in a loop does not keep every process busy. Of those that come meanwhile
+// the last counts.
+const ruleInterval = 100 * time.Millisecond
 
 // hear takes in what a source says of the rules of a service.
 func (m *Mesh) hear(s *service, d rule.Document, err error) {

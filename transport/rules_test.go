@@ -84,6 +84,12 @@ func obeys(t testing.TB, m *transport.Mesh) {
 	t.Fatal("no rules came")
 }
 
+// settled lets all that is to be done within a second be done, in a bubble.
+func settled() {
+	time.Sleep(time.Second)
+	synctest.Wait()
+}
+
 func TestLifeOfARule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := versions("v1-a", "v2-a")
@@ -91,7 +97,7 @@ func TestLifeOfARule(t *testing.T) {
 		m := newMesh(t, g, log.option())
 		call := func(want string) {
 			t.Helper()
-			synctest.Wait()
+			settled()
 			g.Forget()
 			for range 20 {
 				if err := m.Do(t.Context(), get(), g.Door(m)); err != nil {
@@ -106,7 +112,7 @@ func TestLifeOfARule(t *testing.T) {
 		}
 		shows := func(revision, refused int64, live bool) {
 			t.Helper()
-			synctest.Wait()
+			settled()
 			if r := service(t, m).Rules; r.Revision != revision || r.RefusedRevision != refused || r.Live != live || (r.Refused != "") != (refused != 0) {
 				t.Errorf("shown are %+v, want revision %d, refused %d, live %t", r, revision, refused, live)
 			}
@@ -517,7 +523,7 @@ func TestLifeOfSettings(t *testing.T) {
 		m := obeying(t, g, ordersPolicy(to("v2")))
 		routed := func(want bool) {
 			t.Helper()
-			synctest.Wait()
+			settled()
 			g.Forget()
 			for range 20 {
 				if err := m.Do(t.Context(), get(), g.Door(m)); err != nil {
@@ -618,4 +624,23 @@ func TestEveryAlgorithmIsKnown(t *testing.T) {
 	if len(kinds) != 3 {
 		t.Errorf("three names stand for %v", kinds)
 	}
+}
+
+// Whoever writes rules in a loop keeps nobody busy, and the last that he wrote
+// is what counts.
+func TestRulesAreTakenInTenTimesASecondAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := versions("v1-a")
+		m := obeying(t, g, ordersPolicy())
+		const seconds = 2
+		var last int64
+		for range seconds * 1000 {
+			last = g.PutText("orders", []byte("{}"))
+			time.Sleep(time.Millisecond)
+		}
+		settled()
+		if r := service(t, m).Rules; r.Refusals < 10*seconds-1 || r.Refusals > 10*seconds+2 || r.RefusedRevision != last {
+			t.Errorf("%d documents were taken in in %d s, the last was %d of %d", r.Refusals, seconds, r.RefusedRevision, last)
+		}
+	})
 }

@@ -38,6 +38,7 @@ func (m *Mesh) heed() {
 		m.loops.Go(func() {
 			for d, err := range k.follow(source.Settings(m.ctx)) {
 				m.hearSettings(d, err)
+				pause(m.ctx, ruleInterval)
 			}
 		})
 	})

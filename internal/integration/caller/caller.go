@@ -29,6 +29,7 @@ type Settings struct {
 	Posts     int           // one call in so many is not idempotent; 0: none is
 	Deadline  time.Duration // of each call
 	Snapshots string        // directory in which lists survive; empty: none
+	Narrowed  bool          // by rules, see history.Settings
 
 	History string // file; Start fills it in
 }

@@ -24,7 +24,7 @@ type recorder struct {
 func newRecorder(s Settings) (*recorder, error) {
 	began := time.Now()
 	w, err := history.Create(s.History, history.Settings{
-		Caller: s.Name, Began: began, Rate: s.Rate,
+		Caller: s.Name, Began: began, Rate: s.Rate, Narrowed: s.Narrowed,
 		MaxAttempts: 3, Ratio: 0.2, PerSecond: 10, Reserve: 100, // the README's
 	})
 	return &recorder{began: began, writer: w}, err

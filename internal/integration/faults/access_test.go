@@ -48,8 +48,8 @@ var revoked = row{
 		asked, took := s.denied()-asked, time.Since(began)
 		s.figure("asked again", asked)
 		// The caller's one question each half minute is asked of the probe, the
-		// list and the overrides.
-		if most := 3 * (took.Seconds()/30 + 1); float64(asked) > most {
+		// list, the overrides, the rules and the settings.
+		if most := 5 * (took.Seconds()/30 + 1); float64(asked) > most {
 			s.Errorf("it asked %d times in %s, allowed are %.0f", asked, took.Round(time.Second), most)
 		}
 	},

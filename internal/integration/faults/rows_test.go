@@ -1,7 +1,7 @@
 package faults_test
 
-// rows is the matrix of faults, as far as it is about the registry and about
-// instances that come and go.
+// rows is the matrix of faults, as far as it is about the registry, its rules
+// and instances that come and go.
 var rows = []row{
 	atStartWithSnapshot,
 	atStartWithoutSnapshot,
@@ -19,7 +19,12 @@ var rows = []row{
 	rolling,
 	flapping,
 	relisting,
+	badRule,
+	hugeRule,
+	deadlyRule,
+	deletedRule,
 	malformed,
+	hostileMetadata,
 	hostile,
 	churned,
 	revoked,

@@ -56,6 +56,7 @@ type scene struct {
 	leases     map[string]clientv3.LeaseID
 	lease      clientv3.LeaseID
 	restore    func()
+	aliases    map[string]string // see history.History
 
 	idle        float64 // cores that the caller needs anyway
 	connections int64
@@ -218,6 +219,7 @@ func (s *scene) stop() {
 		return
 	}
 	s.history = s.caller.Stop(s.fleet)
+	s.history.Aliases = s.aliases
 	for _, v := range s.history.Check() {
 		s.Error(v)
 	}

@@ -24,6 +24,8 @@ type Service struct {
 	Instances       []Node
 	Refused         int
 	Refusals        []discovery.Refusal
+	Dropped         int
+	Rules           Rules
 	Ignored         int
 	Forbidden       int
 	Preserved       struct{ Held, Returned int64 }
@@ -31,6 +33,13 @@ type Service struct {
 	Retries         int64
 	BudgetRemaining int
 	BudgetRefused   int64
+}
+
+// Rules are those of a service as a caller sees them.
+type Rules struct {
+	Revision, RefusedRevision, Refusals int64
+	Live                                bool
+	Refused, Origin                     string
 }
 
 // Node is an instance as a caller sees it.

@@ -18,6 +18,8 @@ type History struct {
 	End          End
 	// Executions counts how often the instances executed each call, by its ID.
 	Executions map[int64]int
+	// Aliases are further IDs under which instances are listed, and who they are.
+	Aliases map[string]string
 }
 
 // Settings are what the client was told.
@@ -25,6 +27,9 @@ type Settings struct {
 	Caller string    // its name
 	Began  time.Time // all moments below count from here
 	Rate   float64   // calls per second
+	// Narrowed says that rules send calls to some of the instances, so that lists
+	// are made of parts of what was published.
+	Narrowed bool
 	// MaxAttempts, Ratio, PerSecond and Reserve are the retry budget: attempts
 	// ≤ (1 + Ratio) × calls + PerSecond × seconds + Reserve.
 	MaxAttempts        int

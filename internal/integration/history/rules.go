@@ -171,7 +171,7 @@ func answeredByLast(h *History, broken func(string, ...any)) {
 		}
 		if len(c.Attempts) == 0 {
 			broken("call %d succeeded without an attempt", c.ID)
-		} else if last := c.Attempts[len(c.Attempts)-1].Instance; last != c.Answered {
+		} else if last := c.Attempts[len(c.Attempts)-1].Instance; last != c.Answered && h.Aliases[last] != c.Answered {
 			broken("call %d was answered by %s, its last attempt went to %s", c.ID, c.Answered, last)
 		}
 	}
@@ -214,7 +214,9 @@ func listsPublished(h *History, broken func(string, ...any)) {
 		if l.Number != n+1 {
 			broken("list %d comes in place %d", l.Number, n+1)
 		}
-		at := slices.IndexFunc(h.Publications[next:], func(p Publication) bool { return p.At <= l.At && l.of(p) })
+		at := slices.IndexFunc(h.Publications[next:], func(p Publication) bool {
+			return p.At <= l.At && (l.of(p) || h.Settings.Narrowed && l.partOf(p))
+		})
 		if at < 0 {
 			broken("list %d, made at %s, of %v is none that was published and not yet replaced", l.Number, l.At, l.Instances)
 			continue
@@ -233,6 +235,12 @@ func listsPublished(h *History, broken func(string, ...any)) {
 			}
 		}
 	}
+}
+
+// partOf reports whether the list can have been made of a part of it.
+func (l List) partOf(p Publication) bool {
+	eligible := p.eligible()
+	return !slices.ContainsFunc(l.Instances, func(id string) bool { return !slices.Contains(eligible, id) })
 }
 
 // of reports whether the list can have been made of a publication. Whom it
