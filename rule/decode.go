@@ -4,8 +4,7 @@ import (
 	"cmp"
 	"encoding"
 	"errors"
-	"fmt"
-	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +19,7 @@ func Decode(text []byte) (Policy, error) { return decodeJSON(text, DecodeNode) }
 // DecodeNode is Decode for a document that was read already, from whatever
 // form.
 func DecodeNode(root *document.Node) (Policy, error) {
-	return decode(root, (*decoder).policy, Policy.problems)
+	return decode(root, (*decoder).policy, Policy.check)
 }
 
 // DecodeSettings is Decode for [Settings].
@@ -28,7 +27,7 @@ func DecodeSettings(text []byte) (Settings, error) { return decodeJSON(text, Dec
 
 // DecodeSettingsNode is DecodeNode for [Settings].
 func DecodeSettingsNode(root *document.Node) (Settings, error) {
-	return decode(root, (*decoder).settings, Settings.problems)
+	return decode(root, (*decoder).settings, Settings.check)
 }
 
 func decodeJSON[T any](text []byte, decode func(*document.Node) (T, error)) (T, error) {
@@ -40,44 +39,30 @@ func decodeJSON[T any](text []byte, decode func(*document.Node) (T, error)) (T, 
 	return decode(root)
 }
 
-func decode[T any](root *document.Node, read func(*decoder, *document.Node, *T), problems func(T) Problems) (T, error) {
-	d := decoder{at: map[string]document.Position{}}
+func decode[T any](root *document.Node, read func(*decoder, *document.Node, *T), check func(T) walk) (T, error) {
+	d := decoder{}
 	var v, none T
 	read(&d, root, &v)
-	if len(d.problems) == 0 { // what was not understood cannot be judged
-		d.problems = problems(v)
-		for n := range d.problems {
-			at := d.find(d.problems[n].Field)
-			d.problems[n].Line, d.problems[n].Column = at.Line, at.Column
+	found := d.walk
+	if len(found.problems) == 0 { // what was not understood cannot be judged
+		if found = check(v); len(found.problems) == 0 {
+			return v, nil
+		}
+		for n, p := range found.places {
+			at := p.in(root)
+			found.problems[n].Line, found.problems[n].Column = at.Line, at.Column
 		}
 	}
-	if len(d.problems) == 0 {
-		return v, nil
-	}
-	slices.SortStableFunc(d.problems, func(a, b Problem) int {
+	slices.SortStableFunc(found.problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return none, d.problems
+	return none, found.problems
 }
 
 // decoder turns a tree into a policy, and takes note of all that does not fit.
-type decoder struct {
-	problems Problems
-	at       map[string]document.Position // by field
-}
+type decoder struct{ walk }
 
-// find is where a field stands, or what it would be part of.
-func (d *decoder) find(field string) document.Position {
-	for field != "" {
-		if at, ok := d.at[field]; ok {
-			return at
-		}
-		field = field[:max(strings.LastIndexAny(field, ".["), 0)]
-	}
-	return d.at[""]
-}
-
-func (d *decoder) bad(n *document.Node, field, allowed string) {
+func (d *decoder) wrong(n *document.Node, allowed string) {
 	value := n.Kind.String()
 	switch n.Kind {
 	case document.Text:
@@ -85,125 +70,122 @@ func (d *decoder) bad(n *document.Node, field, allowed string) {
 	case document.Number, document.Bool:
 		value = n.Text
 	}
-	d.problems.add(n.Position, field, value, allowed)
+	d.badAt(n.Position, value, allowed)
 }
 
-// reader reads one node.
-type reader func(n *document.Node, field string)
+func (d *decoder) badAt(at document.Position, value, allowed string) {
+	d.bad(value, allowed)
+	last := &d.problems[len(d.problems)-1]
+	if last.Line == 0 { // else there are too many
+		last.Line, last.Column = at.Line, at.Column
+	}
+}
 
-func (d *decoder) is(n *document.Node, field string, k document.Kind) bool {
-	d.at[field] = n.Position
+func (d *decoder) is(n *document.Node, k document.Kind) bool {
 	if n.Kind != k {
-		d.bad(n, field, "allowed is "+k.String())
+		d.wrong(n, "allowed is "+k.String())
 	}
 	return n.Kind == k
 }
 
-// object reads an object, each of whose fields has a reader.
-func (d *decoder) object(n *document.Node, field string, fields map[string]reader) {
-	if !d.is(n, field, document.Object) {
+// object reads the fields of an object into a struct. read reports whether there
+// is one of that name.
+func (d *decoder) object(n *document.Node, into any, read func(name string, v *document.Node) bool) {
+	if !d.is(n, document.Object) {
 		return
 	}
 	for _, f := range n.Fields {
-		path := join(field, f.Name)
-		if read := fields[f.Name]; read != nil {
-			read(f.Value, path)
+		d.field(f.Name)
+		if !read(f.Name, f.Value) {
+			d.badAt(f.Position, "", "unknown; allowed are "+strings.Join(fieldsOf(reflect.TypeOf(into).Elem()), ", "))
+		}
+		d.back()
+	}
+}
+
+// fieldsOf lists what the JSON of a struct may have, for people.
+func fieldsOf(t reflect.Type) (names []string) {
+	for n := range t.NumField() {
+		f := t.Field(n)
+		if f.Anonymous {
+			names = append(names, fieldsOf(f.Type)...)
 			continue
 		}
-		d.problems.add(f.Position, path, "", "unknown; allowed are "+strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, name)
 	}
+	slices.Sort(names)
+	return names
 }
 
-func join(field, name string) string {
-	if field == "" {
-		return name
+// each reads the items of a list.
+func each[T any](d *decoder, n *document.Node, to *[]T, read func(*decoder, *document.Node, *T)) {
+	if !d.is(n, document.List) {
+		return
 	}
-	return field + "." + name
-}
-
-// each reads the items of a list into a slice.
-func each[T any](d *decoder, to *[]T, read func(*document.Node, string, *T)) reader {
-	return func(n *document.Node, field string) {
-		if !d.is(n, field, document.List) {
-			return
-		}
-		*to = make([]T, len(n.Items))
-		for i, item := range n.Items {
-			read(item, fmt.Sprintf("%s[%d]", field, i), &(*to)[i])
-		}
+	*to = make([]T, len(n.Items))
+	for i, item := range n.Items {
+		d.item(i)
+		read(d, item, &(*to)[i])
+		d.back()
 	}
 }
 
 // named reads an object whose names are the document's own.
-func named[T any](d *decoder, to *map[string]T, read func(*document.Node, string, *T)) reader {
-	return func(n *document.Node, field string) {
-		if !d.is(n, field, document.Object) {
-			return
-		}
-		*to = make(map[string]T, len(n.Fields))
-		for _, f := range n.Fields {
-			var v T
-			read(f.Value, key(field, f.Name), &v)
-			(*to)[f.Name] = v
-		}
+func named[T any](d *decoder, n *document.Node, to *map[string]T, read func(*decoder, *document.Node, *T)) {
+	if !d.is(n, document.Object) {
+		return
+	}
+	*to = make(map[string]T, len(n.Fields))
+	for _, f := range n.Fields {
+		var v T
+		d.key(f.Name)
+		read(d, f.Value, &v)
+		d.back()
+		(*to)[f.Name] = v
 	}
 }
 
-// key names an entry whose name is the document's own.
-func key(field, name string) string { return field + "[" + quote(name) + "]" }
-
-// pointer reads what may be missing as a whole.
-func pointer[T any](to **T, read func(*document.Node, string, *T)) reader {
-	return func(n *document.Node, field string) {
-		*to = new(T)
-		read(n, field, *to)
-	}
+// some reads what may be missing as a whole.
+func some[T any](d *decoder, n *document.Node, to **T, read func(*decoder, *document.Node, *T)) {
+	*to = new(T)
+	read(d, n, *to)
 }
 
-func (d *decoder) text(n *document.Node, field string, to *string) {
-	if d.is(n, field, document.Text) {
+func (d *decoder) text(n *document.Node, to *string) {
+	if d.is(n, document.Text) {
 		*to = n.Text
 	}
 }
 
-func (d *decoder) intoText(to *string) reader {
-	return func(n *document.Node, field string) { d.text(n, field, to) }
-}
-
-func (d *decoder) intoBool(to *bool) reader {
-	return func(n *document.Node, field string) {
-		if d.is(n, field, document.Bool) {
-			*to = n.Text == "true"
-		}
+func (d *decoder) bool(n *document.Node, to *bool) {
+	if d.is(n, document.Bool) {
+		*to = n.Text == "true"
 	}
 }
 
-func (d *decoder) intoInt(to *int) reader {
-	return func(n *document.Node, field string) {
-		if !d.is(n, field, document.Number) {
-			return
-		}
-		v, err := strconv.ParseInt(n.Text, 10, 32)
-		if err != nil {
-			d.bad(n, field, "allowed is a whole number")
-		}
-		*to = int(v)
+func (d *decoder) int(n *document.Node, to *int) {
+	if !d.is(n, document.Number) {
+		return
+	}
+	v, err := strconv.ParseInt(n.Text, 10, 32)
+	if err != nil {
+		d.wrong(n, "allowed is a whole number")
+	}
+	*to = int(v)
+}
+
+// value reads what has a form of its own.
+func (d *decoder) value(n *document.Node, to encoding.TextUnmarshaler, form string) {
+	if d.is(n, document.Text) && to.UnmarshalText([]byte(n.Text)) != nil {
+		d.wrong(n, "allowed is "+form)
 	}
 }
 
-// intoValue reads a value that has a form of its own.
-func (d *decoder) intoValue(to encoding.TextUnmarshaler, form string) reader {
-	return func(n *document.Node, field string) {
-		if d.is(n, field, document.Text) && to.UnmarshalText([]byte(n.Text)) != nil {
-			d.bad(n, field, "allowed is "+form)
-		}
-	}
+func (d *decoder) duration(n *document.Node, to *Duration) {
+	d.value(n, to, `a duration such as "800ms" or "1m30s"`)
 }
 
-func (d *decoder) intoDuration(to *Duration) reader {
-	return d.intoValue(to, `a duration such as "800ms" or "1m30s"`)
-}
-
-func (d *decoder) intoPercent(to *Percent) reader {
-	return d.intoValue(to, `a percentage such as "20%" or "0.5%"`)
+func (d *decoder) percent(n *document.Node, to *Percent) {
+	d.value(n, to, `a percentage such as "20%" or "0.5%"`)
 }

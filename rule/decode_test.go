@@ -216,3 +216,25 @@ func FuzzDecodeRule(f *testing.F) {
 		sameAgain(t, p)
 	})
 }
+
+// BenchmarkDecode is what a process pays for a new document: to read, to judge
+// and to compile it.
+func BenchmarkDecode(b *testing.B) {
+	for _, path := range files(b, "good/*.json") {
+		b.Run("document="+strings.TrimSuffix(filepath.Base(path), ".json"), func(b *testing.B) {
+			p, err := rule.Decode(read(b, path))
+			if err != nil {
+				b.Fatal(err)
+			}
+			text := read(b, path)
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			var s rule.Standing
+			for n := int64(1); b.Loop(); n++ {
+				if s = s.Next(rule.Document{Service: p.Spec.Service, Text: text, Revision: n, Live: true}); s.Refused != nil {
+					b.Fatal(s.Refused)
+				}
+			}
+		})
+	}
+}

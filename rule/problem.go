@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
-
-	"github.com/fairlead-go/fairlead/internal/document"
 )
 
 // Problem is one thing that is wrong with a document.
@@ -49,12 +47,6 @@ func (p Problems) Error() string {
 
 // mostProblems bounds what is said of one document.
 const mostProblems = 100
-
-func (p *Problems) add(at document.Position, field, value, allowed string) {
-	if len(*p) < mostProblems {
-		*p = append(*p, Problem{at.Line, at.Column, field, value, allowed})
-	}
-}
 
 // quote writes a text that may be anything, shortened.
 func quote(text string) string {

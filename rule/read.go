@@ -6,157 +6,183 @@ import "github.com/fairlead-go/fairlead/internal/document"
 // holds it to that of the structs.
 
 func (d *decoder) policy(n *document.Node, p *Policy) {
-	d.object(n, "", map[string]reader{
-		"apiVersion": d.intoText(&p.APIVersion),
-		"kind":       d.intoText(&p.Kind),
-		"metadata":   d.intoMetadata(&p.Metadata),
-		"spec":       func(n *document.Node, field string) { d.spec(n, field, &p.Spec) },
+	d.object(n, p, func(name string, v *document.Node) bool {
+		switch name {
+		case "apiVersion":
+			d.text(v, &p.APIVersion)
+		case "kind":
+			d.text(v, &p.Kind)
+		case "metadata":
+			d.metadata(v, &p.Metadata)
+		case "spec":
+			d.spec(v, &p.Spec)
+		default:
+			return false
+		}
+		return true
 	})
 }
 
-func (d *decoder) spec(n *document.Node, field string, s *Spec) {
-	d.object(n, field, map[string]reader{
-		"service": d.intoText(&s.Service),
-		"subsets": each(d, &s.Subsets, d.subset),
-		"routes":  each(d, &s.Routes, d.route),
-		"filters": each(d, &s.Filters, d.filter),
-		"lane": pointer(&s.Lane, func(n *document.Node, field string, l *Lane) {
-			d.object(n, field, map[string]reader{
-				"label": d.intoText(&l.Label),
-				"key":   d.intoText(&l.Key),
-				"force": d.intoBool(&l.Force),
+func (d *decoder) metadata(n *document.Node, m *Metadata) {
+	d.object(n, m, func(name string, v *document.Node) bool {
+		switch name {
+		case "name":
+			d.text(v, &m.Name)
+		case "labels":
+			named(d, v, &m.Labels, (*decoder).text)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (d *decoder) spec(n *document.Node, s *Spec) {
+	d.object(n, s, func(name string, v *document.Node) bool {
+		switch name {
+		case "service":
+			d.text(v, &s.Service)
+		case "subsets":
+			each(d, v, &s.Subsets, (*decoder).subset)
+		case "filters":
+			each(d, v, &s.Filters, (*decoder).filter)
+		case "lane":
+			some(d, v, &s.Lane, (*decoder).lane)
+		case "routes":
+			each(d, v, &s.Routes, (*decoder).route)
+		case "timeout":
+			d.duration(v, &s.Timeout)
+		case "retries":
+			d.retries(v, &s.Retries)
+		case "loadBalancer":
+			d.object(v, &s.LoadBalancer, func(name string, v *document.Node) bool {
+				if name == "algorithm" {
+					d.text(v, &s.LoadBalancer.Algorithm)
+				}
+				return name == "algorithm"
 			})
-		}),
-		"timeout": d.intoDuration(&s.Timeout),
-		"retries": func(n *document.Node, field string) {
-			d.object(n, field, map[string]reader{
-				"maxAttempts": d.intoInt(&s.Retries.MaxAttempts),
-				"budget": func(n *document.Node, field string) {
-					d.object(n, field, map[string]reader{
-						"ratio":        d.intoPercent(&s.Retries.Budget.Ratio),
-						"minPerSecond": d.intoInt(&s.Retries.Budget.MinPerSecond),
-					})
-				},
+		case "telemetry":
+			d.object(v, &s.Telemetry, func(name string, v *document.Node) bool {
+				if name == "level" {
+					d.text(v, &s.Telemetry.Level)
+				}
+				return name == "level"
 			})
-		},
-		"loadBalancer": func(n *document.Node, field string) {
-			d.object(n, field, map[string]reader{"algorithm": d.intoText(&s.LoadBalancer.Algorithm)})
-		},
-		"telemetry": func(n *document.Node, field string) {
-			d.object(n, field, map[string]reader{"level": d.intoText(&s.Telemetry.Level)})
-		},
+		default:
+			return false
+		}
+		return true
 	})
 }
 
-func (d *decoder) subset(n *document.Node, field string, s *Subset) {
-	d.object(n, field, map[string]reader{
-		"name":   d.intoText(&s.Name),
-		"labels": named(d, &s.Labels, d.text),
-	})
-}
-
-func (d *decoder) route(n *document.Node, field string, r *Route) {
-	d.object(n, field, map[string]reader{
-		"name":     d.intoText(&r.Name),
-		"match":    each(d, &r.Match, d.match),
-		"route":    each(d, &r.Route, d.destination),
-		"hashOn":   d.intoText(&r.HashOn),
-		"fallback": d.intoText(&r.Fallback),
-		"strict":   d.intoBool(&r.Strict),
-		"timeout":  d.intoDuration(&r.Timeout),
-		"retries": func(n *document.Node, field string) {
-			d.object(n, field, map[string]reader{"maxAttempts": d.intoInt(&r.Retries.MaxAttempts)})
-		},
-		"mirror": pointer(&r.Mirror, func(n *document.Node, field string, m *Mirror) {
-			d.object(n, field, map[string]reader{
-				"subset":  d.intoText(&m.Subset),
-				"percent": d.intoPercent(&m.Percent),
+func (d *decoder) retries(n *document.Node, r *Retries) {
+	d.object(n, r, func(name string, v *document.Node) bool {
+		switch name {
+		case "maxAttempts":
+			d.int(v, &r.MaxAttempts)
+		case "budget":
+			d.object(v, &r.Budget, func(name string, v *document.Node) bool {
+				switch name {
+				case "ratio":
+					d.percent(v, &r.Budget.Ratio)
+				case "minPerSecond":
+					d.int(v, &r.Budget.MinPerSecond)
+				default:
+					return false
+				}
+				return true
 			})
-		}),
-		"fault": pointer(&r.Fault, d.fault),
+		default:
+			return false
+		}
+		return true
 	})
 }
 
-func (d *decoder) fault(n *document.Node, field string, f *Fault) {
-	d.object(n, field, map[string]reader{
-		"delay": pointer(&f.Delay, func(n *document.Node, field string, y *Delay) {
-			d.object(n, field, map[string]reader{
-				"fixedDelay": d.intoDuration(&y.FixedDelay),
-				"percent":    d.intoPercent(&y.Percent),
-			})
-		}),
-		"abort": pointer(&f.Abort, func(n *document.Node, field string, a *Abort) {
-			d.object(n, field, map[string]reader{
-				"httpStatus": d.intoInt(&a.HTTPStatus),
-				"grpcStatus": d.intoText(&a.GRPCStatus),
-				"percent":    d.intoPercent(&a.Percent),
-			})
-		}),
+func (d *decoder) subset(n *document.Node, s *Subset) {
+	d.object(n, s, func(name string, v *document.Node) bool {
+		switch name {
+		case "name":
+			d.text(v, &s.Name)
+		case "labels":
+			named(d, v, &s.Labels, (*decoder).text)
+		default:
+			return false
+		}
+		return true
 	})
 }
 
-func (d *decoder) filter(n *document.Node, field string, f *Filter) {
-	d.object(n, field, map[string]reader{
-		"name":  d.intoText(&f.Name),
-		"match": each(d, &f.Match, d.match),
-		"keep":  named(d, &f.Keep, d.look),
-		"drop":  named(d, &f.Drop, d.look),
-		"force": d.intoBool(&f.Force),
+func (d *decoder) filter(n *document.Node, f *Filter) {
+	d.object(n, f, func(name string, v *document.Node) bool {
+		switch name {
+		case "name":
+			d.text(v, &f.Name)
+		case "match":
+			each(d, v, &f.Match, (*decoder).match)
+		case "keep":
+			named(d, v, &f.Keep, (*decoder).look)
+		case "drop":
+			named(d, v, &f.Drop, (*decoder).look)
+		case "force":
+			d.bool(v, &f.Force)
+		default:
+			return false
+		}
+		return true
 	})
 }
 
-func (d *decoder) destination(n *document.Node, field string, o *Destination) {
-	d.object(n, field, map[string]reader{
-		"subset": d.intoText(&o.Subset),
-		"weight": d.intoInt(&o.Weight),
+func (d *decoder) lane(n *document.Node, l *Lane) {
+	d.object(n, l, func(name string, v *document.Node) bool {
+		switch name {
+		case "label":
+			d.text(v, &l.Label)
+		case "key":
+			d.text(v, &l.Key)
+		case "force":
+			d.bool(v, &l.Force)
+		default:
+			return false
+		}
+		return true
 	})
-}
-
-func (d *decoder) match(n *document.Node, field string, m *Match) {
-	d.object(n, field, map[string]reader{
-		"method":  d.intoText(&m.Method),
-		"path":    pointer(&m.Path, d.look),
-		"headers": named(d, &m.Headers, d.look),
-		"query":   named(d, &m.Query, d.look),
-		"caller":  pointer(&m.Caller, d.look),
-		"baggage": named(d, &m.Baggage, d.look),
-	})
-}
-
-func (d *decoder) look(n *document.Node, field string, t *Text) {
-	d.object(n, field, map[string]reader{
-		"exact":   d.intoText(&t.Exact),
-		"prefix":  d.intoText(&t.Prefix),
-		"regex":   d.intoText(&t.Regex),
-		"present": d.intoBool(&t.Present),
-	})
-}
-
-func (d *decoder) intoMetadata(to *Metadata) reader {
-	return func(n *document.Node, field string) {
-		d.object(n, field, map[string]reader{
-			"name":   d.intoText(&to.Name),
-			"labels": named(d, &to.Labels, d.text),
-		})
-	}
 }
 
 func (d *decoder) settings(n *document.Node, s *Settings) {
-	d.object(n, "", map[string]reader{
-		"apiVersion": d.intoText(&s.APIVersion),
-		"kind":       d.intoText(&s.Kind),
-		"metadata":   d.intoMetadata(&s.Metadata),
-		"spec": func(n *document.Node, field string) {
-			d.object(n, field, map[string]reader{
-				"safeMode": d.intoBool(&s.Spec.SafeMode),
-				"off":      each(d, &s.Spec.Off, d.text),
-				"services": named(d, &s.Spec.Services, func(n *document.Node, field string, to *Switches) {
-					d.object(n, field, map[string]reader{
-						"safeMode": d.intoBool(&to.SafeMode),
-						"off":      each(d, &to.Off, d.text),
+	d.object(n, s, func(name string, v *document.Node) bool {
+		switch name {
+		case "apiVersion":
+			d.text(v, &s.APIVersion)
+		case "kind":
+			d.text(v, &s.Kind)
+		case "metadata":
+			d.metadata(v, &s.Metadata)
+		case "spec":
+			d.object(v, &s.Spec, func(name string, v *document.Node) bool {
+				if name == "services" {
+					named(d, v, &s.Spec.Services, func(d *decoder, n *document.Node, to *Switches) {
+						d.object(n, to, func(name string, v *document.Node) bool { return d.switches(name, v, to) })
 					})
-				}),
+					return true
+				}
+				return d.switches(name, v, &s.Spec.Switches)
 			})
-		},
+		default:
+			return false
+		}
+		return true
 	})
+}
+
+func (d *decoder) switches(name string, v *document.Node, s *Switches) bool {
+	switch name {
+	case "safeMode":
+		d.bool(v, &s.SafeMode)
+	case "off":
+		each(d, v, &s.Off, (*decoder).text)
+	default:
+		return false
+	}
+	return true
 }

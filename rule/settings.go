@@ -31,11 +31,13 @@ type Switches struct {
 	Off []string `json:"off,omitempty"`
 }
 
-// features are what can be switched off.
-var features = [...]struct {
+type feature struct {
 	name string
 	off  func(*Spec)
-}{
+}
+
+// features are what can be switched off.
+var features = [...]feature{
 	{"rules", func(s *Spec) { *s = Spec{Service: s.Service} }},
 	{"routes", func(s *Spec) { s.Routes = nil }},
 	{"filters", func(s *Spec) { s.Filters = nil }},

@@ -53,5 +53,5 @@ func tableOf(d Document, previous *Table) (*Table, error) {
 	if p.Spec.Service != d.Service {
 		return nil, Problems{{Field: "spec.service", Value: quote(p.Spec.Service), Allowed: "allowed is " + d.Service + ", whose document it is"}}
 	}
-	return Compile(p, previous)
+	return compile(p, previous), nil
 }

@@ -93,9 +93,14 @@ func label(i *discovery.Instance, name string) (value string, ok bool) {
 // Compile makes a table of a policy. What is the same in the previous table,
 // nil if there is none, keeps its objects. The error is [Problems].
 func Compile(p Policy, previous *Table) (*Table, error) {
-	if all := p.problems(); len(all) > 0 {
-		return nil, all
+	if err := p.Validate(); err != nil {
+		return nil, err
 	}
+	return compile(p, previous), nil
+}
+
+// compile is Compile of what is valid.
+func compile(p Policy, previous *Table) *Table {
 	t := &Table{Policy: p, known: map[string]*selector{}, destinations: make([]destination, 1)}
 	for _, subset := range p.Spec.Subsets {
 		s := &selector{subset.Name, subset.Labels}
@@ -131,7 +136,7 @@ func Compile(p Policy, previous *Table) (*Table, error) {
 	if len(entries) > 0 {
 		t.index = newIndex(entries)
 	}
-	return t, nil
+	return t
 }
 
 func (t *Table) route(r Route) RouteTable {

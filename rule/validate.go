@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,171 +9,264 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
-	"github.com/fairlead-go/fairlead/internal/document"
 )
 
 // Validate reports all that is wrong, as [Problems]. It is for policies made in
 // code; [Decode] has done it.
-func (p Policy) Validate() error {
-	if all := p.problems(); len(all) > 0 {
-		return all
-	}
-	return nil
-}
+func (p Policy) Validate() error { return p.check().err() }
 
-func (p Policy) problems() Problems {
-	c := checker{subsets: map[string]bool{}}
+func (p Policy) check() walk {
+	c := checker{}
 	c.header(p.APIVersion, p.Kind, Kind, p.Metadata)
-	c.spec(p.Spec)
-	return c.problems
+	c.field("spec")
+	c.spec(&p.Spec)
+	return c.walk
 }
 
 // Validate is that of [Policy].
-func (s Settings) Validate() error {
-	if all := s.problems(); len(all) > 0 {
-		return all
-	}
-	return nil
-}
+func (s Settings) Validate() error { return s.check().err() }
 
-func (s Settings) problems() Problems {
+func (s Settings) check() walk {
 	c := checker{}
 	c.header(s.APIVersion, s.Kind, SettingsKind, s.Metadata)
-	c.off("spec.off", s.Spec.Off)
-	for _, service := range slices.Sorted(maps.Keys(s.Spec.Services)) {
-		at := key("spec.services", service)
+	c.field("spec")
+	c.off(s.Spec.Off)
+	c.field("services")
+	for _, service := range sorted(s.Spec.Services) {
+		c.key(service)
 		if discovery.ValidateService(service) != nil {
-			c.bad(at, "", "allowed is the name of a service, in lower case as in DNS")
+			c.bad("", "allowed is the name of a service, in lower case as in DNS")
 		}
-		c.off(at+".off", s.Spec.Services[service].Off)
+		c.off(s.Spec.Services[service].Off)
+		c.back()
 	}
-	return c.problems
+	return c.walk
+}
+
+// err is what was found wrong, as an error.
+func (w walk) err() error {
+	if len(w.problems) == 0 {
+		return nil
+	}
+	return w.problems
+}
+
+// checker judges what a document says. Its methods that take the name of a
+// field judge that field of what is here.
+type checker struct {
+	walk
+	subsets    []Subset // that are known
+	conditions int
+}
+
+// sorted lists the names of a map, for problems to come in the same order each
+// time.
+func sorted[T any](m map[string]T) []string {
+	switch len(m) {
+	case 0:
+		return nil
+	case 1:
+		for name := range m {
+			return []string{name}
+		}
+	}
+	return slices.Sorted(maps.Keys(m))
 }
 
 func (c *checker) header(version, kind, want string, m Metadata) {
 	if version != APIVersion {
-		c.bad("apiVersion", quote(version), "allowed is "+APIVersion)
+		c.badField("apiVersion", quote(version), "allowed is "+APIVersion)
 	}
 	if kind != want {
-		c.bad("kind", quote(kind), "allowed is "+want)
+		c.badField("kind", quote(kind), "allowed is "+want)
 	}
-	c.labels("metadata.labels", m.Labels)
-	c.brief("metadata.name", m.Name)
+	c.field("metadata")
+	c.labels(m.Labels)
+	c.brief("name", m.Name)
+	c.back()
 }
 
-func (c *checker) off(field string, names []string) {
-	for n, name := range names {
-		c.oneOf(fmt.Sprintf("%s[%d]", field, n), cmp.Or(name, " "), featureNames()...)
-	}
-}
-
-// checker collects problems.
-type checker struct {
-	problems   Problems
-	subsets    map[string]bool // that are defined
-	conditions int
-}
-
-func (c *checker) bad(field, value, allowed string) {
-	c.problems.add(document.Position{}, field, value, allowed)
-}
-
-func (c *checker) spec(s Spec) {
+func (c *checker) spec(s *Spec) {
 	if discovery.ValidateService(s.Service) != nil {
-		c.bad("spec.service", quote(s.Service), "allowed is the name of a service, in lower case as in DNS")
+		c.badField("service", quote(s.Service), "allowed is the name of a service, in lower case as in DNS")
 	}
-	c.most("spec.subsets", len(s.Subsets), MaxSubsets)
-	for n, subset := range s.Subsets {
-		c.subset(fmt.Sprintf("spec.subsets[%d]", n), subset)
+	c.most("subsets", len(s.Subsets), MaxSubsets)
+	for n := range s.Subsets {
+		c.in("subsets", n)
+		c.subset(s.Subsets[n], s.Subsets[:n])
+		c.out()
 	}
-	c.most("spec.filters", len(s.Filters), MaxFilters)
-	for n, f := range s.Filters {
-		c.filter(fmt.Sprintf("spec.filters[%d]", n), f)
+	c.subsets = s.Subsets
+	c.most("filters", len(s.Filters), MaxFilters)
+	for n := range s.Filters {
+		c.in("filters", n)
+		c.filter(&s.Filters[n])
+		c.out()
 	}
-	if l := s.Lane; l != nil {
-		if l.Label == "" || len(l.Label) > MaxText {
-			c.bad("spec.lane.label", quote(l.Label), fmt.Sprintf("allowed are 1 to %d bytes", MaxText))
-		}
-		c.property("spec.lane.key", l.Key)
+	if s.Lane != nil {
+		c.field("lane")
+		c.lane(s.Lane)
+		c.back()
 	}
-	c.most("spec.routes", len(s.Routes), MaxRoutes)
-	names := map[string]bool{}
-	for n, r := range s.Routes {
-		field := fmt.Sprintf("spec.routes[%d]", n)
-		if r.Name != "" && names[r.Name] {
-			c.bad(field+".name", quote(r.Name), "allowed is a name that no other route has")
-		}
-		names[r.Name] = true
-		c.route(field, r)
+	c.most("routes", len(s.Routes), MaxRoutes)
+	for n := range s.Routes {
+		c.in("routes", n)
+		c.route(&s.Routes[n], s.Routes[:min(n, MaxRoutes)])
+		c.out()
 	}
-	c.most("spec", c.conditions, MaxConditions, "conditions")
-	c.timeout("spec.timeout", s.Timeout)
-	c.attempts("spec.retries.maxAttempts", s.Retries.MaxAttempts)
+	if c.conditions > MaxConditions {
+		c.bad(fmt.Sprintf("of %d conditions", c.conditions), fmt.Sprintf("at most %d are allowed", MaxConditions))
+	}
+	c.timeout("timeout", s.Timeout)
+	c.field("retries")
+	c.attempts(s.Retries.MaxAttempts)
+	c.field("budget")
 	if n := s.Retries.Budget.MinPerSecond; n < 0 || n > 10_000 {
-		c.bad("spec.retries.budget.minPerSecond", strconv.Itoa(n), "allowed is 0 (what code said) to 10000")
+		c.badField("minPerSecond", strconv.Itoa(n), "allowed is 0 (what code said) to 10000")
 	}
 	if r := s.Retries.Budget.Ratio; r < 0 || r > 100_00 {
-		c.bad("spec.retries.budget.ratio", r.String(), "allowed is 0% (what code said) to 100%")
+		c.badField("ratio", r.String(), "allowed is 0% (what code said) to 100%")
 	}
-	c.oneOf("spec.loadBalancer.algorithm", s.LoadBalancer.Algorithm, "p2c-ewma", "least-request", "round-robin")
-	c.oneOf("spec.telemetry.level", s.Telemetry.Level, "off", "metrics", "full")
+	c.back()
+	c.back()
+	c.field("loadBalancer")
+	c.oneOf("algorithm", s.LoadBalancer.Algorithm, "p2c-ewma", "least-request", "round-robin")
+	c.back()
+	c.field("telemetry")
+	c.oneOf("level", s.Telemetry.Level, "off", "metrics", "full")
+	c.back()
 }
 
-func (c *checker) subset(field string, s Subset) {
-	if s.Name == "" || len(s.Name) > MaxText {
-		c.bad(field+".name", quote(s.Name), fmt.Sprintf("allowed are 1 to %d bytes", MaxText))
-	} else if c.subsets[s.Name] {
-		c.bad(field+".name", quote(s.Name), "allowed is a name that no other subset has")
-	}
-	c.subsets[s.Name] = true
-	if len(s.Labels) == 0 {
-		c.bad(field+".labels", "", "at least one is needed; a destination without a subset is all instances")
-	}
-	c.labels(field+".labels", s.Labels)
-}
+// in goes to an item of a list, and out comes back.
+func (c *checker) in(list string, n int) { c.field(list); c.item(n) }
+func (c *checker) out()                  { c.back(); c.back() }
 
-func (c *checker) labels(field string, labels map[string]string) {
-	c.most(field, len(labels), MaxLabels)
-	for _, name := range slices.Sorted(maps.Keys(labels)) {
-		if name == "" || len(name) > MaxText {
-			c.bad(key(field, name), "", fmt.Sprintf("allowed is a name of 1 to %d bytes", MaxText))
+func (c *checker) off(names []string) {
+	c.field("off")
+	for n, name := range names {
+		c.item(n)
+		if !slices.ContainsFunc(features[:], func(f feature) bool { return f.name == name }) {
+			c.bad(quote(name), "allowed are "+strings.Join(featureNames(), ", "))
 		}
-		c.brief(key(field, name), labels[name])
+		c.back()
+	}
+	c.back()
+}
+
+func (c *checker) subset(s Subset, earlier []Subset) {
+	switch {
+	case s.Name == "" || len(s.Name) > MaxText:
+		c.badField("name", quote(s.Name), fmt.Sprintf("allowed are 1 to %d bytes", MaxText))
+	case slices.ContainsFunc(earlier, func(e Subset) bool { return e.Name == s.Name }):
+		c.badField("name", quote(s.Name), "allowed is a name that no other subset has")
+	}
+	if len(s.Labels) == 0 {
+		c.badField("labels", "", "at least one is needed; a destination without a subset is all instances")
+	}
+	c.labels(s.Labels)
+}
+
+func (c *checker) labels(labels map[string]string) {
+	c.most("labels", len(labels), MaxLabels)
+	c.field("labels")
+	for _, name := range sorted(labels) {
+		c.key(name)
+		c.name(name)
+		if text := labels[name]; len(text) > MaxText {
+			c.long(text)
+		}
+		c.back()
+	}
+	c.back()
+}
+
+// name judges a name that is the document's own.
+func (c *checker) name(name string) {
+	if name == "" || len(name) > MaxText {
+		c.bad("", fmt.Sprintf("allowed is a name of 1 to %d bytes", MaxText))
 	}
 }
 
-func (c *checker) known(field, subset string) {
-	if !c.subsets[subset] {
-		c.bad(field, quote(subset), "allowed is the name of one of the subsets")
-	}
+func (c *checker) long(text string) {
+	c.bad(fmt.Sprintf("of %d bytes", len(text)), fmt.Sprintf("at most %d are allowed", MaxText))
 }
 
 func (c *checker) brief(field, text string) {
 	if len(text) > MaxText {
-		c.bad(field, fmt.Sprintf("of %d bytes", len(text)), fmt.Sprintf("at most %d are allowed", MaxText))
+		c.field(field)
+		c.long(text)
+		c.back()
 	}
 }
 
-func (c *checker) most(field string, n, most int, of ...string) {
+func (c *checker) most(field string, n, most int) {
 	if n > most {
-		c.bad(field, strings.TrimSpace(fmt.Sprintf("of %d %s", n, strings.Join(of, ""))), fmt.Sprintf("at most %d are allowed", most))
+		c.badField(field, fmt.Sprintf("of %d", n), fmt.Sprintf("at most %d are allowed", most))
 	}
 }
 
 func (c *checker) timeout(field string, d Duration) {
-	if t := time.Duration(d); t != 0 && (t < MinTimeout || t > MaxTimeout) {
-		c.bad(field, d.String(), fmt.Sprintf("allowed is %s to %s", MinTimeout, MaxTimeout))
+	if d != 0 {
+		c.between(field, d, MaxTimeout)
 	}
 }
 
-func (c *checker) attempts(field string, n int) {
+func (c *checker) between(field string, d Duration, most time.Duration) {
+	if t := time.Duration(d); t < MinTimeout || t > most {
+		c.badField(field, d.String(), fmt.Sprintf("allowed is %s to %s", MinTimeout, most))
+	}
+}
+
+func (c *checker) attempts(n int) {
 	if n < 0 || n > MaxAttempts {
-		c.bad(field, strconv.Itoa(n), fmt.Sprintf("allowed is 0 (what code said) to %d, the first attempt among them", MaxAttempts))
+		c.badField("maxAttempts", strconv.Itoa(n), fmt.Sprintf("allowed is 0 (what code said) to %d, the first attempt among them", MaxAttempts))
 	}
 }
 
 func (c *checker) oneOf(field, value string, allowed ...string) {
 	if value != "" && !slices.Contains(allowed, value) {
-		c.bad(field, quote(value), "allowed are "+strings.Join(allowed, ", "))
+		c.badField(field, quote(value), "allowed are "+strings.Join(allowed, ", "))
+	}
+}
+
+// property judges what names something of a call.
+func (c *checker) property(field, text string) {
+	of, name, ok := strings.Cut(text, ":")
+	if text != "key" && !(ok && name != "" && len(text) <= MaxText && (of == "header" || of == "query" || of == "baggage")) {
+		c.badField(field, quote(text), `allowed are "header:NAME", "query:NAME", "baggage:NAME" and "key"`)
+	}
+}
+
+// share judges a share that would be left out if it were none.
+func (c *checker) share(p Percent) {
+	if p <= 0 || p > 100_00 {
+		c.badField("percent", p.String(), "allowed is 0.01% to 100%")
+	}
+}
+
+func (c *checker) lane(l *Lane) {
+	if l.Label == "" || len(l.Label) > MaxText {
+		c.badField("label", quote(l.Label), fmt.Sprintf("allowed are 1 to %d bytes", MaxText))
+	}
+	c.property("key", l.Key)
+}
+
+func (c *checker) filter(f *Filter) {
+	c.brief("name", f.Name)
+	for n := range f.Match {
+		c.in("match", n)
+		c.match(&f.Match[n])
+		c.out()
+	}
+	if len(f.Keep)+len(f.Drop) == 0 {
+		c.bad("", "at least one of keep and drop is needed")
+	}
+	c.texts("keep", f.Keep)
+	c.texts("drop", f.Drop)
+}
+
+func (c *checker) known(field, subset string) {
+	if !slices.ContainsFunc(c.subsets, func(s Subset) bool { return s.Name == subset }) {
+		c.badField(field, quote(subset), "allowed is the name of one of the subsets")
 	}
 }

@@ -1,10 +1,14 @@
 package document
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 var some = Limits{Bytes: 1000, Depth: 3}
@@ -71,12 +75,68 @@ func TestJSONRefuses(t *testing.T) {
 	}
 }
 
+// plain is a tree as encoding/json has it.
+func plain(n *Node) any {
+	switch n.Kind {
+	case Null:
+		return nil
+	case Bool:
+		return n.Text == "true"
+	case Number:
+		return json.Number(n.Text)
+	case Text:
+		return n.Text
+	case List:
+		all := []any{}
+		for _, i := range n.Items {
+			all = append(all, plain(i))
+		}
+		return all
+	}
+	all := map[string]any{}
+	for _, f := range n.Fields {
+		all[f.Name] = plain(f.Value)
+	}
+	return all
+}
+
+// FuzzJSON holds the reader to encoding/json, whatever the text.
 func FuzzJSON(f *testing.F) {
-	f.Add([]byte(`{"a":[1,"x",null,{"b":true}]}`))
+	for _, text := range []string{`{"a":[1,"x",null,{"b":true}]}`, `"\u00e9\ud800\"\\"`, ` [ -0.5e+7 , false ] `, `{"a":1,"a":2}`, "{}{}", `{"a":{},"b":[]}`, "1 2", "[1,]", `"\`, "[[[[]]]]"} {
+		f.Add([]byte(text))
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		n, err := JSON(text, some)
 		if (n == nil) != (err != nil) {
 			t.Fatalf("%v and %v", n, err)
 		}
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+		var want any
+		if wantErr := d.Decode(&want); err == nil && (wantErr != nil || !reflect.DeepEqual(plain(n), want)) {
+			t.Fatalf("%q is read as %v, encoding/json reads %v, %v", text, plain(n), want, wantErr)
+		}
+		if err != nil && utf8.Valid(text) && json.Valid(text) && len(text) <= some.Bytes && !strings.Contains(err.Error(), "twice") && !strings.Contains(err.Error(), "deep") {
+			t.Fatalf("%q is refused: %v", text, err)
+		}
 	})
+}
+
+// Many fields are known apart as few are.
+func TestManyFields(t *testing.T) {
+	var b strings.Builder
+	for n := range 100 {
+		fmt.Fprintf(&b, `"f%d":%d,`, n, n)
+	}
+	fields := b.String()
+	limits := Limits{Bytes: 10_000, Depth: 1}
+	if n, err := JSON([]byte("{"+fields+`"last":1}`), limits); err != nil || len(n.Fields) != 101 || n.Field("f99").Value.Text != "99" || n.Field("f100") != nil {
+		t.Errorf("%v, %v", n, err)
+	}
+	if _, err := JSON([]byte("{"+fields+`"f7":1}`), limits); err == nil || !strings.Contains(err.Error(), `"f7" is there twice`) {
+		t.Error(err)
+	}
+	if _, err := JSON([]byte("{"+fields+`"last":1,"last":2}`), limits); err == nil || !strings.Contains(err.Error(), `"last" is there twice`) {
+		t.Error(err)
+	}
 }

@@ -11,7 +11,13 @@ import (
 // for each watcher, the same etcd, records of the same size and as many
 // processes, all of which stand during the whole run; while one side is
 // measured, the other has nothing to see.
-func measureApplied(ctx context.Context, r *run) error {
+func measureApplied(ctx context.Context, r *run) error { return r.compareApplied(ctx, false) }
+
+// measureRules is measureApplied for changes of the rules. A mesh has them when
+// its calls go by them.
+func measureRules(ctx context.Context, r *run) error { return r.compareApplied(ctx, true) }
+
+func (r *run) compareApplied(ctx context.Context, rules bool) error {
 	etcd, err := startCluster(ctx, 1)
 	if err != nil {
 		return err
@@ -24,7 +30,8 @@ func measureApplied(ctx context.Context, r *run) error {
 	defer w.close()
 	var sides [2]*fleet
 	for n, variant := range []string{bare, fairlead} {
-		if sides[n], err = startFleet(ctx, w, variant, variant, r.Watchers, r.Processes, etcd.endpoints); err != nil {
+		f := &fleet{variant: variant, service: variant, writer: w, rules: rules}
+		if sides[n], err = f.start(ctx, r.Watchers, r.Processes, etcd.endpoints); err != nil {
 			return err
 		}
 		defer sides[n].stop()

@@ -15,6 +15,7 @@ type fleet struct {
 	variant   string
 	service   string
 	writer    *writer
+	rules     bool // change, and not an instance
 	version   int
 	processes []*worker.Process
 }
@@ -25,14 +26,23 @@ const instancesOfAFleet = 10
 // startFleet starts watchers that reach etcd over endpoints; w writes what
 // they see.
 func startFleet(ctx context.Context, w *writer, variant, service string, watchers, processes int, endpoints []string) (*fleet, error) {
-	if err := w.fill(ctx, instancesOfAFleet, service); err != nil {
+	return (&fleet{variant: variant, service: service, writer: w}).start(ctx, watchers, processes, endpoints)
+}
+
+func (f *fleet) start(ctx context.Context, watchers, processes int, endpoints []string) (*fleet, error) {
+	w := f.writer
+	if err := w.fill(ctx, instancesOfAFleet, f.service); err != nil {
 		return nil, err
 	}
-	f := &fleet{variant: variant, service: service, writer: w}
+	if f.rules {
+		if _, err := w.putRule(ctx, f.service, 0); err != nil {
+			return nil, err
+		}
+	}
 	for n := range processes {
 		share := watchers/processes + min(1, max(0, watchers%processes-n)) // the first take what is left over
 		p, err := worker.Start(ctx, watchersRole, watchersTask{
-			Variant: variant, Endpoints: endpoints, Prefix: w.prefix, Service: service, Watchers: share,
+			Variant: f.variant, Endpoints: endpoints, Prefix: w.prefix, Service: f.service, Watchers: share, Rules: f.rules,
 		})
 		if err != nil {
 			f.stop()
@@ -58,11 +68,8 @@ func (f *fleet) round(ctx context.Context, changes int, apart time.Duration) ([]
 		f.version++
 		put := arrival{At: time.Now().UnixNano()}
 		var err error
-		if put.ID, err = f.writer.put(ctx, f.service, 0, f.version); err != nil {
+		if put.ID, err = f.change(ctx); err != nil {
 			return nil, err
-		}
-		if f.variant == fairlead {
-			put.ID = int64(f.version)
 		}
 		for _, p := range f.processes {
 			var all [][]arrival
@@ -82,6 +89,18 @@ func (f *fleet) round(ctx context.Context, changes int, apart time.Duration) ([]
 		}
 	}
 	return took, nil
+}
+
+// change makes the next version and returns by what its arrival is known.
+func (f *fleet) change(ctx context.Context) (int64, error) {
+	if f.rules {
+		return f.writer.putRule(ctx, f.service, f.version)
+	}
+	id, err := f.writer.put(ctx, f.service, 0, f.version)
+	if f.variant == fairlead {
+		id = int64(f.version)
+	}
+	return id, err
 }
 
 // latency tells when the watcher first saw what was put, or something later.

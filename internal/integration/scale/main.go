@@ -1,7 +1,7 @@
 // Scale measures fairlead's registry by the thousand, against a real etcd and,
 // in the same run, against the least that etcd's own client needs for the same
-// thing: from put to applied by a thousand meshes, a thousand subscribers of
-// one watch, ten thousand registrations, ten thousand instances, a thousand
+// thing: from put to applied by a thousand meshes, of instances and of rules, a
+// thousand subscribers of one watch, ten thousand registrations, ten thousand instances, a thousand
 // services, a cluster of three, and etcd's gRPC proxy in between.
 //
 //	go run ./internal/integration/scale -h
@@ -57,6 +57,7 @@ type part struct {
 func parts() []part {
 	return []part{
 		{"applied", measureApplied},
+		{"rules", measureRules},
 		{"subscribers", measureSubscribers},
 		{"registrations", measureRegistrations},
 		{"instances", measureInstances},

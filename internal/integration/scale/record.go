@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/discovery/etcd"
+	"github.com/fairlead-go/fairlead/rule"
 )
 
 // quiet is the logger of everything that is measured by the thousand.
@@ -117,6 +119,30 @@ func idOf(n int) string { return fmt.Sprintf("%032x", n+1) }
 // put writes instance n of a service and returns the revision.
 func (w *writer) put(ctx context.Context, service string, n, version int) (int64, error) {
 	r, err := w.client.Put(ctx, w.key(service, idOf(n)), w.value(service, n, version), clientv3.WithLease(w.lease))
+	if err != nil {
+		return 0, err
+	}
+	return r.Header.Revision, nil
+}
+
+func (w *writer) ruleKey(service string) string { return w.prefix + "rules/" + service }
+
+// putRule writes the rules of a service, those of a canary, and returns the
+// revision.
+func (w *writer) putRule(ctx context.Context, service string, version int) (int64, error) {
+	p := rule.Policy{APIVersion: rule.APIVersion, Kind: rule.Kind, Metadata: rule.Metadata{Name: fmt.Sprintf("v%06d", version)}, Spec: rule.Spec{
+		Service: service,
+		Subsets: []rule.Subset{{Name: "stable", Labels: map[string]string{"version": "v1"}}, {Name: "canary", Labels: map[string]string{"version": "v2"}}},
+		Routes: []rule.Route{{
+			Name: "canary", Match: []rule.Match{{Method: "GET", Path: &rule.Text{Prefix: "/v1/"}}},
+			Route: []rule.Destination{{Subset: "stable", Weight: 95}, {Subset: "canary", Weight: 5}}, Fallback: "stable",
+		}},
+	}}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return 0, err
+	}
+	r, err := w.client.Put(ctx, w.ruleKey(service), string(text))
 	if err != nil {
 		return 0, err
 	}

@@ -30,6 +30,7 @@ func TestEveryPartRuns(t *testing.T) {
 		"services":      {"fairlead until all are live", "fairlead heap", "fairlead goroutines", "bare watches at etcd"},
 		"cluster": {"fairlead ÷ bare p99", "etcd CPU at rest without clients, all members", "fairlead registration with a new client p99",
 			"fairlead leases, etcd CPU at rest, all members"},
+		"rules": {"bare put to applied p99", "fairlead put to applied p50", "fairlead put to applied p99", "fairlead ÷ bare p99", "fairlead ÷ bare client CPU"},
 		"proxy": {"direct, watches at etcd", "through the proxy, watches at etcd", "through the proxy, put to applied p50", "direct, etcd CPU at rest"},
 	} {
 		t.Run(part, func(t *testing.T) {
@@ -109,7 +110,7 @@ func TestQuantile(t *testing.T) {
 
 func TestCommandLineIsRefusedWithFlagAndRule(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
-		{"-part nothing", `-part "nothing": allowed are applied, subscribers`},
+		{"-part nothing", `-part "nothing": allowed are applied, rules, subscribers`},
 		{"-watchers 0", "-watchers 0: allowed are whole numbers from 1"},
 		{"-apart 1ms", "-apart 1ms, -rest 15s: allowed is 10ms or more"},
 		{"more", `argument "more"`},

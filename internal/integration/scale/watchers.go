@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,6 +30,7 @@ type watchersTask struct {
 	Prefix    string
 	Service   string
 	Watchers  int
+	Rules     bool // the changes are of the rules, not of an instance
 }
 
 // arrival is when a watcher saw a change.
@@ -118,6 +121,9 @@ func watchBare(ctx context.Context, t watchersTask, w *watcher) error {
 		return err
 	}
 	prefix := (&writer{prefix: t.Prefix}).servicePrefix(t.Service)
+	if t.Rules {
+		prefix = (&writer{prefix: t.Prefix}).ruleKey(t.Service)
+	}
 	list, err := client.Get(ctx, prefix, clientv3.WithPrefix())
 	if err != nil {
 		return err
@@ -137,9 +143,14 @@ func watchBare(ctx context.Context, t watchersTask, w *watcher) error {
 	return nil
 }
 
-// watchMesh opens a mesh and looks at the first instance in each of its views.
+// watchMesh opens a mesh and looks at the first instance in each of its views,
+// or for the rules in its log.
 func watchMesh(_ context.Context, t watchersTask, w *watcher) error {
-	mesh, err := transport.Open(registryConfig(t.Endpoints, t.Prefix), transport.WithLogger(quiet()))
+	logger := quiet()
+	if t.Rules {
+		logger = slog.New(ruleLog{w})
+	}
+	mesh, err := transport.Open(registryConfig(t.Endpoints, t.Prefix), transport.WithLogger(logger))
 	if err != nil {
 		return err
 	}
@@ -150,11 +161,34 @@ func watchMesh(_ context.Context, t watchersTask, w *watcher) error {
 	go func() {
 		last := int64(-1)
 		for view := range views {
+			if t.Rules {
+				continue
+			}
 			if all := view.Snapshot.Instances; len(all) > 0 && versionOf(all[0]) != last {
 				last = versionOf(all[0])
 				w.note(last)
 			}
 		}
 	}()
+	return nil
+}
+
+// ruleLog is a logger's handler that takes note of the rules that are put in
+// force: what a mesh does last with them is to log their revision.
+type ruleLog struct{ watcher *watcher }
+
+func (ruleLog) Enabled(_ context.Context, l slog.Level) bool { return l == slog.LevelInfo }
+func (l ruleLog) WithAttrs([]slog.Attr) slog.Handler         { return l }
+func (l ruleLog) WithGroup(string) slog.Handler              { return l }
+
+func (l ruleLog) Handle(_ context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, "rules are in force") {
+		r.Attrs(func(a slog.Attr) bool {
+			if a.Key == "revision" {
+				l.watcher.note(a.Value.Int64())
+			}
+			return true
+		})
+	}
 	return nil
 }
