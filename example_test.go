@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/discovery/etcd"
+	"github.com/fairlead-go/fairlead/rule"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairgrpc"
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
@@ -124,5 +126,24 @@ func Example_error() {
 		if e, ok := errors.AsType[*transport.Error](err); ok {
 			log.Printf("%s failed at stage %q after %d attempts, last at %s, maybe executed: %v", e.Service, e.Stage, e.Attempts, e.Instance, e.MaybeExecuted)
 		}
+	}
+}
+
+func Example_rules() {
+	registry := etcd.Config{Client: clientv3.Config{Endpoints: []string{"127.0.0.1:2379"}}}
+	policy := rule.Policy{APIVersion: rule.APIVersion, Kind: rule.Kind, Spec: rule.Spec{
+		Service: "orders",
+		Timeout: rule.Duration(800 * time.Millisecond),
+	}}
+	_ = func() error {
+		source, err := rule.Static(policy)
+		if err != nil {
+			return err
+		}
+		mesh, err := transport.Open(registry, transport.WithRules(source))
+		if err != nil {
+			return err
+		}
+		return mesh.Close(context.Background())
 	}
 }
