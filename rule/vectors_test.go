@@ -75,13 +75,6 @@ func (v *vector) check(t *testing.T) {
 	for _, i := range v.Instances {
 		instances = append(instances, &discovery.Instance{ID: i.ID, Version: i.Version, Zone: i.Zone, Region: i.Region, Meta: i.Meta})
 	}
-	ids := func(instances []*discovery.Instance) []string {
-		all := []string{}
-		for _, i := range instances {
-			all = append(all, i.ID)
-		}
-		return all
-	}
 	table := v.table(t)
 	if got := table.Policy.Spec.LoadBalancer.Algorithm; got != v.Want.Algorithm {
 		t.Errorf("algorithm %q, want %q", got, v.Want.Algorithm)
