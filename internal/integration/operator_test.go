@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/discovery/etcd"
 	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
+	"github.com/fairlead-go/fairlead/rule"
 )
 
 // An operator drains and weighs instances that know nothing of it, and write
@@ -193,5 +194,41 @@ func TestRefreshAfterASleep(t *testing.T) {
 	}
 	if err := consumer.Refresh(t.Context(), "nobody-watches"); err != nil {
 		t.Error(err)
+	}
+}
+
+// Etcd shows which rules a client obeys, soon after it said so.
+func TestReportedRulesAreShown(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Shared(t)
+	client := server.Client(t)
+	c := config(t, server.Endpoint())
+	c.Caller = "checkout"
+	r := open(t, c)
+	r.ReportRules("orders", 3, 0, "")
+	watch(t, r, "orders").until("list", live())
+	shown := func() string {
+		all, err := client.Get(t.Context(), prefix(t)+"clients/orders/", clientv3.WithPrefix())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(all.Kvs) != 1 {
+			return ""
+		}
+		var record struct {
+			Edition int             `json:"edition"`
+			Rules   json.RawMessage `json:"rules"`
+		}
+		if err := json.Unmarshal(all.Kvs[0].Value, &record); err != nil || record.Edition != rule.Edition || all.Kvs[0].Lease == 0 {
+			t.Errorf("%s under lease %d, %v", all.Kvs[0].Value, all.Kvs[0].Lease, err)
+		}
+		return string(record.Rules)
+	}
+	eventually(t, "what was reported before the watch", func() bool { return shown() == `{"applied":3}` })
+	began := time.Now()
+	r.ReportRules("orders", 3, 4, "spec.timeout is wrong")
+	eventually(t, "the refusal", func() bool { return shown() == `{"applied":3,"refused":4,"reason":"spec.timeout is wrong"}` })
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("shown after %s, 5 s are promised", took)
 	}
 }
