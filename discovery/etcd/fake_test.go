@@ -426,6 +426,9 @@ func (l fakeLease) LeaseGrant(ctx context.Context, in *pb.LeaseGrantRequest, _ .
 	defer f.mu.Unlock()
 	ttl := time.Duration(in.TTL) * time.Second
 	id := int64(len(f.calls))
+	for f.leases[id] != (lease{}) { // two calls may have arrived before the first is answered
+		id++
+	}
 	f.leases[id] = lease{ttl: ttl, expiry: time.Now().Add(ttl)}
 	return &pb.LeaseGrantResponse{Header: f.headerLocked(), ID: id, TTL: in.TTL}, nil
 }

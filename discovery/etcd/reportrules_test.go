@@ -132,6 +132,8 @@ func TestClientsReportRulesApart(t *testing.T) {
 			if got := rulesOf(t, f, s, "users"); got.Applied != 7 {
 				t.Errorf("shown is %+v", got)
 			}
+		}
+		for _, s := range all {
 			closing(t, s)
 		}
 	})
