@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 
 	"github.com/fairlead-go/fairlead/discovery"
@@ -79,7 +83,7 @@ func (o *Operator) do(ctx context.Context, call func(context.Context, *clientv3.
 		return discovery.ErrClosed
 	}
 	pause := newBackoff(firstPause, longestPause)
-	var why error // the last error that says more than that time is up
+	var why error
 	for {
 		err := o.conn.do(ctx, 0, call)
 		switch {
@@ -91,8 +95,10 @@ func (o *Operator) do(ctx context.Context, call func(context.Context, *clientv3.
 			}
 			return err
 		}
-		if why == nil || !timedOut(err) {
+		if !timedOut(err) {
 			why = o.conn.explain(err)
+		} else if why == nil || timedOut(why) {
+			why = o.obstacle(ctx, err)
 		}
 		sleep(ctx, pause.NextBackOff())
 		if ctx.Err() != nil {
@@ -100,6 +106,24 @@ func (o *Operator) do(ctx context.Context, call func(context.Context, *clientv3.
 		}
 	}
 }
+
+// obstacle returns what keeps the connection from being made, if anything does:
+// a call that waits for it says no more than that time is up.
+func (o *Operator) obstacle(ctx context.Context, err error) error {
+	if state, known := o.conn.state(); !known || state == connectivity.Ready {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), glance)
+	defer cancel()
+	_, why := pb.NewKVClient(o.conn.client.ActiveConnection()).Range(ctx, &pb.RangeRequest{Key: []byte(o.keys.epoch())}, grpc.WaitForReady(false))
+	if status.Code(why) == codes.Unavailable {
+		return o.conn.explain(why)
+	}
+	return err
+}
+
+// glance bounds a look at a connection that is being made.
+const glance = 200 * time.Millisecond
 
 // over is the error of a call that had no answer before ctx was done.
 func over(ctx context.Context, why error) error {
