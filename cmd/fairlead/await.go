@@ -43,7 +43,7 @@ func (s *session) await(ctx context.Context, service string, revision int64, wit
 			}
 			return nil
 		case late:
-			return fmt.Errorf("after %s, %s have not answered to revision %d:\n%s", within, counted(len(seen.missing), "client"), revision, strings.Join(append(seen.refused, seen.missing...), "\n"))
+			return fmt.Errorf("after %s revision %d is not answered by %s:\n%s", within, revision, counted(len(seen.missing), "client"), strings.Join(append(seen.refused, seen.missing...), "\n"))
 		}
 		select {
 		case <-tick.C:
