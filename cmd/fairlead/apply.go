@@ -66,7 +66,6 @@ type chooser func(ctx context.Context, o *etcd.Operator, stands etcd.RuleVersion
 // put makes the policy that choose returns the rules of a service.
 func (s *session) put(ctx context.Context, service string, how putting, choose chooser) error {
 	var now etcd.RuleVersion
-	written := false
 	err := s.operate(ctx, func(ctx context.Context, o *etcd.Operator) error {
 		stands, err := o.Rules(ctx, service)
 		if err != nil {
@@ -107,14 +106,13 @@ func (s *session) put(ctx context.Context, service string, how putting, choose c
 		}
 		var before etcd.RuleVersion
 		if now, before, err = o.PutRules(ctx, p, stands.Revision, s.note); err != nil {
-			return err
+			return unsure(err)
 		}
-		written = true
 		said.Done, said.Version, said.Revision = fmt.Sprintf("rules of %s: version %d written at revision %d", service, now.Number, now.Revision), now.Number, now.Revision
 		s.undoRules(&said, service, before)
 		return s.tell(said)
 	})
-	if err != nil || how.wait <= 0 || s.dryRun || !written && now.Text == nil {
+	if err != nil || how.wait <= 0 || now.Text == nil {
 		return err
 	}
 	return s.await(ctx, service, now.Revision, how.wait)

@@ -47,7 +47,7 @@ wrong with each, as FILE:LINE:COLUMN: what. Exits 1 if anything is.`,
 			}
 			err := s.show(findings, func(w io.Writer) {
 				for _, line := range lines {
-					fmt.Fprintln(w, line)
+					fmt.Fprintln(w, printable(line))
 				}
 			})
 			if err == nil && len(findings) > 0 {

@@ -29,7 +29,7 @@ func (s *session) delete() *cobra.Command {
 				}
 				now, before, err := o.DeleteRules(ctx, service, stands.Revision, s.note)
 				if err != nil {
-					return err
+					return unsure(err)
 				}
 				said := outcome{Done: fmt.Sprintf("rules of %s: deleted at revision %d", service, now.Revision), Version: now.Number, Revision: now.Revision}
 				s.undoRules(&said, service, before)

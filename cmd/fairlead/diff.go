@@ -41,7 +41,7 @@ whether they differ or not.`,
 					if diff == "" {
 						fmt.Fprintf(w, "rules of %s: unchanged\n", p.Spec.Service)
 					}
-					fmt.Fprint(w, diff)
+					fmt.Fprint(w, printableLines(diff))
 				})
 			})
 		},

@@ -77,16 +77,6 @@ func written(p rule.Policy) ([]byte, error) {
 	return indented(canonical)
 }
 
-// indented writes JSON for people.
-func indented(text []byte) ([]byte, error) {
-	var b bytes.Buffer
-	if err := json.Indent(&b, text, "", "  "); err != nil {
-		return nil, err
-	}
-	b.WriteByte('\n')
-	return b.Bytes(), nil
-}
-
 // located writes a problem as compilers do, for editors to jump to.
 func located(file string, p rule.Problem) string {
 	if p.Line == 0 {

@@ -37,7 +37,7 @@ func (s *session) get() *cobra.Command {
 func (s *session) document(v etcd.RuleVersion) error {
 	p, err := rule.Decode(v.Text)
 	if err != nil {
-		s.stdout.Write(v.Text) // as it is; nothing else is to be had of it
+		fmt.Fprintln(s.stdout, printableLines(string(v.Text))) // nothing else is to be had of it
 		return fmt.Errorf("what stands there at revision %d is no valid document, and no client obeys it: %w", v.Revision, err)
 	}
 	if s.output == asJSON {

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -16,11 +19,14 @@ import (
 func (s *session) show(data any, people func(io.Writer)) error {
 	switch s.output {
 	case asJSON:
-		text, err := json.MarshalIndent(data, "", "  ")
+		text, err := json.Marshal(data)
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(s.stdout, "%s\n", text)
+		if text, err = indented(text); err != nil {
+			return err
+		}
+		_, err = s.stdout.Write(text)
 		return err
 	case asYAML:
 		text, err := inYAML(data)
@@ -34,13 +40,36 @@ func (s *session) show(data any, people func(io.Writer)) error {
 	return nil
 }
 
-// inYAML writes data as YAML with the names that it has in JSON.
+// inYAML writes data as YAML with the names that it has in JSON. Where that
+// would not read back as the same, as with some odd texts, it writes JSON, which
+// is YAML, too.
 func inYAML(data any) ([]byte, error) {
-	text, err := json.Marshal(data)
+	canonical, err := json.Marshal(data)
 	if err != nil {
 		return nil, err
 	}
-	return yaml.JSONToYAML(text)
+	if text, err := yaml.JSONToYAML(canonical); err == nil {
+		again, err := yaml.YAMLToJSON(text)
+		if err == nil && sameJSON(canonical, again) {
+			return text, nil
+		}
+	}
+	return indented(canonical)
+}
+
+func sameJSON(a, b []byte) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}
+
+// indented writes JSON for people.
+func indented(text []byte) ([]byte, error) {
+	var b bytes.Buffer
+	if err := json.Indent(&b, text, "", "  "); err != nil {
+		return nil, err
+	}
+	b.WriteByte('\n')
+	return b.Bytes(), nil
 }
 
 // table writes rows below a head, in columns.
@@ -56,15 +85,25 @@ func table(w io.Writer, head string, rows [][]string) {
 	t.Flush()
 }
 
-// cell keeps what others wrote into etcd from doing things to the terminal.
-func cell(text string) string {
-	if text == "" {
-		return "-"
-	}
+// cell is a text in a table or in a sentence.
+func cell(text string) string { return cmp.Or(printable(text), "-") }
+
+// printable keeps what others wrote from doing things to the terminal.
+func printable(text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(text)
+		quoted := strconv.Quote(text)
+		return quoted[1 : len(quoted)-1]
 	}
 	return text
+}
+
+// printableLines is printable for each line.
+func printableLines(text string) string {
+	all := strings.Split(text, "\n")
+	for n := range all {
+		all[n] = printable(all[n])
+	}
+	return strings.Join(all, "\n")
 }
 
 // outcome is what a command that writes has to say.
@@ -83,10 +122,9 @@ type outcome struct {
 
 func (s *session) tell(o outcome) error {
 	return s.show(o, func(w io.Writer) {
-		fmt.Fprint(w, o.Diff)
-		fmt.Fprintln(w, o.Done)
-		for _, note := range o.Notes {
-			fmt.Fprintln(w, note)
+		fmt.Fprint(w, printableLines(o.Diff))
+		for _, line := range append([]string{o.Done}, o.Notes...) {
+			fmt.Fprintln(w, printable(line))
 		}
 		if o.Undo != "" {
 			fmt.Fprintln(w, "undo:", o.Undo)

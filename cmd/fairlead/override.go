@@ -104,14 +104,14 @@ func (o override) set(ctx context.Context, operator *etcd.Operator, change func(
 	}
 	said := outcome{Done: fmt.Sprintf("%s: said is %s", who, describe(after)), Undo: o.back(before)}
 	if v.Refused != "" {
-		said.Notes = append(said.Notes, "what was said before could not be understood and cannot be put back: "+cell(v.Refused))
+		said.Notes = append(said.Notes, "what was said before could not be understood and cannot be put back: "+v.Refused)
 	}
 	if o.dryRun {
 		said.DryRun, said.Undo, said.Done = true, "", fmt.Sprintf("%s: would be said is %s (dry run)", who, describe(after))
 		return o.tell(said)
 	}
 	if err := operator.SetOverride(ctx, o.service, o.id, after, v.Revision); err != nil {
-		return err
+		return unsure(err)
 	}
 	return o.tell(said)
 }

@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, env func(string) string, stdin io.R
 		fmt.Fprintln(stderr, "fairlead: interrupted")
 		return exitInvalid
 	}
-	fmt.Fprintln(stderr, "fairlead:", err)
+	fmt.Fprintln(stderr, "fairlead:", printableLines(err.Error()))
 	if errors.Is(err, etcd.ErrUnreachable) {
 		return exitUnreachable
 	}
@@ -93,6 +93,14 @@ func (s *session) rules() *cobra.Command {
 	}
 	rules.AddCommand(s.check(), s.diff(), s.apply(), s.get(), s.history(), s.rollback(), s.delete())
 	return rules
+}
+
+// unsure adds to the error of a write what its author has to know.
+func unsure(err error) error {
+	if errors.Is(err, etcd.ErrUnreachable) {
+		return fmt.Errorf("%w; it may have been written all the same: look before you try again", err)
+	}
+	return err
 }
 
 // operate has do talk to etcd, for no longer than the timeout.

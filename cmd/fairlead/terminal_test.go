@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -80,6 +82,13 @@ func split(command string) (words []string) {
 	word, quoted, some := "", false, false
 	for n := 0; n < len(command); n++ {
 		switch c := command[n]; {
+		case strings.HasPrefix(command[n:], "$'") && !quoted:
+			raw, _, _ := strings.Cut(command[n+2:], "'")
+			text, err := strconv.Unquote(`"` + raw + `"`)
+			if err != nil {
+				panic(err)
+			}
+			word, some, n = word+text, true, n+2+len(raw)
 		case c == '\'':
 			quoted, some = !quoted, true
 		case c == '\\' && !quoted:
@@ -101,13 +110,21 @@ func split(command string) (words []string) {
 }
 
 func TestWordsAreQuoted(t *testing.T) {
-	words := []string{"fairlead", "", "a b", "it's", `\`, "$HOME", "ü", "a;b", "--x=1,2", "\n", "*", "~"}
+	words := []string{"fairlead", "", "a b", "it's", `\`, "$HOME", "ü", "a;b", "--x=1,2", "\n", "*", "~", "\x1b[2J", "it's\ta \\", "\u2028é"}
 	var all []string
 	for _, w := range words {
 		all = append(all, quoted(w))
 	}
 	if got := split(strings.Join(all, " ")); strings.Join(got, "|") != strings.Join(words, "|") {
 		t.Errorf("%q becomes %q", words, got)
+	}
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash on this machine")
+	}
+	out, err := exec.CommandContext(t.Context(), bash, "-c", `printf '%s|' `+strings.Join(all, " ")).Output()
+	if got := strings.TrimSuffix(string(out), "|"); err != nil || got != strings.Join(words, "|") {
+		t.Errorf("%q is %q to bash, %v", words, got, err)
 	}
 }
 

@@ -1,6 +1,10 @@
 package main
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
 
 // undo is a command to copy that takes the same way to the same etcd. It says
 // no password.
@@ -27,8 +31,22 @@ func (s *session) undo(args ...string) string {
 	return strings.Join(words, " ")
 }
 
-// quoted writes a word so that a shell reads it as one.
+// quoted writes a word so that a shell reads it as one, and a terminal shows all
+// of it.
 func quoted(word string) string {
+	if printable(word) != word {
+		var b strings.Builder
+		for _, r := range word {
+			if c := string(r); unicode.IsPrint(r) && r != '\'' && r != '\\' {
+				b.WriteString(c)
+			} else {
+				for n := range len(c) {
+					fmt.Fprintf(&b, `\x%02x`, c[n])
+				}
+			}
+		}
+		return "$'" + b.String() + "'"
+	}
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:,@%+=", r)
 	}
