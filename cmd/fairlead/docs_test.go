@@ -6,14 +6,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
 )
 
 // The commands of docs/cli.md do what they say there, one after the other.
 func TestCommandsOfTheDocumentation(t *testing.T) {
 	t.Parallel()
-	server := etcdtest.Shared(t)
+	server := shared(t)
 	x := terminalAt(t, server.Endpoint())
 	text, err := os.ReadFile("../../docs/cli.md")
 	if err != nil {

@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
-
-	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
 )
 
 // Data written as YAML reads back as the same, whatever texts there are.
@@ -27,7 +25,7 @@ func TestDataAsYAML(t *testing.T) {
 // What stands in etcd does nothing to the terminal.
 func TestHostileTexts(t *testing.T) {
 	t.Parallel()
-	server := etcdtest.Shared(t)
+	server := shared(t)
 	x := terminalAt(t, server.Endpoint())
 	alive := lease(t, server)
 	put(t, server, "instances/orders/a", `{"Op":0,"Addr":"10.0.0.7:80","Metadata":{"id":"a","service":"orders","zone":"\u001b[2J"}}`, alive)

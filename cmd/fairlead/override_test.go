@@ -7,12 +7,11 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery/etcd"
-	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
 )
 
 func TestOverridesComeAndGo(t *testing.T) {
 	t.Parallel()
-	server := etcdtest.Shared(t)
+	server := shared(t)
 	client := server.Client(t)
 	x := terminalAt(t, server.Endpoint())
 	alive := lease(t, server)
@@ -105,7 +104,7 @@ func TestOverridesComeAndGo(t *testing.T) {
 // The way back leads to the same etcd.
 func TestUndoGoesWhereItCameFrom(t *testing.T) {
 	t.Parallel()
-	server := etcdtest.Shared(t)
+	server := shared(t)
 	x := terminal{t: t}
 	a := x.says(exitOK, []string{"--endpoints", "--prefix"}, "drain", "orders", "a", "--force", "--endpoints", server.Endpoint()+","+server.Endpoint(), "--prefix", prefix(t))
 	x.undo(a)

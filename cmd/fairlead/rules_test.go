@@ -14,7 +14,6 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/fairlead-go/fairlead/discovery/etcd"
-	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
 	"github.com/fairlead-go/fairlead/rule"
 	"github.com/fairlead-go/fairlead/rule/yaml"
 )
@@ -42,7 +41,7 @@ func (x terminal) stands(timeout string) {
 
 func TestRulesComeAndGo(t *testing.T) {
 	t.Parallel()
-	server := etcdtest.Shared(t)
+	server := shared(t)
 	x := terminalAt(t, server.Endpoint())
 	one, two := policyFile(t, "1s"), policyFile(t, "2s")
 
@@ -102,7 +101,7 @@ func TestRulesComeAndGo(t *testing.T) {
 // The last twenty versions are kept, and no more.
 func TestOldVersionsGo(t *testing.T) {
 	t.Parallel()
-	server := etcdtest.Shared(t)
+	server := shared(t)
 	x := terminalAt(t, server.Endpoint())
 	for n := range 24 {
 		x.says(exitOK, []string{fmt.Sprintf("version %d written", n+1)}, "rules", "apply", policyFile(t, fmt.Sprintf("%ds", n+1)))
@@ -121,7 +120,7 @@ func TestOldVersionsGo(t *testing.T) {
 // are.
 func TestDocumentsSurviveTheirWay(t *testing.T) {
 	t.Parallel()
-	x := terminalAt(t, etcdtest.Shared(t).Endpoint())
+	x := terminalAt(t, shared(t).Endpoint())
 	odd := rule.Policy{APIVersion: rule.APIVersion, Kind: rule.Kind, Metadata: rule.Metadata{Labels: map[string]string{}}, Spec: rule.Spec{Service: "orders"}}
 	for n, text := range []string{"1.10", "yes", "null", "~", "2026-01-01", "a: b", " lead", "trail ", "#c", "a #c", "0x1f", "1e3", "1_000", "0o7", "*a", "&a", "!x", "-", "- x", "?", "|", ">", "%x", "@x", "`x", "{}", "[]", "''", `"q"`, `\`, "line\nbreak", "\n", "tab\tx", "\x01", "\u2028", "\u0085", "é日", "<<", "=", "12:30:45", ".inf", "on", "'", "it's: a"} {
 		odd.Metadata.Labels[fmt.Sprintf("l%d", n)] = text
@@ -174,7 +173,7 @@ func limited(labels map[string]string) map[string]string {
 // Two operators who read the same rules do not both write.
 func TestOperatorsInConflict(t *testing.T) {
 	t.Parallel()
-	server := etcdtest.Shared(t)
+	server := shared(t)
 	x := terminalAt(t, server.Endpoint())
 	x.says(exitOK, nil, "rules", "apply", policyFile(t, "1s"))
 	s := &session{env: func(name string) string { return x.env[name] }, stdout: t.Output()}
@@ -218,7 +217,7 @@ func TestOperatorsInConflict(t *testing.T) {
 // What somebody put with another tool can be shown, replaced and put back.
 func TestRulesWrittenByOtherMeans(t *testing.T) {
 	t.Parallel()
-	server := etcdtest.Shared(t)
+	server := shared(t)
 	x := terminalAt(t, server.Endpoint())
 	put(t, server, "rules/orders", `{"kind":"ServicePolicy","apiVersion":"fairlead/v1alpha1","spec":{"service":"orders","timeout":"9000ms"}}`)
 	x.stands("9s")
@@ -245,7 +244,7 @@ func TestRulesWrittenByOtherMeans(t *testing.T) {
 // A document that some clients cannot read is refused, and they are named.
 func TestClientsThatCannotRead(t *testing.T) {
 	t.Parallel()
-	server := etcdtest.Shared(t)
+	server := shared(t)
 	x := terminalAt(t, server.Endpoint())
 	alive := lease(t, server)
 	put(t, server, "clients/orders/a", `{"service":"cart","library":"fairlead v0.1.0","since":"2026-01-01T00:00:00Z"}`, alive)
@@ -273,7 +272,7 @@ func TestClientsThatCannotRead(t *testing.T) {
 // --wait ends when all who obey rules have said what they make of them.
 func TestWaitForClients(t *testing.T) {
 	t.Parallel()
-	server := etcdtest.Shared(t)
+	server := shared(t)
 	x := terminalAt(t, server.Endpoint())
 	open := func(caller string) *etcd.Registry {
 		r, err := etcd.New(etcd.Config{Client: clientv3.Config{Endpoints: []string{server.Endpoint()}}, Prefix: prefix(t), Caller: caller, Logger: slog.New(slog.DiscardHandler)})

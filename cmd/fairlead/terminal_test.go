@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -27,6 +29,21 @@ type answer struct {
 // terminalAt has commands use an etcd, and a prefix of the test's own.
 func terminalAt(t *testing.T, endpoint string) terminal {
 	return terminal{t, map[string]string{"ETCDCTL_ENDPOINTS": endpoint, "FAIRLEAD_PREFIX": prefix(t), "FAIRLEAD_TIMEOUT": "30s"}}
+}
+
+// shared is the etcd of all tests, in which this one leaves nothing.
+func shared(t *testing.T) *etcdtest.Server {
+	t.Helper()
+	server := etcdtest.Shared(t)
+	client := server.Client(t)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if _, err := client.Delete(ctx, prefix(t), clientv3.WithPrefix()); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
 }
 
 func prefix(t *testing.T) string { return "test/" + strings.ReplaceAll(t.Name(), "/", "-") + "/" }

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -230,5 +231,39 @@ func TestReportedRulesAreShown(t *testing.T) {
 	eventually(t, "the refusal", func() bool { return shown() == `{"applied":3,"refused":4,"reason":"spec.timeout is wrong"}` })
 	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("shown after %s, 5 s are promised", took)
+	}
+}
+
+// An etcd that answers late may have written what it was asked to twice. Its
+// operator finds his own word there, and no conflict.
+func TestOperatorOfAnEtcdThatAnswersLate(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t)
+	operator, err := etcd.NewOperator(config(t, server.Endpoint()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer operator.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	read := int64(0)
+	for n := range 3 {
+		if _, err := operator.Override(ctx, "orders", "a"); err != nil { // over a connection that stands
+			t.Fatal(err)
+		}
+		word := etcd.Override{Weight: n + 1, By: "ann"}
+		server.Pause(t)
+		done := make(chan error, 1)
+		go func() { done <- operator.SetOverride(ctx, "orders", "a", word, read) }() // ends with ctx
+		during(t, 3*time.Second)
+		server.Resume(t)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		stands, err := operator.Override(ctx, "orders", "a")
+		if err != nil || stands.Override != word {
+			t.Errorf("%+v stands, %+v was written, %v", stands, word, err)
+		}
+		read = stands.Revision
 	}
 }
