@@ -42,6 +42,9 @@ func TestGoodDocuments(t *testing.T) {
 				t.Error(err)
 			}
 			sameAgain(t, p)
+			if e := p.Edition(); e < 1 || e > rule.Edition {
+				t.Errorf("edition %d is needed to read it, this is %d", e, rule.Edition)
+			}
 		})
 	}
 }

@@ -4,6 +4,12 @@ package rule
 const (
 	APIVersion = "fairlead/v1alpha1"
 	Kind       = "ServicePolicy"
+
+	// Edition is that of the form which this version reads. It is raised with
+	// every addition to the form, so that whoever writes a document can tell
+	// whether its readers know all of it. A process that announces none is of a
+	// version that obeys no rules.
+	Edition = 1
 )
 
 // Policy is the document of one service. The zero value of each part says
@@ -17,6 +23,9 @@ type Policy struct {
 	Metadata   Metadata `json:"metadata,omitzero"`
 	Spec       Spec     `json:"spec"`
 }
+
+// Edition is the least edition of the form whose readers can read p.
+func (p Policy) Edition() int { return 1 } // nothing was added so far
 
 // Metadata is for people and their tools.
 type Metadata struct {

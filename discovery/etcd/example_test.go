@@ -2,6 +2,7 @@ package etcd_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"time"
@@ -73,4 +74,36 @@ func ExampleRegistry_Rules() {
 		}
 		fmt.Println(document.Revision, policy.Spec.Service)
 	}
+}
+
+// A tool changes the rules of a service, if nobody else did since it looked.
+func ExampleOperator() {
+	operator, err := etcd.NewOperator(etcd.Config{Client: clientv3.Config{Endpoints: []string{"10.0.0.1:2379"}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer operator.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+
+	stands, err := operator.Rules(ctx, "orders")
+	if err != nil {
+		log.Fatal(err)
+	}
+	policy, err := rule.Decode(stands.Text)
+	if err != nil {
+		log.Fatal(err)
+	}
+	policy.Spec.Timeout = rule.Duration(800 * time.Millisecond)
+	written, before, err := operator.PutRules(ctx, policy, stands.Revision, etcd.Note{By: "ann", Reason: "slow disks"})
+	if conflict, ok := errors.AsType[*etcd.ConflictError](err); ok {
+		log.Fatalf("look again: revision %d stands now", conflict.Found)
+	}
+	if errors.Is(err, etcd.ErrUnreachable) {
+		log.Fatal("it may have been written or not: ", err)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("version", written.Number, "instead of", before.Number)
 }

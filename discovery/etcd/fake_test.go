@@ -235,9 +235,16 @@ func (k fakeKV) Range(ctx context.Context, in *pb.RangeRequest, _ ...grpc.CallOp
 	if in.Revision != 0 && in.Revision < f.compacted {
 		return nil, rpctypes.ErrGRPCCompacted
 	}
+	return f.rangeLocked(in), nil
+}
+
+func (f *fake) rangeLocked(in *pb.RangeRequest) *pb.RangeResponse {
 	r := &pb.RangeResponse{Header: f.headerLocked()}
 	for key, kv := range f.atLocked(cmp.Or(in.Revision, f.revision)) {
-		if key == string(in.Key) || len(in.RangeEnd) > 0 && key >= string(in.Key) && key < string(in.RangeEnd) {
+		if within(key, in.Key, in.RangeEnd) {
+			if in.KeysOnly {
+				kv = &mvccpb.KeyValue{Key: kv.Key, Lease: kv.Lease, CreateRevision: kv.CreateRevision, ModRevision: kv.ModRevision}
+			}
 			r.Kvs = append(r.Kvs, kv)
 		}
 	}
@@ -245,7 +252,11 @@ func (k fakeKV) Range(ctx context.Context, in *pb.RangeRequest, _ ...grpc.CallOp
 	if in.Limit > 0 && int64(len(r.Kvs)) > in.Limit {
 		r.Kvs, r.More = r.Kvs[:in.Limit], true
 	}
-	return r, nil
+	return r
+}
+
+func within(key string, from, to []byte) bool {
+	return key == string(from) || len(to) > 0 && key >= string(from) && key < string(to)
 }
 
 // atLocked returns the keys as they were at a revision.
@@ -394,17 +405,15 @@ func (f *fake) txnLocked(in *pb.TxnRequest, revision int64) *pb.TxnResponse {
 			f.putLocked(string(put.Key), string(put.Value), put.Lease)
 			answer.Response = &pb.ResponseOp_ResponsePut{ResponsePut: &pb.PutResponse{}}
 		case op.GetRequestDeleteRange() != nil:
-			if key := string(op.GetRequestDeleteRange().Key); f.keys[key] != nil {
-				f.revision = revision - 1 // deleteLocked takes the next
-				f.deleteLocked(key)
+			for key := range f.keys {
+				if within(key, op.GetRequestDeleteRange().Key, op.GetRequestDeleteRange().RangeEnd) {
+					f.revision = revision - 1 // deleteLocked takes the next
+					f.deleteLocked(key)
+				}
 			}
 			answer.Response = &pb.ResponseOp_ResponseDeleteRange{ResponseDeleteRange: &pb.DeleteRangeResponse{}}
 		case op.GetRequestRange() != nil:
-			read := &pb.RangeResponse{}
-			if kv := f.keys[string(op.GetRequestRange().Key)]; kv != nil {
-				read.Kvs = append(read.Kvs, kv)
-			}
-			answer.Response = &pb.ResponseOp_ResponseRange{ResponseRange: read}
+			answer.Response = &pb.ResponseOp_ResponseRange{ResponseRange: f.rangeLocked(op.GetRequestRange())}
 		}
 		r.Responses = append(r.Responses, answer)
 	}
@@ -426,6 +435,9 @@ func (l fakeLease) LeaseGrant(ctx context.Context, in *pb.LeaseGrantRequest, _ .
 	defer f.mu.Unlock()
 	ttl := time.Duration(in.TTL) * time.Second
 	id := int64(len(f.calls))
+	for f.leases[id] != (lease{}) { // two calls may have arrived before the first is answered
+		id++
+	}
 	f.leases[id] = lease{ttl: ttl, expiry: time.Now().Add(ttl)}
 	return &pb.LeaseGrantResponse{Header: f.headerLocked(), ID: id, TTL: in.TTL}, nil
 }

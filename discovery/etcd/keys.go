@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"fmt"
 	"strings"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -24,13 +25,24 @@ func (k keys) override(service, id string) string { return k.overrides(service) 
 
 // client is the key under which the process with an ID says that it calls a
 // service.
-func (k keys) client(callee, id string) string { return k.prefix + "clients/" + callee + "/" + id }
+func (k keys) client(callee, id string) string { return k.clients(callee) + id }
+
+// clients is the prefix of the keys of those who call a service.
+func (k keys) clients(callee string) string { return k.prefix + "clients/" + callee + "/" }
 
 // rule is the key of a service's rules.
 func (k keys) rule(service string) string { return k.prefix + "rules/" + service }
 
 // settings is the key of the switches of all services.
 func (k keys) settings() string { return k.prefix + "settings" }
+
+// versions is the prefix of the keys of what the rules of a service were.
+func (k keys) versions(service string) string { return k.prefix + "history/" + service + "/" }
+
+// version is the key of one of them. Keys are in the order of their numbers.
+func (k keys) version(service string, n int64) string {
+	return fmt.Sprintf("%s%012d", k.versions(service), n)
+}
 
 // epoch is the key of the value that tells one store from another.
 func (k keys) epoch() string { return k.prefix + "epoch" }

@@ -112,11 +112,8 @@ func (o Override) over(now time.Time) bool { return !o.Until.IsZero() && !now.Be
 // where o is the zero value. It waits for etcd, within ctx. Whoever calls it
 // needs the right to write below overrides/.
 func (r *Registry) Override(ctx context.Context, service, id string, o Override) error {
-	if err := discovery.ValidateService(service); err != nil {
+	if err := validTarget(service, id); err != nil {
 		return err
-	}
-	if !discovery.ValidID(id) {
-		return &discovery.FieldError{Field: "id", Value: id, Allowed: "the ID of an instance"}
 	}
 	if err := o.Validate(); err != nil {
 		return err

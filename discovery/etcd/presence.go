@@ -1,15 +1,13 @@
 package etcd
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // presence is what shows in etcd whom this process calls: a key for each
 // service it watches, under its lease. It is guarded by supervisor.mu.
 type presence struct {
 	caller  string             // in whose name; "": not known, and nothing is shown
 	callees map[string]*callee // by service
+	rules   map[string]rulesReport
 }
 
 // callee is a service that is called, or was until lately.
@@ -24,12 +22,9 @@ type callee struct {
 // worth two writes each time.
 const linger = time.Minute
 
-// clientRecord is the value of a client's key.
-type clientRecord struct {
-	Service string    `json:"service"` // of the caller
-	Library string    `json:"library,omitempty"`
-	Since   time.Time `json:"since"`
-}
+// together is the time over which those are spread that write for the same
+// reason at the same moment.
+const together = 5 * time.Second
 
 // calls takes note that a service is watched now, or no longer.
 func (s *supervisor) calls(service string, watched bool) {
@@ -66,13 +61,13 @@ func (s *supervisor) showLocked(service string, c *callee) {
 		}
 		return
 	}
-	value, err := json.Marshal(clientRecord{Service: s.presence.caller, Library: library(), Since: c.since.UTC().Truncate(time.Second)})
+	value, err := s.presence.record(service, c)
 	if err != nil { // the year is out of range; there is nothing to show then
 		return
 	}
-	c.holding = s.newHolding(s.keys.client(service, s.incarnation), string(value))
+	c.holding = s.newHolding(s.keys.client(service, s.incarnation), value)
 	// A fleet that starts together does not write together.
-	c.holding.due = time.Now().Add(between(0, 5*time.Second))
+	c.holding.due = time.Now().Add(between(0, together))
 	s.holdLocked(c.holding)
 }
 

@@ -80,7 +80,7 @@ func newSupervisor(c conn, k keys, ttl time.Duration, caller string, log *slog.L
 		pause:         newBackoff(firstPause, longestPause),
 		holdings:      map[string]*holding{},
 		registrations: map[string]*registration{},
-		presence:      presence{caller: caller, callees: map[string]*callee{}},
+		presence:      presence{caller: caller, callees: map[string]*callee{}, rules: map[string]rulesReport{}},
 	}
 }
 

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/discovery/etcd"
 	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
+	"github.com/fairlead-go/fairlead/rule"
 )
 
 // An operator drains and weighs instances that know nothing of it, and write
@@ -193,5 +195,75 @@ func TestRefreshAfterASleep(t *testing.T) {
 	}
 	if err := consumer.Refresh(t.Context(), "nobody-watches"); err != nil {
 		t.Error(err)
+	}
+}
+
+// Etcd shows which rules a client obeys, soon after it said so.
+func TestReportedRulesAreShown(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Shared(t)
+	client := server.Client(t)
+	c := config(t, server.Endpoint())
+	c.Caller = "checkout"
+	r := open(t, c)
+	r.ReportRules("orders", 3, 0, "")
+	watch(t, r, "orders").until("list", live())
+	shown := func() string {
+		all, err := client.Get(t.Context(), prefix(t)+"clients/orders/", clientv3.WithPrefix())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(all.Kvs) != 1 {
+			return ""
+		}
+		var record struct {
+			Edition int             `json:"edition"`
+			Rules   json.RawMessage `json:"rules"`
+		}
+		if err := json.Unmarshal(all.Kvs[0].Value, &record); err != nil || record.Edition != rule.Edition || all.Kvs[0].Lease == 0 {
+			t.Errorf("%s under lease %d, %v", all.Kvs[0].Value, all.Kvs[0].Lease, err)
+		}
+		return string(record.Rules)
+	}
+	eventually(t, "what was reported before the watch", func() bool { return shown() == `{"applied":3}` })
+	began := time.Now()
+	r.ReportRules("orders", 3, 4, "spec.timeout is wrong")
+	eventually(t, "the refusal", func() bool { return shown() == `{"applied":3,"refused":4,"reason":"spec.timeout is wrong"}` })
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("shown after %s, 5 s are promised", took)
+	}
+}
+
+// An etcd that answers late may have written what it was asked to twice. Its
+// operator finds his own word there, and no conflict.
+func TestOperatorOfAnEtcdThatAnswersLate(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t)
+	operator, err := etcd.NewOperator(config(t, server.Endpoint()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer operator.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	read := int64(0)
+	for n := range 3 {
+		if _, err := operator.Override(ctx, "orders", "a"); err != nil { // over a connection that stands
+			t.Fatal(err)
+		}
+		word := etcd.Override{Weight: n + 1, By: "ann"}
+		server.Pause(t)
+		done := make(chan error, 1)
+		go func() { done <- operator.SetOverride(ctx, "orders", "a", word, read) }() // ends with ctx
+		during(t, 3*time.Second)
+		server.Resume(t)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		stands, err := operator.Override(ctx, "orders", "a")
+		if err != nil || stands.Override != word {
+			t.Errorf("%+v stands, %+v was written, %v", stands, word, err)
+		}
+		read = stands.Revision
 	}
 }
