@@ -106,6 +106,7 @@ func TestLifeOfARule(t *testing.T) {
 		}
 		shows := func(revision, refused int64, live bool) {
 			t.Helper()
+			synctest.Wait()
 			if r := service(t, m).Rules; r.Revision != revision || r.RefusedRevision != refused || r.Live != live || (r.Refused != "") != (refused != 0) {
 				t.Errorf("shown are %+v, want revision %d, refused %d, live %t", r, revision, refused, live)
 			}
