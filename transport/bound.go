@@ -29,11 +29,13 @@ func (c *Call) Explain(ctx context.Context, err error) error {
 	if c.release == nil {
 		return err
 	}
-	cause, ok := context.Cause(ctx).(timeoutOf)
-	if !ok || errors.Is(err, cause) {
+	why := timeoutOf{c.Service, c.route.Timeout}
+	deadline, _ := ctx.Deadline()
+	late := ctx.Err() == nil && !time.Now().Before(deadline) // its timer is, and a server's was not
+	if context.Cause(ctx) != why && !late || errors.Is(err, why) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", cause, err)
+	return fmt.Errorf("%w: %w", why, err)
 }
 
 // timeoutOf is the cause of a call that the rules gave no more time.

@@ -65,8 +65,8 @@ func (m *Mesh) Do(ctx context.Context, call *Call, attempt Attempt) error {
 
 // doGoverned is the call half of a call of which rules say something.
 func (m *Mesh) doGoverned(ctx context.Context, c *course, call *Call, attempt Attempt) (err error) {
-	if call.pin != "" && !m.options.pinning {
-		return m.refuse(call, fmt.Errorf("%w: %q, and transport.WithPinning does not allow it", ErrPinning, call.pin))
+	if err := m.pinnable(call); err != nil {
+		return err
 	}
 	call.traced = c.level == Full
 	if call.table == nil {

@@ -45,7 +45,7 @@ func (c *copied) Try(ctx context.Context, call *transport.Call) transport.Outcom
 	c.Context = metadata.AppendToOutgoingContext(ctx, Mirrored, "true")
 	c.call = *call
 	defer func() { *call = c.call }()
-	c.begin()
+	c.begin(ctx)
 	c.call.Protocol = discovery.GRPC
 	return c.outcome(c.invoker(c, c.method, c.req, c.reply, c.cc))
 }
