@@ -86,7 +86,7 @@ func (m *Mesh) doGoverned(ctx context.Context, c *course, call *Call, attempt At
 			return err
 		}
 	}
-	if call.route.Mirror != nil {
+	if call.route.Mirror != nil && ctx.Err() == nil {
 		m.mirror(ctx, call, attempt)
 	}
 	return m.admit(ctx, call, attempt)
