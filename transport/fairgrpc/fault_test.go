@@ -64,6 +64,15 @@ func TestFaultDelayEndsWithTheDeadline(t *testing.T) {
 	}
 }
 
+// A fault is of calls. What brings a channel its list is none, and suffers
+// nothing.
+func TestFaultLeavesTheResolverAlone(t *testing.T) {
+	w := ruled(t, suffering(rule.Fault{Delay: &rule.Delay{FixedDelay: rule.Duration(time.Minute), Percent: 100_00}}), two(t))
+	if _, err := ways(w)["UnaryWithoutInterceptors"](within(t)); err != nil || w.rules().Delayed != 0 {
+		t.Errorf("%d delays are shown, the call ended with %v", w.rules().Delayed, err)
+	}
+}
+
 // The caller's cancellation ends a delay as well.
 func TestFaultDelayEndsWithTheCall(t *testing.T) {
 	w := ruled(t, suffering(rule.Fault{Delay: &rule.Delay{FixedDelay: rule.Duration(time.Minute), Percent: 100_00}}), two(t))
