@@ -77,12 +77,15 @@ func TestRuleTimeout(t *testing.T) {
 
 // How long a stream lasts is not a rule's to say.
 func TestRuleTimeoutLeavesStreamsAlone(t *testing.T) {
-	orders := ruled(t, bounded(time.Millisecond), []*server{serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		http.NewResponseController(w).Flush()
-		time.Sleep(20 * time.Millisecond) // longer than the rule gives
-		io.WriteString(w, "data: 1\n\n")
-	})})
-	client, _ := orders.client(t, fairhttp.Config{}, nil)
+	orders := ruled(t, bounded(time.Hour), []*server{serve(t, say("data: 1\n\n"))})
+	wire := new(http.Transport)
+	t.Cleanup(wire.CloseIdleConnections)
+	client, _ := orders.client(t, fairhttp.Config{}, base(func(r *http.Request) (*http.Response, error) {
+		if _, ok := r.Context().Deadline(); ok {
+			t.Error("the stream has a deadline")
+		}
+		return wire.RoundTrip(r)
+	}))
 	req, _ := http.NewRequestWithContext(t.Context(), "GET", "mesh://orders/", nil)
 	req.Header.Set("Accept", "text/event-stream")
 	if got := send(t, client, req); got != "data: 1\n\n" {
