@@ -36,7 +36,10 @@ func (m *Mesh) Acquire(ctx context.Context, call *Call, gate Gate) (Lease, error
 		now = balancer.Now()
 	}
 	course := s.course.Load()
-	if !call.decided {
+	if !call.decided { // no Do came before
+		if err := m.pinnable(call); err != nil {
+			return Lease{}, err
+		}
 		course.decide(call)
 	}
 

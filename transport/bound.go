@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -19,6 +20,22 @@ func (c *Call) bound(ctx context.Context) context.Context {
 	}
 	ctx, c.release = context.WithTimeoutCause(ctx, timeout, timeoutOf{c.Service, timeout})
 	return ctx
+}
+
+// Explain adds to an error that the rules gave the call no more time, where that
+// is why ctx has ended and the error does not say so. A door calls it for what
+// fails once Do has returned, with the context that Do gave the attempt.
+func (c *Call) Explain(ctx context.Context, err error) error {
+	if c.release == nil {
+		return err
+	}
+	why := timeoutOf{c.Service, c.route.Timeout}
+	deadline, _ := ctx.Deadline()
+	late := ctx.Err() == nil && !time.Now().Before(deadline) // its timer is, and a server's was not
+	if context.Cause(ctx) != why && !late || errors.Is(err, why) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", why, err)
 }
 
 // timeoutOf is the cause of a call that the rules gave no more time.

@@ -28,6 +28,9 @@ type Call struct {
 	// WaitForReady says that the call waits, within its context, until there is
 	// an instance to go to, instead of failing at once.
 	WaitForReady bool
+	// Probe says that it is nobody's call and only asks whether there is an
+	// instance: no rules hold for it.
+	Probe bool
 	// Key names what the call is about, for policies that look at it.
 	Key string
 	// Request shows the call to the conditions of rules. nil: they see Method

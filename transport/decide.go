@@ -10,7 +10,7 @@ import (
 // decide settles by which rules a call goes, for all of its attempts.
 func (c *course) decide(call *Call) {
 	call.decided = true
-	if c.table == nil {
+	if c.table == nil || call.Probe {
 		return
 	}
 	request := call.Request

@@ -65,8 +65,8 @@ func (m *Mesh) Do(ctx context.Context, call *Call, attempt Attempt) error {
 
 // doGoverned is the call half of a call of which rules say something.
 func (m *Mesh) doGoverned(ctx context.Context, c *course, call *Call, attempt Attempt) (err error) {
-	if call.pin != "" && !m.options.pinning {
-		return m.refuse(call, fmt.Errorf("%w: %q, and transport.WithPinning does not allow it", ErrPinning, call.pin))
+	if err := m.pinnable(call); err != nil {
+		return err
 	}
 	call.traced = c.level == Full
 	if call.table == nil {
@@ -86,7 +86,7 @@ func (m *Mesh) doGoverned(ctx context.Context, c *course, call *Call, attempt At
 			return err
 		}
 	}
-	if call.route.Mirror != nil {
+	if call.route.Mirror != nil && ctx.Err() == nil {
 		m.mirror(ctx, call, attempt)
 	}
 	return m.admit(ctx, call, attempt)
@@ -135,7 +135,7 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 		}
 		call.sent = call.sent || outcome.Sent
 		if outcome.Class == Success || !m.again(ctx, call, policy, &outcome) {
-			return m.finish(call, outcome)
+			return m.finish(ctx, call, outcome)
 		}
 	}
 }
@@ -193,7 +193,7 @@ func (m *Mesh) budgetSpent(s *service, now time.Duration) {
 
 // finish turns the last outcome into the caller's error. What the server said
 // itself is passed on as it is.
-func (m *Mesh) finish(call *Call, o Outcome) error {
+func (m *Mesh) finish(ctx context.Context, call *Call, o Outcome) error {
 	if o.Err == nil {
 		return nil
 	}
@@ -201,8 +201,11 @@ func (m *Mesh) finish(call *Call, o Outcome) error {
 		own.MaybeExecuted = own.MaybeExecuted || call.sent
 		return o.Err
 	}
-	if o.Answered && o.Class != Lost {
+	if o.Answered && o.Class != Lost && o.Class != Timeout {
 		return o.Err
+	}
+	if o.Class == Timeout {
+		o.Err = call.Explain(ctx, o.Err)
 	}
 	return &Error{
 		Stage: StageSend, Class: o.Class, Service: call.Service, Method: call.Method,

@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/rule"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairleadtest"
 )
@@ -163,6 +165,73 @@ func ExampleMesh_Dump() {
 	// Output:
 	// orders: 2 instances, stale (etcd is down)
 	// 1 attempts went well, 100 retries can be afforded
+}
+
+// Rules may come from code, from files, or from a registry that has some. The
+// next call goes by what they say by then.
+func ExampleWithRules() {
+	fleet := fairleadtest.NewFleet(fairleadtest.Instances("orders", "a", "b")...)
+	rules, err := rule.Static(rule.Policy{APIVersion: rule.APIVersion, Kind: rule.Kind, Spec: rule.Spec{
+		Service: "orders",
+		Subsets: []rule.Subset{{Name: "canary", Labels: map[string]string{"id": "b"}}},
+		Routes:  []rule.Route{{Route: []rule.Destination{{Subset: "canary", Weight: 100}}}},
+	}})
+	if err != nil {
+		panic(err)
+	}
+	mesh, err := transport.New(fleet, transport.WithRules(rules))
+	if err != nil {
+		panic(err)
+	}
+	defer mesh.Close(context.Background())
+
+	call := func() string {
+		call := &transport.Call{Service: "orders", Protocol: discovery.HTTP}
+		if err := mesh.Do(context.Background(), call, fleet.Door(mesh)); err != nil {
+			panic(err)
+		}
+		return call.Instance()
+	}
+	call() // the first one begins to follow instances and rules, and waits for no rule
+	for mesh.Dump().Services[0].Rules.Revision == 0 {
+		runtime.Gosched()
+	}
+	fmt.Println(call(), call(), call())
+	// Output: b b b
+}
+
+// Who calls can matter to the rules of a service. The name is that of the first
+// service that the process registers, unless code says another.
+func ExampleWithCaller() {
+	mesh, err := transport.New(fairleadtest.NewFleet(), transport.WithCaller("checkout"))
+	if err != nil {
+		panic(err)
+	}
+	defer mesh.Close(context.Background())
+	fmt.Println(mesh.Caller())
+	// Output: checkout
+}
+
+// One instance is asked for by its ID, to see what is wrong with it.
+func ExampleInstance() {
+	fleet := fairleadtest.NewFleet(fairleadtest.Instances("orders", "a", "b", "c")...)
+	call := func(options ...transport.Option) {
+		mesh, err := transport.New(fleet, options...)
+		if err != nil {
+			panic(err)
+		}
+		defer mesh.Close(context.Background())
+		ctx := transport.WithCall(context.Background(), transport.Instance("b"))
+		call := &transport.Call{Service: "orders", Protocol: discovery.HTTP}
+		call.Apply(ctx)
+		err = mesh.Do(ctx, call, fleet.Door(mesh))
+		fmt.Println(call.Instance(), errors.Is(err, transport.ErrPinning))
+	}
+	call(transport.WithPinning())
+	call() // not everywhere is it for callers to say where they go
+	// Output:
+	// b false
+	//  true
 }
 
 // What goes wrong says where, on whom, and whether it may have been executed.

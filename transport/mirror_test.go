@@ -110,6 +110,23 @@ func TestWhatIsNotMirrored(t *testing.T) {
 	}
 }
 
+// A call that is not begun has no copy.
+func TestACallThatIsOverIsNotMirrored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := versions("v1-a", "v2-a")
+		m := obeying(t, g, ordersPolicy(mirrored(100_00)))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := m.Do(ctx, get(), copying{g.Door(m), g.Door(m)}); err == nil {
+			t.Error("the call went well")
+		}
+		synctest.Wait()
+		if len(g.Called()) != 0 {
+			t.Errorf("called %v", g.Called())
+		}
+	})
+}
+
 // The copy outlives the call and its deadline, for the time that the rules give
 // it.
 func TestACopyHasItsOwnTime(t *testing.T) {

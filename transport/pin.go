@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -22,6 +23,14 @@ func WithPinning() Option { return func(o *options) { o.pinning = true } }
 // debugging, whatever the rules, the policy and its draining say. It needs
 // [WithPinning].
 func Instance(id string) CallOption { return func(s *settings) { s.instance = id } }
+
+// pinnable refuses a call that is pinned and must not be.
+func (m *Mesh) pinnable(call *Call) error {
+	if call.pin == "" || m.options.pinning {
+		return nil
+	}
+	return m.refuse(call, fmt.Errorf("%w: %q, and transport.WithPinning does not allow it", ErrPinning, call.pin))
+}
 
 // pinned returns the one instance that a call asks for, if it can be reached.
 func (c *course) pinned(call *Call) ([]*balancer.Node, balancer.Picker) {

@@ -1,6 +1,8 @@
 package fairgrpc
 
 import (
+	"context"
+
 	"google.golang.org/grpc/metadata"
 
 	"github.com/fairlead-go/fairlead/rule"
@@ -16,21 +18,32 @@ func (c *conditions) Query(string) (string, bool) { return "", false }
 func (c *conditions) Key() string                 { return c.call.Key }
 func (c *conditions) Caller() string              { return c.door.mesh.Caller() }
 
-// Header reads the metadata that the call goes out with. It is a copy, made once
-// for the calls whose rules ask for it.
 func (c *conditions) Header(h rule.Header) (string, bool) {
-	if c.metadata == nil {
-		if c.metadata, _ = metadata.FromOutgoingContext(c.Context); c.metadata == nil {
-			c.metadata = metadata.MD{}
-		}
-	}
-	values := c.metadata[h.Lower]
+	values := c.sent()[h.Lower]
 	if len(values) == 0 {
 		return "", false
 	}
 	return values[0], true
 }
 
+// Baggage reads what the call goes out with: the caller's own metadata, before
+// that of the context.
 func (c *conditions) Baggage(name string) (string, bool) {
+	if !c.carried {
+		if own := c.sent()["baggage"]; len(own) > 0 {
+			return transport.BaggageOf(transport.WithBaggage(context.Background(), own...), name)
+		}
+	}
 	return transport.BaggageOf(c.Context, name)
+}
+
+// sent returns the metadata that the call goes out with. It is a copy, made once
+// for the calls whose rules ask for it.
+func (c *conditions) sent() metadata.MD {
+	if c.metadata == nil {
+		if c.metadata, _ = metadata.FromOutgoingContext(c.Context); c.metadata == nil {
+			c.metadata = metadata.MD{}
+		}
+	}
+	return c.metadata
 }

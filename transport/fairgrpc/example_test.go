@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 
@@ -173,6 +174,42 @@ func ExampleServe() {
 	fmt.Println(<-served)
 	// Output:
 	// SERVING <nil>
+	// <nil>
+}
+
+// What a call carries as baggage goes along to the services that its handler
+// calls: the handler's context has it, and clients of DialOptions send it on.
+func ExampleServerOptions() {
+	handler := func(ctx context.Context, _ any) (any, error) {
+		lane, _ := transport.BaggageOf(ctx, "lane")
+		fmt.Println("in lane", lane)
+		return new(healthpb.HealthCheckResponse), nil
+	}
+	options := append(fairgrpc.ServerOptions(),
+		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, _ grpc.UnaryHandler) (any, error) {
+			return handler(ctx, req) // in the place of a service of your own
+		}))
+	srv := grpc.NewServer(options...)
+	healthpb.RegisterHealthServer(srv, health.NewServer())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	go func() { _ = srv.Serve(l) }()
+	defer srv.Stop()
+
+	conn, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	ctx := metadata.AppendToOutgoingContext(context.Background(), "baggage", "lane=blue")
+	_, err = healthpb.NewHealthClient(conn).Check(ctx, new(healthpb.HealthCheckRequest))
+	fmt.Println(err)
+	// Output:
+	// in lane blue
 	// <nil>
 }
 

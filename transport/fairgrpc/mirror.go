@@ -22,10 +22,10 @@ type copied struct {
 	req, reply proto.Message
 	cc         *grpc.ClientConn
 	invoker    grpc.UnaryInvoker
+	opts       []grpc.CallOption
 }
 
-// Copy implements [transport.Copier]. The options of the call stay with it:
-// they may write to what is the application's.
+// Copy implements [transport.Copier].
 func (u *unary) Copy(most int) transport.Attempt {
 	req, ok := u.req.(proto.Message)
 	reply, known := u.reply.(proto.Message)
@@ -34,7 +34,7 @@ func (u *unary) Copy(most int) transport.Attempt {
 	}
 	return &copied{
 		rpc:    rpc{door: u.door},
-		method: u.method, cc: u.cc, invoker: u.invoker,
+		method: u.method, cc: u.cc, invoker: u.invoker, opts: outward(u.opts),
 		// The application may write to its own once the call is over.
 		req: proto.Clone(req), reply: reply.ProtoReflect().New().Interface(),
 	}
@@ -45,7 +45,20 @@ func (c *copied) Try(ctx context.Context, call *transport.Call) transport.Outcom
 	c.Context = metadata.AppendToOutgoingContext(ctx, Mirrored, "true")
 	c.call = *call
 	defer func() { *call = c.call }()
-	c.begin()
+	c.begin(ctx)
 	c.call.Protocol = discovery.GRPC
-	return c.outcome(c.invoker(c, c.method, c.req, c.reply, c.cc))
+	return c.outcome(c.invoker(c, c.method, c.req, c.reply, c.cc, c.opts...))
+}
+
+// outward returns the options that say what a server sees of a call. Others stay
+// with it: they may write to what is the application's.
+func outward(all []grpc.CallOption) (some []grpc.CallOption) {
+	for _, o := range all {
+		switch o.(type) {
+		case grpc.PerRPCCredsCallOption, grpc.AuthorityOverrideCallOption, grpc.CompressorCallOption,
+			grpc.ContentSubtypeCallOption, grpc.ForceCodecCallOption, grpc.ForceCodecV2CallOption:
+			some = append(some, o)
+		}
+	}
+	return some
 }

@@ -63,9 +63,10 @@ func (p *picker) child(n *balancer.Node) *child {
 // between the pick and the sending, and what was surely never processed is
 // picked for again by gRPC itself.
 func (p *picker) Pick(info grpcbalancer.PickInfo) (grpcbalancer.PickResult, error) {
-	r := rpcOf(info.Ctx)
+	r, carry := rpcOf(info.Ctx), ""
 	if r == nil || r.door.mesh != p.door.mesh || r.call.Service != p.service {
 		r = p.unannounced(info)
+		carry = r.baggage()
 	}
 	r.gate = gate{picker: p}
 	lease, err := p.door.mesh.Acquire(info.Ctx, &r.call, &r.gate)
@@ -80,11 +81,14 @@ func (p *picker) Pick(info grpcbalancer.PickInfo) (grpcbalancer.PickResult, erro
 	r.refusal = nil
 	done := result.Done
 	result.Done = func(info grpcbalancer.DoneInfo) {
-		r.last = classify(info, r)
+		r.last = classify(info, r.bounded)
 		lease.Done(r.last)
 		if done != nil {
 			done(info)
 		}
+	}
+	if carry != "" {
+		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs("baggage", carry))
 	}
 	if r.tries > 1 {
 		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs("grpc-previous-rpc-attempts", strconv.Itoa(r.tries-1)))
@@ -94,13 +98,14 @@ func (p *picker) Pick(info grpcbalancer.PickInfo) (grpcbalancer.PickResult, erro
 
 // unannounced makes the call of a channel that has no interceptors.
 func (p *picker) unannounced(info grpcbalancer.PickInfo) *rpc {
-	r := &rpc{Context: info.Ctx, door: p.door, call: transport.Call{
+	r := &rpc{Context: info.Ctx, bounded: info.Ctx, door: p.door, call: transport.Call{
 		Service:  p.service,
 		Method:   info.FullMethodName,
 		Protocol: discovery.GRPC,
 		Stream:   p.door.methods.of(info.FullMethodName).stream,
 	}}
 	r.call.Request = (*conditions)(r)
+	r.call.Apply(info.Ctx)
 	return r
 }
 

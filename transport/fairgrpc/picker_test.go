@@ -178,7 +178,7 @@ func TestErrorThatComesAfterDone(t *testing.T) {
 			b, nodes := bench(t, "a")
 			p := newPicker(b, []endpointsharding.ChildState{childOf(nodes[0], connectivity.Ready, new(connected))})
 			r := &rpc{Context: t.Context(), door: b.door, call: transport.Call{Service: "orders", Protocol: discovery.GRPC}}
-			r.begin()
+			r.begin(r.Context)
 			result, err := p.Pick(grpcbalancer.PickInfo{Ctx: r, FullMethodName: "/x/Y"})
 			if err != nil {
 				t.Fatal(err)

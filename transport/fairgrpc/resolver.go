@@ -178,5 +178,5 @@ func (f *follower) state(view *balancer.View) resolver.State {
 // first waits for the registry's first word, as a call does, and returns what
 // a call would fail with now, nil if there is somebody to call.
 func (f *follower) first(ctx context.Context) error {
-	return f.door.mesh.Do(ctx, &transport.Call{Service: f.service, Protocol: discovery.GRPC}, glance{f.door})
+	return f.door.mesh.Do(ctx, &transport.Call{Service: f.service, Protocol: discovery.GRPC, Probe: true}, glance{f.door})
 }

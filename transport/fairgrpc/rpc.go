@@ -22,12 +22,14 @@ type rpc struct {
 	door *door
 	call transport.Call
 
+	bounded context.Context   // that of the attempt, which ends when the rules say so
 	gate    gate              // of the pick that is being made
 	tries   int               // attempts of ours so far
 	last    transport.Outcome // of the last pick that ended in this attempt
 	refusal error             // why the last pick found nobody, in this attempt
 
 	metadata metadata.MD // for rules that ask for some; nil: not read yet
+	carried  bool        // the baggage that goes out is that of the context
 }
 
 type rpcKey struct{}
@@ -46,8 +48,9 @@ func rpcOf(ctx context.Context) *rpc {
 }
 
 // begin starts the next attempt and returns its number.
-func (r *rpc) begin() int {
+func (r *rpc) begin(ctx context.Context) int {
 	r.tries++
+	r.bounded = ctx
 	r.last, r.refusal = transport.Outcome{}, nil
 	return r.tries
 }
@@ -56,11 +59,23 @@ func (r *rpc) begin() int {
 func (r *rpc) show() {
 	r.call.Request = (*conditions)(r)
 	r.call.Apply(r.Context)
-	if b := transport.BaggageHeader(r.Context); b != "" {
-		if md, _ := metadata.FromOutgoingContext(r.Context); len(md["baggage"]) == 0 {
-			r.Context = metadata.AppendToOutgoingContext(r.Context, "baggage", b)
-		}
+	if b := r.baggage(); b != "" {
+		r.Context = metadata.AppendToOutgoingContext(r.Context, "baggage", b)
 	}
+}
+
+// baggage returns what the call has to carry on of its context, "" where that
+// has none, or the caller has said another.
+func (r *rpc) baggage() string {
+	b := transport.BaggageHeader(r.Context)
+	if b == "" {
+		return ""
+	}
+	if md, _ := metadata.FromOutgoingContext(r.Context); len(md["baggage"]) > 0 {
+		return ""
+	}
+	r.carried = true
+	return b
 }
 
 // waiting adds to the options of a call that waits for ready that it does so
@@ -86,7 +101,7 @@ func (r *rpc) outcome(err error) transport.Outcome {
 	}
 	o := r.last
 	if o.Err == nil && o.Sent { // the stream broke before its message was sent: only now is it known why
-		o = classify(grpcbalancer.DoneInfo{Err: err, BytesSent: true, BytesReceived: o.Answered}, r)
+		o = classify(grpcbalancer.DoneInfo{Err: err, BytesSent: true, BytesReceived: o.Answered}, r.bounded)
 	}
 	o.Err = err
 	switch code := status.Code(err); {

@@ -44,7 +44,7 @@ func (d *door) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Clien
 // picked: a stream that surely did not reach a server was opened again by gRPC
 // itself, to the next pick, and what failed nonetheless is final.
 func (s *streaming) Try(ctx context.Context, _ *transport.Call) transport.Outcome {
-	s.begin()
+	s.begin(ctx)
 	var err error
 	s.opened, err = s.open(ctx)
 	o := s.outcome(err)

@@ -48,7 +48,7 @@ func (d *door) unary(ctx context.Context, method string, req, reply any, cc *grp
 
 // Try implements [transport.Attempt].
 func (u *unary) Try(ctx context.Context, _ *transport.Call) transport.Outcome {
-	if u.begin() > 1 {
+	if u.begin(ctx) > 1 {
 		if m, ok := u.reply.(proto.Message); ok {
 			proto.Reset(m) // an attempt that failed may have left half an answer
 		}

@@ -56,6 +56,9 @@ func (a *answer) Read(p []byte) (int, error) {
 	if err != nil && a.claim() {
 		a.settle(a.judge(err))
 	}
+	if err != nil && err != io.EOF {
+		err = a.exchange.call.Explain(a.exchange.ctx, err)
+	}
 	return n, err
 }
 

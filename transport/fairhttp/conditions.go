@@ -1,6 +1,9 @@
 package fairhttp
 
 import (
+	"cmp"
+	"context"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -13,12 +16,14 @@ import (
 type conditions exchange
 
 func (c *conditions) Method() string { return c.call.Method }
-func (c *conditions) Path() string   { return c.request.URL.Path }
 func (c *conditions) Key() string    { return c.call.Key }
 func (c *conditions) Caller() string { return c.transport.mesh.Caller() }
 
+// Path is that which the server sees, which is never empty.
+func (c *conditions) Path() string { return cmp.Or(c.request.URL.Path, "/") }
+
 func (c *conditions) Header(h rule.Header) (string, bool) {
-	values := c.request.Header[h.Canonical]
+	values := valuesOf(c.request.Header, h.Canonical)
 	if len(values) == 0 {
 		return "", false
 	}
@@ -29,8 +34,27 @@ func (c *conditions) Query(name string) (string, bool) {
 	return parameter(c.request.URL.RawQuery, name)
 }
 
+// Baggage reads what the call goes out with: the caller's own header, before
+// that of the context.
 func (c *conditions) Baggage(name string) (string, bool) {
+	if own := valuesOf(c.request.Header, "Baggage"); len(own) > 0 {
+		return transport.BaggageOf(transport.WithBaggage(context.Background(), own...), name)
+	}
 	return transport.BaggageOf(c.request.Context(), name)
+}
+
+// valuesOf returns those of a header, also of one whose name the caller wrote in
+// another case: servers do not tell them apart.
+func valuesOf(h http.Header, canonical string) []string {
+	if values, ok := h[canonical]; ok {
+		return values
+	}
+	for name, values := range h {
+		if len(name) == len(canonical) && strings.EqualFold(name, canonical) {
+			return values
+		}
+	}
+	return nil
 }
 
 // parameter is [url.ParseQuery] for the first value of one name, without a map

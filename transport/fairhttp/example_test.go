@@ -143,6 +143,43 @@ func ExampleTransport_RoundTrip_waitForReady() {
 	// Output: 404 Not Found
 }
 
+// What a request carries as baggage goes along to the services that its handler
+// calls: the handler's context has it, and the client sends it on.
+func ExampleHandler() {
+	mesh, stop := startOrders()
+	defer stop()
+	client := &http.Client{Transport: fairhttp.New(mesh, nil)}
+
+	shop := httptest.NewServer(fairhttp.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		lane, _ := transport.BaggageOf(r.Context(), "lane")
+		req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "mesh://orders/", nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		resp, err := client.Do(req) // with "Baggage: lane=blue"
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer resp.Body.Close()
+		fmt.Fprintf(w, "%s, in lane %s", resp.Status, lane)
+	})))
+	defer shop.Close()
+
+	req, err := http.NewRequest(http.MethodGet, shop.URL, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	req.Header.Set("Baggage", "lane=blue")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	fmt.Println(string(body))
+	// Output: 200 OK, in lane blue
+}
+
 // A server becomes an instance and leaves without a caller seeing an error.
 func ExampleServe() {
 	mesh, err := transport.New(new(discovery.Memory))

@@ -133,7 +133,7 @@ func (x *exchange) compose(ctx context.Context, host string, l *leaf) *http.Requ
 	if req.Host == "" {
 		req.Host = x.request.URL.Host
 	}
-	if b := transport.BaggageHeader(ctx); b != "" && len(req.Header["Baggage"]) == 0 {
+	if b := transport.BaggageHeader(ctx); b != "" && len(valuesOf(req.Header, "Baggage")) == 0 {
 		req.Header = req.Header.Clone()
 		if req.Header == nil {
 			req.Header = http.Header{}

@@ -15,12 +15,16 @@ const Fault = "Fairlead-Fault"
 // injected is the answer that a rule asks for in place of a server's.
 func injected(req *http.Request, i *transport.Injected) *http.Response {
 	text := i.Error()
+	var body io.ReadCloser = http.NoBody // as the answer to HEAD
+	if req.Method != http.MethodHead {
+		body = io.NopCloser(strings.NewReader(text))
+	}
 	return &http.Response{
-		Status:     strconv.Itoa(i.HTTPStatus) + " " + http.StatusText(i.HTTPStatus),
+		Status:     strings.TrimSpace(strconv.Itoa(i.HTTPStatus) + " " + http.StatusText(i.HTTPStatus)),
 		StatusCode: i.HTTPStatus,
 		Proto:      "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header:        http.Header{Fault: {"abort"}, "Content-Type": {"text/plain; charset=utf-8"}},
-		Body:          io.NopCloser(strings.NewReader(text)),
+		Body:          body,
 		ContentLength: int64(len(text)),
 		Request:       req,
 	}

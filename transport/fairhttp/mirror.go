@@ -1,9 +1,11 @@
 package fairhttp
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 
 	"github.com/fairlead-go/fairlead/transport"
 )
@@ -19,38 +21,76 @@ const mostDrained = 256 << 10
 // copied is the copy of an exchange.
 type copied struct{ exchange }
 
-// Copy implements [transport.Copier].
+// Copy implements [transport.Copier]. The caller may use its request again
+// before the copy is sent, so that nothing of it is shared.
 func (x *exchange) Copy(most int) transport.Attempt {
-	req := x.request
-	has := req.Body != nil && req.Body != http.NoBody
-	if x.call.Stream || has && (req.GetBody == nil || req.ContentLength < 0 || req.ContentLength > int64(most)) {
+	if x.call.Stream {
+		return nil
+	}
+	body, ok := bodyOf(x.request, most)
+	if !ok {
 		return nil
 	}
 	c := &copied{exchange{transport: x.transport, service: x.service, scheme: x.scheme}}
 	c.call.Method = x.call.Method
-	// The caller may use its request again before the copy is sent.
-	c.request = req.Clone(req.Context())
-	if c.request.Header == nil {
-		c.request.Header = http.Header{}
+	req := x.request.Clone(x.request.Context())
+	//lint:ignore SA1019 with this channel, http.Client ends its call only
+	req.Cancel = nil
+	if req.Header == nil {
+		req.Header = http.Header{}
 	}
-	c.request.Header.Set(Mirrored, "true")
-	if has {
-		body, err := req.GetBody()
-		if err != nil {
-			return nil
-		}
-		c.request.Body, c.body = body, body
+	req.Header.Set(Mirrored, "true")
+	if body != nil {
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		req.Body, _ = req.GetBody()
+		req.ContentLength = int64(len(body))
 	}
+	c.request, c.body = req, req.Body
 	return c
+}
+
+// bodyOf reads a request's body once more, of which GetBody may share the
+// memory with the caller; nil if there is none. ok is false if there is more
+// than most, or if it can be read only once.
+func bodyOf(req *http.Request, most int) (body []byte, ok bool) {
+	switch {
+	case req.Body == nil || req.Body == http.NoBody:
+		return nil, true
+	case req.GetBody == nil || req.ContentLength > int64(most):
+		return nil, false
+	}
+	again, err := req.GetBody()
+	if err != nil {
+		return nil, false
+	}
+	defer again.Close()
+	body, err = io.ReadAll(io.LimitReader(again, int64(most)+1))
+	return body, err == nil && len(body) <= most
 }
 
 // Try implements [transport.Attempt].
 func (c *copied) Try(ctx context.Context, call *transport.Call) transport.Outcome {
 	defer c.finish()
+	if httptrace.ContextClientTrace(ctx) != nil {
+		// A hook that does nothing takes the place of those for package net.
+		ctx = httptrace.WithClientTrace(untraced{ctx}, &httptrace.ClientTrace{ConnectStart: func(string, string) {}})
+	}
 	o := c.exchange.Try(ctx, call)
 	if r := c.response; r != nil && r.Body != nil {
 		_, _ = io.CopyN(io.Discard, r.Body, mostDrained)
 		r.Body.Close()
 	}
 	return o
+}
+
+// untraced is a context without the trace of a caller, which is of its own call
+// and may be nobody's any more.
+type untraced struct{ context.Context }
+
+func (u untraced) Value(key any) any {
+	value := u.Context.Value(key)
+	if _, ok := value.(*httptrace.ClientTrace); ok {
+		return nil
+	}
+	return value
 }

@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/rule"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
 	"github.com/fairlead-go/fairlead/transport/fairleadtest"
@@ -82,6 +85,41 @@ func ExampleHung() {
 			t.Error("an answer came out of nowhere")
 		}
 	})
+}
+
+// A test says which rules are in force. In a bubble, synctest.Wait is all it
+// takes for the mesh to have heard of them.
+func ExampleRulebook() {
+	policy := func(subset string) rule.Policy {
+		return rule.Policy{APIVersion: rule.APIVersion, Kind: rule.Kind, Spec: rule.Spec{
+			Service: "orders",
+			Subsets: []rule.Subset{{Name: "a", Labels: map[string]string{"id": "a"}}, {Name: "b", Labels: map[string]string{"id": "b"}}},
+			Routes:  []rule.Route{{Route: []rule.Destination{{Subset: subset, Weight: 100}}}},
+		}}
+	}
+	fleet := fairleadtest.NewFleet(fairleadtest.Instances("orders", "a", "b")...)
+	var rules fairleadtest.Rulebook
+	mesh, err := transport.New(fleet, transport.WithRules(&rules), transport.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		panic(err)
+	}
+	defer mesh.Close(context.Background())
+	call := func() {
+		if err := mesh.Do(context.Background(), &transport.Call{Service: "orders", Protocol: discovery.HTTP}, fleet.Door(mesh)); err != nil {
+			panic(err)
+		}
+	}
+	call() // to nobody in particular
+	fleet.Forget()
+	for _, subset := range []string{"b", "a"} {
+		revision := rules.Put(policy(subset))
+		for mesh.Dump().Services[0].Rules.Revision != revision {
+			runtime.Gosched()
+		}
+		call()
+	}
+	fmt.Println(fleet.Called())
+	// Output: [b a]
 }
 
 func ExamplePicks() {
