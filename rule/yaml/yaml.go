@@ -6,10 +6,12 @@ package yaml
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	goyaml "github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 
 	"github.com/fairlead-go/fairlead/internal/document"
 	"github.com/fairlead-go/fairlead/rule"
@@ -95,6 +97,9 @@ func node(n ast.Node, depth int) (*document.Node, error) {
 		to.Kind = document.Number
 	case *ast.StringNode:
 		to.Kind, to.Text = document.Text, n.Value
+		if t := n.GetToken(); t.Type == token.StringType && strings.Contains(strings.TrimSpace(t.Origin), "\t") {
+			return nil, refuse(n, "a tab in a text without quotes, which the reader would lose")
+		}
 	case *ast.LiteralNode:
 		to.Kind, to.Text = document.Text, n.Value.Value
 	case *ast.SequenceNode:

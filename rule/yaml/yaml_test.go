@@ -135,3 +135,18 @@ func TestSettings(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A tab within a text stays, or is refused: it does not vanish.
+func TestTabs(t *testing.T) {
+	with := func(name string) []byte {
+		return []byte("apiVersion: fairlead/v1alpha1\nkind: ServicePolicy\nmetadata: {name: " + name + "}\nspec: {service: orders}\n")
+	}
+	for _, quoted := range []string{"\"a\\tb\"", "'a\tb'"} {
+		if p, err := yaml.Decode(with(quoted)); err != nil || p.Metadata.Name != "a\tb" {
+			t.Errorf("%s is read as %q, %v", quoted, p.Metadata.Name, err)
+		}
+	}
+	if p, err := yaml.Decode(with("a\tb")); err == nil || !strings.Contains(err.Error(), "line 3, column 18: a tab in a text without quotes") {
+		t.Errorf("it is read as %q, %v", p.Metadata.Name, err)
+	}
+}
