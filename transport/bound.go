@@ -18,7 +18,7 @@ func (c *Call) bound(ctx context.Context) context.Context {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= timeout {
 		return ctx
 	}
-	ctx, c.release = context.WithTimeoutCause(ctx, timeout, timeoutOf{c.Service, timeout})
+	ctx, c.release = context.WithTimeoutCause(ctx, timeout, (*timeoutOf)(c))
 	return ctx
 }
 
@@ -29,24 +29,22 @@ func (c *Call) Explain(ctx context.Context, err error) error {
 	if c.release == nil {
 		return err
 	}
-	why := timeoutOf{c.Service, c.route.Timeout}
+	why := (*timeoutOf)(c)
 	deadline, _ := ctx.Deadline()
 	late := ctx.Err() == nil && !time.Now().Before(deadline) // its timer is, and a server's was not
-	if context.Cause(ctx) != why && !late || errors.Is(err, why) {
+	if context.Cause(ctx) != error(why) && !late || errors.Is(err, why) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", why, err)
 }
 
-// timeoutOf is the cause of a call that the rules gave no more time.
-type timeoutOf struct {
-	service string
-	timeout time.Duration
-}
+// timeoutOf is the cause of a call that the rules gave no more time. It is the
+// call itself, so that it need not be made for all those that have enough.
+type timeoutOf Call
 
-func (t timeoutOf) Error() string {
-	return fmt.Sprintf("the rules of %s give it %s", t.service, t.timeout)
+func (t *timeoutOf) Error() string {
+	return fmt.Sprintf("the rules of %s give it %s", t.Service, t.route.Timeout)
 }
 
 // Unwrap makes it a deadline that was exceeded.
-func (timeoutOf) Unwrap() error { return context.DeadlineExceeded }
+func (*timeoutOf) Unwrap() error { return context.DeadlineExceeded }

@@ -40,10 +40,9 @@ func (c *conditions) Baggage(name string) (string, bool) {
 // sent returns the metadata that the call goes out with. It is a copy, made once
 // for the calls whose rules ask for it.
 func (c *conditions) sent() metadata.MD {
-	if c.metadata == nil {
-		if c.metadata, _ = metadata.FromOutgoingContext(c.Context); c.metadata == nil {
-			c.metadata = metadata.MD{}
-		}
+	if !c.read {
+		c.metadata, _ = metadata.FromOutgoingContext(c.Context)
+		c.read = true
 	}
 	return c.metadata
 }

@@ -29,10 +29,11 @@ const Scheme = "mesh"
 // in an init or early in main, every client of target mesh:///orders in the
 // process chooses its instances through the mesh, since the resolver brings
 // the balancer with it. It cannot bring interceptors, so there is no call
-// half: nothing is tried again, and errors are gRPC's own. Nor can it bring a
-// dialer that checks what a host name has become, so that a mesh which allows
-// those ([discovery.Reach].Hostnames) needs a client with a dialer of its own.
-// Whoever can pass options passes [DialOptions].
+// half: nothing is tried again, errors are gRPC's own, and of the rules those
+// hold that say where a call goes. Nor can it bring a dialer that checks what a
+// host name has become, so that a mesh which allows those
+// ([discovery.Reach].Hostnames) needs a client with a dialer of its own. Whoever
+// can pass options passes [DialOptions].
 func Resolver(mesh *transport.Mesh) resolver.Builder { return builder{newDoor(mesh)} }
 
 type builder struct{ door *door }

@@ -28,7 +28,8 @@ type rpc struct {
 	last    transport.Outcome // of the last pick that ended in this attempt
 	refusal error             // why the last pick found nobody, in this attempt
 
-	metadata metadata.MD // for rules that ask for some; nil: not read yet
+	metadata metadata.MD // for rules that ask for some
+	read     bool        // metadata was
 	carried  bool        // the baggage that goes out is that of the context
 }
 
