@@ -113,7 +113,7 @@ func TestMirrorSharesNothingWithItsCall(t *testing.T) {
 	}
 }
 
-// What is too large, or no message of protobuf, or a stream, is not copied.
+// What is too large, or a stream, is not copied.
 func TestWhatIsNotMirrored(t *testing.T) {
 	for name, make := range map[string]func(ctx context.Context, conn *grpc.ClientConn) error{
 		"Large": func(ctx context.Context, conn *grpc.ClientConn) error {
