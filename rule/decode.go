@@ -105,8 +105,7 @@ func (d *decoder) object(n *document.Node, into any, read func(name string, v *d
 
 // fieldsOf lists what the JSON of a struct may have, for people.
 func fieldsOf(t reflect.Type) (names []string) {
-	for n := range t.NumField() {
-		f := t.Field(n)
+	for f := range t.Fields() {
 		if f.Anonymous {
 			names = append(names, fieldsOf(f.Type)...)
 			continue
