@@ -15,3 +15,13 @@ func Freeze(m *Mesh, d time.Duration) {
 
 // PolicyOf is what an algorithm of a document stands for.
 func PolicyOf(name string) balancer.Policy { return policyOf(name, nil) }
+
+// Nobody is what a call says that found nobody in an older view than the one
+// there is now.
+func Nobody(m *Mesh, call *Call) error {
+	s, err := m.lookup(call.Service)
+	if err != nil {
+		return err
+	}
+	return s.nobody(call)
+}

@@ -181,7 +181,7 @@ func (s *service) nobody(call *Call) error {
 		return fmt.Errorf("%w: no list was obtained yet", balancer.ErrNoInstances)
 	case call.pin != "":
 		return fmt.Errorf("%w: %w: %q is not among %d that can be reached for %s", balancer.ErrNoInstances, ErrPinning, call.pin, len(view.Nodes), p)
-	case view.Picker(p) != nil:
+	case call.narrowed() && view.Picker(p) != nil:
 		return fmt.Errorf("%w that the rules leave among %d, on route %q", balancer.ErrNoInstances, len(view.Nodes), call.route.Name)
 	case view.Forbidden > 0:
 		v := view.Violations[0]

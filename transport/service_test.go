@@ -223,3 +223,12 @@ func TestStateChangesAreLogged(t *testing.T) {
 		}
 	})
 }
+
+// An instance may come between the pick that found none and the error that says
+// so.
+func TestNobodyWhereSomebodyHasCome(t *testing.T) {
+	m := knowing(t, newMesh(t, orders("a")))
+	if err := transport.Nobody(m, get()); !errors.Is(err, balancer.ErrNoInstances) {
+		t.Errorf("the error is %v", err)
+	}
+}
