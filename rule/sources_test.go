@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,20 +43,23 @@ func (s scripted) Rules(ctx context.Context, _ string) iter.Seq2[rule.Document, 
 // following returns what a source last said, and a way to end it.
 func following(source rule.Source) (last func() string, end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	word, done := "nothing yet", make(chan struct{})
+	var word atomic.Value
+	word.Store("nothing yet")
+	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for d, err := range source.Rules(ctx, "orders") {
-			word = fmt.Sprintf("%s of %s, live %t", d.Text, d.Origin, d.Live)
+			said := fmt.Sprintf("%s of %s, live %t", d.Text, d.Origin, d.Live)
 			if d.Text == nil {
-				word = fmt.Sprintf("none, live %t", d.Live)
+				said = fmt.Sprintf("none, live %t", d.Live)
 			}
 			if err != nil {
-				word += ", " + err.Error()
+				said += ", " + err.Error()
 			}
+			word.Store(said)
 		}
 	}()
-	return func() string { synctest.Wait(); return word }, func() { cancel(); <-done }
+	return func() string { synctest.Wait(); return word.Load().(string) }, func() { cancel(); <-done }
 }
 
 func TestLayers(t *testing.T) {
