@@ -6,6 +6,7 @@ replace github.com/fairlead-go/fairlead => ../..
 
 require (
 	github.com/fairlead-go/fairlead v0.0.0
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	go.etcd.io/etcd/api/v3 v3.7.3
 	go.etcd.io/etcd/client/pkg/v3 v3.7.3
 	go.etcd.io/etcd/client/v3 v3.7.3
