@@ -11,10 +11,22 @@ import (
 // place.
 type Layers []Source
 
+// Rememberer is a [Source] that knows the document of a service before it has
+// said anything, such as one from disk: until then, that is its word.
+type Rememberer interface {
+	Remembered(service string) (Document, bool)
+}
+
 // Rules implements [Source]. It follows all sources, each in a goroutine that
 // ends with the loop.
 func (l Layers) Rules(ctx context.Context, service string) iter.Seq2[Document, error] {
 	return func(yield func(Document, error) bool) {
+		latest := make([]word, len(l))
+		for n, source := range l { // else one below could be faster
+			if r, ok := source.(Rememberer); ok {
+				latest[n].document, latest[n].known = r.Remembered(service)
+			}
+		}
 		ctx, cancel := context.WithCancel(ctx)
 		var following sync.WaitGroup
 		defer following.Wait()
@@ -31,7 +43,6 @@ func (l Layers) Rules(ctx context.Context, service string) iter.Seq2[Document, e
 				}
 			})
 		}
-		latest := make([]word, len(l))
 		for {
 			select {
 			case w := <-words:

@@ -100,6 +100,29 @@ func TestLayers(t *testing.T) {
 	})
 }
 
+// remembering is a source that knows something before it is heard.
+type remembering struct{ scripted }
+
+func (remembering) Remembered(service string) (rule.Document, bool) {
+	return rule.Document{Service: service, Text: []byte("r"), Origin: "memory"}, true
+}
+
+func TestLayersBeginWithWhatIsRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		upper, lower := make(scripted), make(scripted)
+		last, end := following(rule.Layers{remembering{upper}, lower})
+		lower <- said{rule.Document{Service: "orders", Text: []byte("l"), Live: true}, nil}
+		if got, want := last(), "r of memory, live false"; got != want {
+			t.Errorf("it says %q, want %q", got, want)
+		}
+		upper <- said{rule.Document{Service: "orders", Live: true}, nil} // there is none any more
+		if got, want := last(), "l of , live true"; got != want {
+			t.Errorf("it says %q, want %q", got, want)
+		}
+		end()
+	})
+}
+
 func TestStatic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, err := rule.Static(policy(rule.Route{Name: "a"}))

@@ -52,6 +52,11 @@ type keptRules struct {
 	kept *kept
 }
 
+// Remembered implements [rule.Rememberer]. It is asked before Rules.
+func (k keptRules) Remembered(string) (rule.Document, bool) {
+	return k.kept.document, k.kept.document.Text != nil
+}
+
 func (k keptRules) Rules(ctx context.Context, service string) iter.Seq2[rule.Document, error] {
 	return k.kept.follow(k.Source.Rules(ctx, service))
 }

@@ -1,0 +1,70 @@
+package transport_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/fairlead-go/fairlead/rule"
+	"github.com/fairlead-go/fairlead/transport"
+	"github.com/fairlead-go/fairlead/transport/fairleadtest"
+)
+
+func TestSwitches(t *testing.T) {
+	g := versions("v1-a", "v1-b", "v2-a")
+	g.Put(ordersPolicy(to("v2")))
+	for _, c := range []struct {
+		name     string
+		spec     rule.SettingsSpec
+		want     string
+		attempts int
+	}{
+		{"None", rule.SettingsSpec{}, "v2-a", 3},
+		{"RoutesOff", rule.SettingsSpec{Switches: rule.Switches{Off: []string{"routes"}}}, "v1-a v1-b v2-a", 3},
+		{"SafeMode", rule.SettingsSpec{Services: map[string]rule.Switches{"orders": {SafeMode: true}}}, "v1-a v1-b v2-a", 3},
+		{"SafeModeElsewhere", rule.SettingsSpec{Services: map[string]rule.Switches{"users": {SafeMode: true}}}, "v2-a", 3},
+		{"RetriesOff", rule.SettingsSpec{Switches: rule.Switches{Off: []string{"retries"}}}, "v2-a", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			revision := g.PutSettings(rule.Settings{APIVersion: rule.APIVersion, Kind: rule.SettingsKind, Spec: c.spec})
+			m := knowing(t, newMesh(t, g))
+			obeys(t, m)
+			eventually(t, "the settings", func() bool { return m.Dump().Settings.Revision == revision })
+			if got := g.goesTo(t, m); got != c.want {
+				t.Errorf("calls go to %s, want %s", got, c.want)
+			}
+			call := put()
+			_ = m.Do(t.Context(), call, acquiring(m, func(transport.Lease) transport.Outcome { return fairleadtest.Refused().Outcome }))
+			if call.Attempts() != c.attempts {
+				t.Errorf("%d attempts, want %d", call.Attempts(), c.attempts)
+			}
+		})
+	}
+}
+
+// Settings that come while a service is called, bad ones, and their end.
+func TestLifeOfSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := versions("v1-a", "v2-a")
+		m := obeying(t, g, ordersPolicy(to("v2")))
+		routed := func(want bool) {
+			t.Helper()
+			settled()
+			if got := g.goesTo(t, m) == "v2-a"; got != want {
+				t.Errorf("calls are routed: %t, want %t", got, want)
+			}
+		}
+		routed(true)
+		g.PutSettings(rule.Settings{APIVersion: rule.APIVersion, Kind: rule.SettingsKind, Spec: rule.SettingsSpec{Switches: rule.Switches{SafeMode: true}}})
+		routed(false)
+		g.PutText("", []byte(`{"kind":"Settings"}`))
+		routed(false)
+		if s := m.Dump().Settings; s.Refused == "" || !s.Spec.SafeMode {
+			t.Errorf("bad settings show as %+v", s)
+		}
+		g.Put(ordersPolicy(to("v1"))) // of which nothing is left
+		routed(false)
+		g.Put(ordersPolicy(to("v2")))
+		g.PutText("", nil)
+		routed(true)
+	})
+}
