@@ -3,8 +3,11 @@ package integration_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -81,6 +84,15 @@ func TestSchemas(t *testing.T) {
 		{"filters", `[{"keep":{}}]`}, {"filters", `[{"keep":{"a":{"present":true}}}]`}, {"filters", `[{"drop":{"a":{"present":false}}}]`}, {"filters", `[{"keep":{"a":{"exact":"x","prefix":"y"}}}]`},
 		{"routes", `[{"fault":{}}]`}, {"routes", `[{"fault":{"abort":{"percent":"1%","httpStatus":0}}}]`}, {"routes", `[{"fault":{"abort":{"percent":"1%","httpStatus":200}}}]`},
 		{"routes", `[{"hashOn":"query:q"}]`}, {"routes", `[{"hashOn":"q"}]`}, {"telemetry", `{"level":"on"}`}, {"loadBalancer", `{"algorithm":"round-robin"}`},
+		{"routes", `[{"mirror":{"percent":"0%"}}]`}, {"routes", `[{"mirror":{"percent":"0.00%"}}]`}, {"routes", `[{"mirror":{"percent":"0.01%"}}]`},
+		{"routes", `[{"fault":{"delay":{"fixedDelay":"1s","percent":"0%"}}}]`}, {"routes", `[{"fault":{"abort":{"percent":"00.0%"}}}]`},
+		{"routes", `[{"strict":true,"fallback":""}]`}, {"routes", `[{"strict":true,"fallback":"a"}]`},
+		{"routes", `[{"fault":{"abort":{"percent":"1%","httpStatus":399}}}]`}, {"routes", `[{"fault":{"abort":{"percent":"1%","httpStatus":400}}}]`},
+		{"routes", `[{"fault":{"abort":{"percent":"1%","httpStatus":599}}}]`}, {"routes", `[{"fault":{"abort":{"percent":"1%","httpStatus":600}}}]`},
+		{"retries", `{"budget":{"minPerSecond":10000}}`}, {"retries", `{"budget":{"minPerSecond":10001}}`},
+		{"filters", many(rule.MaxFilters, `{"drop":{"a":{"present":true}}}`)}, {"filters", many(rule.MaxFilters+1, `{"drop":{"a":{"present":true}}}`)},
+		{"routes", many(rule.MaxRoutes, `{}`)}, {"routes", many(rule.MaxRoutes+1, `{}`)},
+		{"subsets", subsets(rule.MaxSubsets)}, {"subsets", subsets(rule.MaxSubsets + 1)},
 	} {
 		fields := map[string]json.RawMessage{"service": json.RawMessage(`"orders"`), c.field: json.RawMessage(c.value)}
 		spec, err := json.Marshal(fields)
@@ -92,5 +104,70 @@ func TestSchemas(t *testing.T) {
 		if _, byDecoder := rule.Decode(text); (bySchema == nil) != (byDecoder == nil) {
 			t.Errorf("%s %s: the schema says %v, the decoder %v", c.field, c.value, bySchema, byDecoder)
 		}
+	} // Each name that is in a schema, and one that is not.
+	for _, c := range []struct {
+		schema   *jsonschema.Schema
+		file     string
+		of       string // the field's definition
+		field    string // its name there
+		document string // with the name at %s
+		decode   func([]byte) error
+	}{
+		{policy, "servicepolicy", "LoadBalancer", "algorithm", `"kind":"ServicePolicy","spec":{"service":"orders","loadBalancer":{"algorithm":"%s"}}`, decodePolicy},
+		{policy, "servicepolicy", "Telemetry", "level", `"kind":"ServicePolicy","spec":{"service":"orders","telemetry":{"level":"%s"}}`, decodePolicy},
+		{policy, "servicepolicy", "Abort", "grpcStatus", `"kind":"ServicePolicy","spec":{"service":"orders","routes":[{"fault":{"abort":{"percent":"1%%","grpcStatus":"%s"}}}]}`, decodePolicy},
+		{settings, "settings", "SettingsSpec", "off", `"kind":"Settings","spec":{"off":["%s"]}`, decodeSettings},
+		{settings, "settings", "Switches", "off", `"kind":"Settings","spec":{"services":{"orders":{"off":["%s"]}}}`, decodeSettings},
+	} {
+		text := func(name string) []byte {
+			return []byte(`{"apiVersion":"fairlead/v1alpha1",` + fmt.Sprintf(c.document, name) + `}`)
+		}
+		var parsed struct {
+			Defs map[string]struct {
+				Properties map[string]struct {
+					Enum  []string
+					Items struct{ Enum []string }
+				}
+			} `json:"$defs"`
+		}
+		if err := json.Unmarshal(read("../../rule/schema/"+c.file+".v1alpha1.json"), &parsed); err != nil {
+			t.Fatal(err)
+		}
+		f := parsed.Defs[c.of].Properties[c.field]
+		named := slices.Concat(f.Enum, f.Items.Enum)
+		err := c.decode(text("none-such"))
+		if len(named) == 0 || err == nil {
+			t.Fatalf("%s.%s: %d names, and none-such is taken", c.of, c.field, len(named))
+		}
+		// The decoder lists what it allows: its list is what editors offer.
+		_, list, _ := strings.Cut(err.Error(), "allowed are ")
+		allowed := strings.Split(list, ", ")
+		named = slices.DeleteFunc(named, func(name string) bool { return name == "" })
+		slices.Sort(allowed)
+		slices.Sort(named)
+		if !slices.Equal(allowed, named) {
+			t.Errorf("%s.%s: the schema has %q, the decoder %q", c.of, c.field, named, allowed)
+		}
+		for _, name := range append(named, "none-such") {
+			bySchema, _ := judge(c.schema, text(name))
+			if byDecoder := c.decode(text(name)); (bySchema == nil) != (byDecoder == nil) {
+				t.Errorf("%s.%s %q: the schema says %v, the decoder %v", c.of, c.field, name, bySchema, byDecoder)
+			}
+		}
 	}
+}
+
+func decodePolicy(text []byte) error   { _, err := rule.Decode(text); return err }
+func decodeSettings(text []byte) error { _, err := rule.DecodeSettings(text); return err }
+
+func many(n int, item string) string {
+	return "[" + strings.Join(slices.Repeat([]string{item}, n), ",") + "]"
+}
+
+func subsets(n int) string {
+	items := make([]string, n)
+	for i := range items {
+		items[i] = fmt.Sprintf(`{"name":"s%d","labels":{"v":"1"}}`, i)
+	}
+	return "[" + strings.Join(items, ",") + "]"
 }

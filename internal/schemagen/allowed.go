@@ -42,6 +42,13 @@ func allowed(of string) schema {
 		return schema{"pattern": "^$|" + property}
 	case "Destination.weight":
 		return schema{"minimum": 0, "maximum": 100}
+	case "Mirror.percent", "Delay.percent", "Abort.percent":
+		return schema{"not": schema{"pattern": `^0+(\.0+)?%$`}}
+	case "Route":
+		return schema{"not": schema{
+			"required":   []string{"strict", "fallback"},
+			"properties": schema{"strict": schema{"const": true}, "fallback": schema{"minLength": 1}},
+		}}
 	case "Abort.httpStatus":
 		return schema{"anyOf": []schema{{"const": 0}, {"minimum": 400, "maximum": 599}}}
 	case "Abort.grpcStatus":
