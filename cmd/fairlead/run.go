@@ -24,7 +24,7 @@ var errSaid = errors.New("said already")
 
 // session is one run of the command.
 type session struct {
-	settings
+	options
 	env    func(string) string
 	stdin  io.Reader
 	stdout io.Writer

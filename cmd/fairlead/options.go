@@ -19,8 +19,8 @@ import (
 	"github.com/fairlead-go/fairlead/discovery/etcd"
 )
 
-// settings are what the flags of all commands say.
-type settings struct {
+// options are what the flags of all commands say.
+type options struct {
 	flags  *pflag.FlagSet // of the command that runs
 	output string
 	dryRun bool
@@ -41,7 +41,7 @@ const (
 	asYAML  = "yaml"
 )
 
-func (s *settings) define(f *pflag.FlagSet) {
+func (s *options) define(f *pflag.FlagSet) {
 	f.StringVarP(&s.output, "output", "o", asTable, "form of the output: table, json or yaml")
 	f.BoolVar(&s.dryRun, "dry-run", false, "write nothing, say what would be written")
 	f.StringVar(&s.note.Reason, "reason", "", "why, for those who wonder later")
@@ -73,7 +73,7 @@ func variables() map[string][]string {
 // settle takes from the environment what no flag says, and checks the rest.
 func (s *session) settle(f *pflag.FlagSet) error {
 	s.flags = f
-	rank := map[string]int{} // where a setting is from: 0 flag, then in the order of variables
+	rank := map[string]int{} // where an option is from: 0 flag, then in the order of variables
 	for name, names := range variables() {
 		rank[name] = len(names) + 1
 		if f.Changed(name) {
@@ -123,7 +123,7 @@ func (s *session) whoami() string {
 }
 
 // config says how to reach etcd.
-func (s *settings) config() (etcd.Config, error) {
+func (s *options) config() (etcd.Config, error) {
 	security, err := s.tls()
 	if err != nil {
 		return etcd.Config{}, err
@@ -136,7 +136,7 @@ func (s *settings) config() (etcd.Config, error) {
 }
 
 // tls returns nil where nothing asks for it.
-func (s *settings) tls() (*tls.Config, error) {
+func (s *options) tls() (*tls.Config, error) {
 	if s.cacert == "" && s.cert == "" && s.key == "" && !s.skipVerify {
 		return nil, nil
 	}
