@@ -53,7 +53,8 @@ var features = [...]feature{
 	{"telemetry", func(s *Spec) { s.Telemetry.Level = "off" }},
 }
 
-func featureNames() []string {
+// Features are the names of what can be switched off.
+func Features() []string {
 	names := make([]string, len(features))
 	for n, f := range features {
 		names[n] = f.name

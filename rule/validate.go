@@ -146,7 +146,7 @@ func (c *checker) off(names []string) {
 	for n, name := range names {
 		c.item(n)
 		if !slices.ContainsFunc(features[:], func(f feature) bool { return f.name == name }) {
-			c.bad(quote(name), "allowed are "+strings.Join(featureNames(), ", "))
+			c.bad(quote(name), "allowed are "+strings.Join(Features(), ", "))
 		}
 		c.back()
 	}

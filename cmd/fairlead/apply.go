@@ -46,7 +46,7 @@ If somebody else changes them at the same moment, nothing is written.
 		Example: "  fairlead rules apply orders.yaml --reason 'canary at 5%' --wait 30s",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := s.policy(args[0])
+			p, err := policies().good(s, args[0])
 			if err != nil {
 				return err
 			}
@@ -75,7 +75,7 @@ func (s *session) put(ctx context.Context, service string, how putting, choose c
 		if err != nil {
 			return err
 		}
-		diff, err := difference(stands, p, name)
+		diff, err := policies().difference(stands, p, name)
 		if err != nil {
 			return err
 		}
@@ -109,7 +109,7 @@ func (s *session) put(ctx context.Context, service string, how putting, choose c
 			return unsure(err)
 		}
 		said.Done, said.Version, said.Revision = fmt.Sprintf("rules of %s: version %d written at revision %d", service, now.Number, now.Revision), now.Number, now.Revision
-		s.undoRules(&said, service, before)
+		s.undoVersion(&said, before, "rules", service)
 		return s.tell(said)
 	})
 	if err != nil || how.wait <= 0 || now.Text == nil {
@@ -118,13 +118,14 @@ func (s *session) put(ctx context.Context, service string, how putting, choose c
 	return s.await(ctx, service, now.Revision, how.wait)
 }
 
-// undoRules says how to get back to what stood before.
-func (s *session) undoRules(said *outcome, service string, before etcd.RuleVersion) {
+// undoVersion says how to get back to what stood before, with the verbs of a
+// group for a service, if it is for one.
+func (s *session) undoVersion(said *outcome, before etcd.RuleVersion, group string, service ...string) {
 	switch {
 	case before.Number > 0:
-		said.Undo = s.undo("rules", "rollback", service, strconv.FormatInt(before.Number, 10))
+		said.Undo = s.undo(slices.Concat([]string{group, "rollback"}, service, []string{strconv.FormatInt(before.Number, 10)})...)
 	case before.Text == nil:
-		said.Undo = s.undo("rules", "delete", service)
+		said.Undo = s.undo(slices.Concat([]string{group, "delete"}, service)...)
 	default:
 		said.Notes = append(said.Notes, "what stood before was no valid document and cannot be put back")
 	}

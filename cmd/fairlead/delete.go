@@ -32,7 +32,7 @@ func (s *session) delete() *cobra.Command {
 					return unsure(err)
 				}
 				said := outcome{Done: fmt.Sprintf("rules of %s: deleted at revision %d", service, now.Revision), Version: now.Number, Revision: now.Revision}
-				s.undoRules(&said, service, before)
+				s.undoVersion(&said, before, "rules", service)
 				return s.tell(said)
 			})
 		},

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-go/fairlead/discovery/etcd"
-	"github.com/fairlead-go/fairlead/rule"
 )
 
 func (s *session) diff() *cobra.Command {
@@ -20,7 +19,7 @@ same way, so that comments, order and spacing of the file do not count. Exits 0
 whether they differ or not.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := s.policy(args[0])
+			p, err := policies().good(s, args[0])
 			if err != nil {
 				return err
 			}
@@ -29,7 +28,7 @@ whether they differ or not.`,
 				if err != nil {
 					return err
 				}
-				diff, err := difference(stands, p, args[0])
+				diff, err := policies().difference(stands, p, args[0])
 				if err != nil {
 					return err
 				}
@@ -48,31 +47,31 @@ whether they differ or not.`,
 	}
 }
 
-// difference is what p, known by a name, would change; nothing if it says the
+// difference is what v, known by a name, would change; nothing if it says the
 // same.
-func difference(stands etcd.RuleVersion, p rule.Policy, name string) (string, error) {
+func (f form[T]) difference(stands etcd.RuleVersion, v T, name string) (string, error) {
 	before := ""
 	if stands.Text != nil {
 		before = string(stands.Text) + "\n"
-		if old, err := rule.Decode(stands.Text); err == nil {
-			text, err := written(old)
+		if old, err := f.json(stands.Text); err == nil {
+			text, err := f.written(old)
 			if err != nil {
 				return "", err
 			}
 			before = string(text)
 		}
 	}
-	after, err := written(p)
+	after, err := f.written(v)
 	if err != nil {
 		return "", err
 	}
-	return unified(title(stands), name, before, string(after)), nil
+	return unified(f.title(stands), name, before, string(after)), nil
 }
 
 // title names what stands in etcd.
-func title(v etcd.RuleVersion) string {
+func (f form[T]) title(v etcd.RuleVersion) string {
 	if v.Text == nil {
-		return "etcd (no rules)"
+		return "etcd (no " + f.what + ")"
 	}
 	return fmt.Sprintf("etcd (revision %d)", v.Revision)
 }

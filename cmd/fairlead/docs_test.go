@@ -37,9 +37,10 @@ func TestCommandsOfTheDocumentation(t *testing.T) {
 			}
 		}
 	}
-	if commands < 15 {
+	if commands < 20 {
 		t.Errorf("only %d commands were found", commands)
 	}
+	x.says(exitInvalid, []string{"there are no settings"}, "settings", "get")
 	if a := x.run("rules", "get", "orders"); !strings.Contains(a.out, "canary") {
 		t.Errorf("in the end there is\n%s%s", a.out, a.err)
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-go/fairlead/discovery/etcd"
-	"github.com/fairlead-go/fairlead/rule"
 )
 
 func (s *session) get() *cobra.Command {
@@ -27,21 +26,21 @@ func (s *session) get() *cobra.Command {
 				if v.Text == nil {
 					return fmt.Errorf("%s has no rules", args[0])
 				}
-				return s.document(v)
+				return policies().show(s, v)
 			})
 		},
 	}
 }
 
-// document writes a version so that it can be read again.
-func (s *session) document(v etcd.RuleVersion) error {
-	p, err := rule.Decode(v.Text)
+// show writes a version so that it can be read again.
+func (f form[T]) show(s *session, v etcd.RuleVersion) error {
+	d, err := f.json(v.Text)
 	if err != nil {
 		fmt.Fprintln(s.stdout, printableLines(string(v.Text))) // nothing else is to be had of it
 		return fmt.Errorf("what stands there at revision %d is no valid document, and no client obeys it: %w", v.Revision, err)
 	}
 	if s.output == asJSON {
-		text, err := json.Marshal(p)
+		text, err := json.Marshal(d)
 		if err != nil {
 			return err
 		}
@@ -51,7 +50,7 @@ func (s *session) document(v etcd.RuleVersion) error {
 		_, err = s.stdout.Write(text)
 		return err
 	}
-	text, err := written(p)
+	text, err := f.written(d)
 	if err != nil {
 		return err
 	}

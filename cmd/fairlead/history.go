@@ -13,7 +13,7 @@ import (
 	"github.com/fairlead-go/fairlead/discovery/etcd"
 )
 
-// past is a version of rules as data.
+// past is a version of rules, or of the settings, as data.
 type past struct {
 	Version   int64           `json:"version"`
 	Revision  int64           `json:"revision"`
@@ -37,29 +37,34 @@ func (s *session) history() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				data := make([]past, len(all))
-				for n, v := range all {
-					data[n] = past{v.Number, v.Revision, v.At, v.Note.By, v.Note.Reason, v.Text == nil && v.Malformed == "", v.Malformed, v.Text}
-				}
-				return s.show(data, func(w io.Writer) {
-					var rows [][]string
-					for _, v := range data {
-						what := strconv.Itoa(len(v.Document)) + " bytes"
-						switch {
-						case v.Malformed != "":
-							what = "malformed: " + v.Malformed
-						case v.Deleted:
-							what = "deleted"
-						}
-						at := ""
-						if !v.At.IsZero() {
-							at = v.At.Local().Format(time.DateTime)
-						}
-						rows = append(rows, []string{strconv.FormatInt(v.Version, 10), strconv.FormatInt(v.Revision, 10), at, v.By, what, v.Reason})
-					}
-					table(w, "VERSION REVISION AT BY WHAT REASON", rows)
-				})
+				return s.versions(all)
 			})
 		},
 	}
+}
+
+// versions lists what was.
+func (s *session) versions(all []etcd.RuleVersion) error {
+	data := make([]past, len(all))
+	for n, v := range all {
+		data[n] = past{v.Number, v.Revision, v.At, v.Note.By, v.Note.Reason, v.Text == nil && v.Malformed == "", v.Malformed, v.Text}
+	}
+	return s.show(data, func(w io.Writer) {
+		var rows [][]string
+		for _, v := range data {
+			what := strconv.Itoa(len(v.Document)) + " bytes"
+			switch {
+			case v.Malformed != "":
+				what = "malformed: " + v.Malformed
+			case v.Deleted:
+				what = "deleted"
+			}
+			at := ""
+			if !v.At.IsZero() {
+				at = v.At.Local().Format(time.DateTime)
+			}
+			rows = append(rows, []string{strconv.FormatInt(v.Version, 10), strconv.FormatInt(v.Revision, 10), at, v.By, what, v.Reason})
+		}
+		table(w, "VERSION REVISION AT BY WHAT REASON", rows)
+	})
 }

@@ -110,7 +110,7 @@ func printableLines(text string) string {
 type outcome struct {
 	Done   string `json:"done"`
 	DryRun bool   `json:"dryRun,omitempty"`
-	// Version and Revision are those of rules that were written.
+	// Version and Revision are those of rules, or of settings, that were written.
 	Version  int64 `json:"version,omitempty"`
 	Revision int64 `json:"revision,omitempty"`
 	// Clients is how many call the service whose rules these are.

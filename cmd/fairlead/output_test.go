@@ -34,10 +34,13 @@ func TestHostileTexts(t *testing.T) {
 	put(t, server, "rules/\x1b[2J", "")
 	put(t, server, "history/orders/000000000001", `{"document":{},"at":"2026-01-01T00:00:00Z","by":"\u001b[2J","reason":"\u001b[2J"}`)
 	put(t, server, "clients/orders/\x1b[2J", `{"service":"cart","library":"\u001b[2J","edition":0}`, alive)
-	file := policyFile(t, "1s")
+	put(t, server, "settings", "\x1b[2J")
+	put(t, server, "history/*/000000000001", `{"document":{},"at":"2026-01-01T00:00:00Z","by":"\u001b[2J","reason":"\u001b[2J"}`)
+	file, board := policyFile(t, "1s"), settingsFile(t, "{off: [mirror]}")
 	for _, args := range []string{
 		"services", "instances orders", "rules get orders", "rules history orders", "rules diff " + file, "rules apply " + file,
 		"rules apply --dry-run --force " + file, "drain orders a --by x", "weight orders a 0 --dry-run", "rules rollback orders 1",
+		"settings get", "settings history", "settings rollback", "settings off mirror", "settings apply " + board + " --dry-run", "settings delete",
 	} {
 		if a := x.run(strings.Fields(args)...); strings.Contains(a.out+a.err, "\x1b") {
 			t.Errorf("%s says %q", args, a.out+a.err)

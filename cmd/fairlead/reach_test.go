@@ -14,10 +14,11 @@ func TestEtcdIsDown(t *testing.T) {
 	server := etcdtest.New(t) // down
 	x := terminalAt(t, server.Endpoint())
 	x.env["FAIRLEAD_TIMEOUT"] = "1500ms"
-	file := policyFile(t, "1s")
+	file, board := policyFile(t, "1s"), settingsFile(t, "{off: [mirror]}")
 	for _, args := range []string{
 		"services", "instances orders", "rules get orders", "rules history orders", "rules rollback orders", "rules delete orders",
-		"rules diff " + file, "rules apply " + file, "rules apply " + file + " --dry-run", "drain orders a", "undrain orders a", "weight orders a 5 --force",
+		"rules diff " + file, "rules apply " + file, "rules apply " + file + " --dry-run", "settings get", "settings history", "settings rollback", "settings delete", "settings apply " + board, "settings off mirror", "settings on mirror --dry-run",
+		"settings safe-mode on --service orders", "drain orders a", "undrain orders a", "weight orders a 5 --force",
 	} {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()
@@ -29,6 +30,8 @@ func TestEtcdIsDown(t *testing.T) {
 		terminal{t, x.env}.says(exitUnreachable, []string{"cannot be reached"}, "services", "--user", "ann:secret")
 	})
 	x.says(exitOK, nil, "rules", "check", file)
+	x.says(exitOK, nil, "settings", "check", board)
+	x.says(exitInvalid, []string{"allowed are rules, routes"}, "settings", "off", "mirrors")
 	x.says(exitInvalid, []string{"form.json:1:15"}, "rules", "apply", testdata+"bad/form.json")
 }
 
@@ -45,6 +48,8 @@ func TestEtcdRefuses(t *testing.T) {
 	x.says(exitOK, nil, "services")
 	x.says(exitInvalid, []string{"refuses access"}, "rules", "apply", file)
 	x.says(exitInvalid, []string{"refuses access"}, "drain", "orders", "a", "--force")
+	x.says(exitInvalid, []string{"there are no settings"}, "settings", "get")
+	x.says(exitInvalid, []string{"refuses access"}, "settings", "safe-mode", "on")
 	x.env["FAIRLEAD_USER"], x.env["FAIRLEAD_PASSWORD"] = "bob", "secret"
 	a := x.says(exitOK, nil, "rules", "apply", file)
 	x.undo(a)

@@ -68,8 +68,8 @@ func TestRulesComeAndGo(t *testing.T) {
 	x.undo(back)
 	x.stands("2s")
 	x.says(exitOK, []string{"unchanged"}, "rules", "rollback", "orders", "4")
-	x.says(exitInvalid, []string{"version 2 of orders is a deletion"}, "rules", "rollback", "orders", "2")
-	x.says(exitInvalid, []string{"version 77 of orders is not kept; there are 1 to 6"}, "rules", "rollback", "orders", "77")
+	x.says(exitInvalid, []string{"version 2 of the rules of orders is a deletion"}, "rules", "rollback", "orders", "2")
+	x.says(exitInvalid, []string{"version 77 of the rules of orders is not kept; there are 1 to 6"}, "rules", "rollback", "orders", "77")
 	x.says(exitOK, []string{"version 7"}, "rules", "rollback", "orders") // to 5, which is before 6
 	x.stands("1s")
 
@@ -110,7 +110,7 @@ func TestOldVersionsGo(t *testing.T) {
 	if err != nil || len(kept.Kvs) != etcd.KeptVersions {
 		t.Errorf("%d keys, %v", len(kept.Kvs), err)
 	}
-	x.says(exitInvalid, []string{"version 4 of orders is not kept; there are 5 to 24"}, "rules", "rollback", "orders", "4")
+	x.says(exitInvalid, []string{"version 4 of the rules of orders is not kept; there are 5 to 24"}, "rules", "rollback", "orders", "4")
 	x.says(exitOK, []string{"version 25"}, "rules", "rollback", "orders", "5")
 	x.stands("5s")
 	x.says(exitInvalid, []string{"there are 6 to 25"}, "rules", "rollback", "orders", "5")
@@ -184,7 +184,7 @@ func TestOperatorsInConflict(t *testing.T) {
 	err := s.put(t.Context(), "orders", putting{}, func(context.Context, *etcd.Operator, etcd.RuleVersion) (rule.Policy, string, error) {
 		// The rules were read by now; somebody else is faster.
 		x.says(exitOK, nil, "rules", "apply", policyFile(t, "2s"))
-		p, err := s.policy(policyFile(t, "3s"))
+		p, err := policies().good(s, policyFile(t, "3s"))
 		return p, "mine", err
 	})
 	if err == nil || !strings.Contains(err.Error(), "somebody else has changed the rules of orders") {
@@ -236,8 +236,8 @@ func TestRulesWrittenByOtherMeans(t *testing.T) {
 	}
 	put(t, server, "history/orders/000000000002", `{"document":{"kind":"none"},"at":"2026-01-01T00:00:00Z"}`)
 	put(t, server, "history/orders/000000000003", `[]`)
-	x.says(exitInvalid, []string{"version 2 of orders is no valid document"}, "rules", "rollback", "orders", "2")
-	x.says(exitInvalid, []string{"version 3 of orders cannot be understood"}, "rules", "rollback", "orders", "3")
+	x.says(exitInvalid, []string{"version 2 of the rules of orders is no valid document"}, "rules", "rollback", "orders", "2")
+	x.says(exitInvalid, []string{"version 3 of the rules of orders cannot be understood"}, "rules", "rollback", "orders", "3")
 	x.says(exitOK, []string{"malformed"}, "rules", "history", "orders")
 }
 

@@ -24,7 +24,7 @@ var errSaid = errors.New("said already")
 
 // session is one run of the command.
 type session struct {
-	settings
+	options
 	env    func(string) string
 	stdin  io.Reader
 	stdout io.Writer
@@ -60,8 +60,8 @@ func (s *session) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "fairlead",
 		Short: "Operate the services of a fairlead mesh",
-		Long: `fairlead checks and changes the rules of services, drains and weighs instances,
-and shows what stands in etcd.
+		Long: `fairlead checks and changes the rules of services, switches features off in
+trouble, drains and weighs instances, and shows what stands in etcd.
 
 Every command that writes says how to undo it, as a command to copy; --dry-run
 has it say what it would do, and write nothing.
@@ -80,7 +80,7 @@ operator, refused by etcd; 2 etcd could not be reached in time.`,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	s.define(root.PersistentFlags())
-	root.AddCommand(s.rules(), s.services(), s.instances(), s.drain(), s.undrain(), s.weight())
+	root.AddCommand(s.rules(), s.settings(), s.services(), s.instances(), s.drain(), s.undrain(), s.weight())
 	return root
 }
 

@@ -1,131 +1,201 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/spf13/pflag"
-
 	"github.com/fairlead-go/fairlead/discovery/etcd"
 )
 
-// settled is what a session makes of flags and environment.
-func settled(t *testing.T, env map[string]string, args ...string) (*session, error) {
+// settingsFile writes settings that say what spec does, in YAML.
+func settingsFile(t *testing.T, spec string) string {
 	t.Helper()
-	s := &session{env: func(name string) string { return env[name] }}
-	f := pflag.NewFlagSet("test", pflag.ContinueOnError)
-	s.define(f)
-	if err := f.Parse(args); err != nil {
+	file := filepath.Join(t.TempDir(), "settings.yaml")
+	if err := os.WriteFile(file, []byte("# for the test\napiVersion: fairlead/v1alpha1\nkind: Settings\nspec: "+spec+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return s, s.settle(f)
+	return file
 }
 
-// Flags come before our own variables, and those before etcdctl's.
-func TestWhereSettingsComeFrom(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		env  map[string]string
-		args []string
-		want string // endpoints, user, password, prefix, timeouts
-	}{
-		{"Defaults", nil, nil, "127.0.0.1:2379 - - fairlead/v1/ 5s 2s"},
-		{"Etcdctl", map[string]string{"ETCDCTL_ENDPOINTS": "a:1,b:2", "ETCDCTL_USER": "ann:x:y", "ETCDCTL_DIAL_TIMEOUT": "1s"}, nil, "a:1,b:2 ann x:y fairlead/v1/ 5s 1s"},
-		{"Ours", map[string]string{"ETCDCTL_ENDPOINTS": "a:1", "FAIRLEAD_ENDPOINTS": "b:2", "FAIRLEAD_PREFIX": "p/", "FAIRLEAD_TIMEOUT": "9s"}, nil, "b:2 - - p/ 9s 2s"},
-		{"Flags", map[string]string{"ETCDCTL_ENDPOINTS": "a:1", "FAIRLEAD_ENDPOINTS": "b:2", "FAIRLEAD_PREFIX": "p/"}, []string{"--endpoints", "c:3", "--prefix", "q/", "--timeout", "1m"}, "c:3 - - q/ 1m0s 2s"},
-		{"PasswordApart", map[string]string{"ETCDCTL_USER": "ann:b", "ETCDCTL_PASSWORD": "c"}, nil, "127.0.0.1:2379 ann:b c fairlead/v1/ 5s 2s"},
-		{"OurPassword", map[string]string{"ETCDCTL_USER": "ann:b", "FAIRLEAD_PASSWORD": "c"}, nil, "127.0.0.1:2379 ann c fairlead/v1/ 5s 2s"},
-		{"UserFlag", map[string]string{"ETCDCTL_USER": "ann", "ETCDCTL_PASSWORD": "c"}, []string{"--user", "bob:d"}, "127.0.0.1:2379 bob d fairlead/v1/ 5s 2s"},
-		{"UserFlagWithoutPassword", map[string]string{"FAIRLEAD_PASSWORD": "c"}, []string{"--user", "bob"}, "127.0.0.1:2379 bob c fairlead/v1/ 5s 2s"},
-		{"PasswordOfNobody", map[string]string{"ETCDCTL_PASSWORD": "c"}, nil, "127.0.0.1:2379 - - fairlead/v1/ 5s 2s"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			s, err := settled(t, c.env, c.args...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			config, err := s.config()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := config.Validate(); err != nil {
-				t.Error(err)
-			}
-			got := strings.Join([]string{strings.Join(config.Client.Endpoints, ","), cell(config.Client.Username), cell(config.Client.Password), config.Prefix, s.timeout.String(), config.Client.DialTimeout.String()}, " ")
-			if got != c.want {
-				t.Errorf("%s, want %s", got, c.want)
-			}
-			if config.Client.TLS != nil {
-				t.Error("TLS that nobody asked for")
-			}
-		})
-	}
+// board follows the settings that stand in etcd.
+type board struct {
+	terminal
+	read func() string
 }
 
-func TestBadUsage(t *testing.T) {
-	empty := filepath.Join(t.TempDir(), "empty.pem")
-	if err := os.WriteFile(empty, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+func boardOf(t *testing.T) board {
+	t.Helper()
+	server := shared(t)
+	client := server.Client(t)
+	return board{terminalAt(t, server.Endpoint()), func() string {
+		t.Helper()
+		r, err := client.Get(t.Context(), prefix(t)+"settings")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Kvs) == 0 {
+			return ""
+		}
+		return strings.TrimPrefix(string(r.Kvs[0].Value), `{"apiVersion":"fairlead/v1alpha1","kind":"Settings",`)
+	}}
+}
+
+// Each change leaves what is wanted, and what it says would undo it does.
+func TestSwitches(t *testing.T) {
+	t.Parallel()
+	b := boardOf(t)
 	for _, c := range []struct {
-		env  map[string]string
-		says string
-		args string
+		args, before, after string // documents after their head; "": there is none
+		says                []string
 	}{
-		{nil, `unknown command "rule"`, "rule check"},
-		{nil, `unknown command "chek"`, "rules chek"},
-		{nil, "unknown flag", "services --nope"},
-		{nil, "requires at least 1 arg", "rules check"},
-		{nil, "accepts 1 arg", "rules get"},
-		{nil, "accepts 1 arg", "rules apply a b"},
-		{nil, "accepts 2 arg", "drain orders"},
-		{nil, "accepts 3 arg", "weight orders a"},
-		{nil, "allowed are table, json and yaml", "services -o xml"},
-		{nil, "allowed is more than 0", "services --timeout 0s"},
-		{nil, `version "x"`, "rules rollback orders x"},
-		{nil, `version "0"`, "rules rollback orders 0"},
-		{nil, `weight "-1"`, "weight orders a -- -1"},
-		{nil, `weight "10001"`, "weight orders a 10001"},
-		{nil, `weight "heavy"`, "weight orders a heavy"},
-		{nil, `--until "tomorrow"`, "drain orders a --until tomorrow"},
-		{nil, `--until "2001-01-01T00:00:00Z"`, "drain orders a --until 2001-01-01T00:00:00Z"},
-		{nil, "a password is needed", "services --user ann"},
-		{nil, "both are needed", "services --cert x"},
-		{nil, "no such file", "services --cacert missing.pem"},
-		{nil, "there is no certificate", "services --cacert " + empty},
-		{nil, "no such file", "services --cert missing.pem --key missing.key"},
-		{nil, "Config.Prefix", "services --prefix /p"},
-		{nil, "Config.Client.Endpoints", "services --endpoints nowhere"},
-		{nil, "Orders", "rules get Orders"},
-		{nil, "Orders", "rules rollback Orders"},
-		{nil, "a/b", "drain orders a/b"},
-		{nil, "at most 256 bytes", "drain orders a --reason " + strings.Repeat("x", 257)},
-		{nil, "missing.yaml: no such file", "rules apply missing.yaml"},
-		{nil, "form.json:1:15: apiVersion", "rules diff " + testdata + "bad/form.json"},
-		{nil, "form.json:1:15: apiVersion", "rules apply " + testdata + "bad/form.json"},
-		{map[string]string{"ETCDCTL_DIAL_TIMEOUT": "soon"}, "ETCDCTL_DIAL_TIMEOUT", "services"},
+		{"off mirror fault", ``, `"spec":{"off":["mirror","fault"]}}`, []string{"version 1, written", "all services: mirror, fault off", "undo: fairlead settings delete"}},
+		{"off mirror mirror lane", `"spec":{"off":["lane","fault"]}}`, `"spec":{"off":["lane","fault","mirror"]}}`, []string{"undo: fairlead settings rollback "}},
+		{"off retries --service orders", `"spec":{"off":["lane"]}}`, `"spec":{"off":["lane"],"services":{"orders":{"off":["retries"]}}}}`, []string{"all services: lane off", "orders: retries off", "orders has no instance in etcd"}},
+		{"on mirror fault", `"spec":{"off":["mirror","lane","fault","mirror"],"services":{"a":{"off":["mirror"]}}}}`, `"spec":{"off":["lane"],"services":{"a":{"off":["mirror"]}}}}`, []string{"all services: lane off", "a: mirror off"}},
+		{"on retries --service orders", `"spec":{"off":["lane"],"services":{"orders":{"off":["retries"]}}}}`, `"spec":{"off":["lane"]}}`, nil},
+		{"on retries --service orders", `"spec":{"services":{"orders":{"off":["retries"]}}}}`, ``, []string{"deleted"}},
+		{"on mirror", `"metadata":{"labels":{"team":"a"}},"spec":{"off":["mirror"]}}`, `"metadata":{"labels":{"team":"a"}},"spec":{}}`, []string{"nothing is switched off"}},
+		{"safe-mode on", ``, `"spec":{"safeMode":true}}`, []string{"all services: safe mode"}},
+		{"safe-mode on --service orders", `"spec":{"services":{"orders":{"off":["lane"]}}}}`, `"spec":{"services":{"orders":{"safeMode":true,"off":["lane"]}}}}`, []string{"orders: safe mode, lane off"}},
+		{"safe-mode off", `"spec":{"safeMode":true,"services":{"orders":{"safeMode":true}}}}`, `"spec":{"services":{"orders":{"safeMode":true}}}}`, []string{"orders: safe mode"}},
+		{"safe-mode off", `"spec":{"safeMode":true}}`, ``, []string{"deleted"}},
+		{"delete", `"spec":{"safeMode":true}}`, ``, []string{"deleted"}},
+		{"apply " + settingsFile(t, "{off: [routes]}"), `"spec":{"safeMode":true}}`, `"spec":{"off":["routes"]}}`, []string{"all services: routes off"}},
 	} {
-		x := terminal{t, c.env}
-		a := x.says(exitInvalid, []string{c.says}, strings.Fields(c.args)...)
-		if a.out != "" {
-			t.Errorf("%s writes %s", c.args, a.out)
+		b.stand(c.before)
+		args := append([]string{"settings"}, strings.Fields(c.args)...)
+		b.says(exitOK, []string{"dry run"}, append(args, "--dry-run")...)
+		if now := b.read(); now != c.before {
+			t.Errorf("after a dry run of %q there is %s", c.args, now)
+		}
+		a := b.says(exitOK, c.says, args...)
+		if now := b.read(); now != c.after {
+			t.Errorf("after %q there is %s, want %s", c.args, now, c.after)
+		}
+		if !strings.HasPrefix(c.args, "apply") {
+			b.says(exitOK, []string{"unchanged"}, args...)
+		}
+		b.undo(a)
+		if now := b.read(); now != c.before {
+			t.Errorf("after %q and its undo there is %s, there was %s", c.args, now, c.before)
 		}
 	}
-	x := terminal{t: t}
-	x.says(exitOK, []string{"Exit codes"})
-	x.says(exitOK, []string{"rollback"}, "rules")
-	x.says(exitOK, []string{"etcd.Config.Caller"}, "rules", "apply", "--help")
-	x.says(exitOK, []string{"without a name are not shown"}, "services", "--help")
 }
 
-func TestWhoDoesIt(t *testing.T) {
-	s, err := settled(t, nil)
-	if err != nil || s.note.By == "" {
-		t.Errorf("nobody does it: %+v, %v", s.note, err)
+// stand makes a document the settings.
+func (b board) stand(document string) {
+	b.t.Helper()
+	if document == "" {
+		b.says(exitOK, nil, "settings", "delete")
+		return
 	}
-	if s, err = settled(t, nil, "--by", ""); err != nil || s.note != (etcd.Note{}) {
-		t.Errorf("somebody does it who wants no name: %+v, %v", s.note, err)
+	b.check(b.pipe(`{"apiVersion":"fairlead/v1alpha1","kind":"Settings",`+document, "settings", "apply", "-"), exitOK, nil, nil)
+	if now := b.read(); now != document {
+		b.t.Fatalf("there is %s, want %s", now, document)
+	}
+}
+
+func TestSettingsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	b := boardOf(t)
+	const features = "allowed are rules, routes, filters, lane, mirror, fault, timeout, loadBalancer, retries, telemetry"
+	for _, c := range []struct {
+		args string
+		says []string
+	}{
+		{"off mirrors", []string{`feature "mirrors"`, features}},
+		{"on lane Mirror", []string{`feature "Mirror"`, features}},
+		{"off", []string{"at least 1 arg"}},
+		{"safe-mode yes", []string{`"yes": allowed are on and off`}},
+		{"safe-mode", []string{"1 arg"}},
+		{"off lane --service=", []string{"--service"}},
+		{"off lane --service Orders", []string{"--service", "Orders"}},
+		{"apply " + settingsFile(t, "{off: [mirrors], safemode: true}"), []string{"settings.yaml:4:", "safemode"}},
+		{"check " + settingsFile(t, "{off: [mirrors]}"), []string{"settings.yaml:4:", features}},
+		{"check " + policyFile(t, "1s"), []string{"spec.service", "unknown"}},
+		{"rollback 0", []string{"a number from 1"}},
+		{"rollback", []string{"no version of the settings"}},
+		{"get", []string{"there are no settings"}},
+	} {
+		b.says(exitInvalid, c.says, append([]string{"settings"}, strings.Fields(c.args)...)...)
+	}
+	if now := b.read(); now != "" {
+		t.Errorf("there is %s", now)
+	}
+	b.says(exitOK, []string{"unchanged, there are none"}, "settings", "delete")
+	b.says(exitOK, []string{"unchanged, there are none"}, "settings", "on", "lane")
+	b.stand(`"spec":{}}`)
+	b.says(exitOK, []string{"unchanged at revision", "nothing is switched off"}, "settings", "on", "lane")
+}
+
+func TestSettingsComeAndGo(t *testing.T) {
+	t.Parallel()
+	b := boardOf(t)
+	file := settingsFile(t, "{off: [mirror, fault], services: {orders: {safeMode: true}}}")
+	b.says(exitOK, []string{"valid, settings"}, "settings", "check", file)
+	b.says(exitOK, []string{"version 1, written"}, "settings", "apply", file, "--by", "ann", "--reason", "load")
+	b.says(exitOK, []string{"unchanged"}, "settings", "apply", file, "--reason", "again")
+	for _, form := range []string{"table", "yaml", "json"} {
+		a := b.says(exitOK, []string{"safeMode"}, "settings", "get", "-o", form)
+		b.check(b.pipe(a.out, "settings", "apply", "-"), exitOK, []string{"unchanged"}, nil)
+	}
+	var said outcome
+	a := b.says(exitOK, nil, "settings", "off", "lane", "-o", "json")
+	if err := json.Unmarshal([]byte(a.out), &said); err != nil || said.Version != 2 || said.Revision == 0 || said.Undo != "fairlead settings rollback 1" || len(said.Notes) != 2 {
+		t.Errorf("as data: %+v, %v", said, err)
+	}
+	a = b.says(exitOK, []string{"-  - lane", "+++ version 1"}, "settings", "rollback", "--dry-run")
+	b.says(exitOK, []string{"version 3, written"}, "settings", "rollback")
+	b.says(exitOK, []string{"version 4, deleted"}, "settings", "delete")
+	b.says(exitInvalid, []string{"version 4 of the settings is a deletion"}, "settings", "rollback", "4")
+	b.says(exitOK, []string{"4 ", "deleted", "ann", "load"}, "settings", "history")
+	var all []past
+	if err := json.Unmarshal([]byte(b.says(exitOK, nil, "settings", "history", "-o", "json").out), &all); err != nil || len(all) != 4 || all[3].By != "ann" || all[3].Reason != "load" {
+		t.Errorf("history as data: %+v, %v", all, err)
+	}
+}
+
+// What somebody put with another tool can be edited or, if it is no valid
+// document, replaced.
+func TestSettingsWrittenByOtherMeans(t *testing.T) {
+	t.Parallel()
+	b := boardOf(t)
+	server := shared(t)
+	put(t, server, "settings", `{"kind":"Settings","apiVersion":"fairlead/v1alpha1","spec":{"off":["lane"]}}`)
+	a := b.says(exitOK, []string{"version 2", "lane, fault off"}, "settings", "off", "fault")
+	b.undo(a)
+	if now := b.read(); now != `"spec":{"off":["lane"]}}` {
+		t.Errorf("there is %s", now)
+	}
+	put(t, server, "settings", `{"kind":"none"}`)
+	b.says(exitInvalid, []string{`{"kind":"none"}`, "no valid document"}, "settings", "get")
+	b.says(exitInvalid, []string{"cannot be edited", "settings apply", "apiVersion"}, "settings", "off", "fault")
+	b.says(exitOK, []string{"cannot be put back"}, "settings", "delete")
+	b.says(exitOK, nil, "settings", "safe-mode", "on")
+}
+
+// Two operators who read the same settings do not both write.
+func TestSettingsInConflict(t *testing.T) {
+	t.Parallel()
+	b := boardOf(t)
+	b.says(exitOK, nil, "settings", "off", "lane")
+	s := &session{env: func(name string) string { return b.env[name] }, stdout: t.Output()}
+	if err := s.settle(s.root().PersistentFlags()); err != nil {
+		t.Fatal(err)
+	}
+	err := s.putSettings(t.Context(), func(_ context.Context, _ *etcd.Operator, stands etcd.RuleVersion) (proposal, error) {
+		b.says(exitOK, nil, "settings", "off", "fault") // somebody else is faster
+		d, err := flip{safeMode: true, off: true}.edit(stands, "")
+		return proposal{settings: d}, err
+	})
+	if err == nil || !strings.Contains(err.Error(), "somebody else has changed the settings") {
+		t.Errorf("error %v", err)
+	}
+	if now := b.read(); now != `"spec":{"off":["lane","fault"]}}` {
+		t.Errorf("there is %s", now)
 	}
 }

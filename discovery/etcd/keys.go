@@ -36,6 +36,10 @@ func (k keys) rule(service string) string { return k.prefix + "rules/" + service
 // settings is the key of the switches of all services.
 func (k keys) settings() string { return k.prefix + "settings" }
 
+// everywhere stands in the place of a service, whose name cannot be this, for
+// what the settings were.
+const everywhere = "*"
+
 // versions is the prefix of the keys of what the rules of a service were.
 func (k keys) versions(service string) string { return k.prefix + "history/" + service + "/" }
 

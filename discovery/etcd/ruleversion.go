@@ -13,10 +13,11 @@ import (
 	"github.com/fairlead-go/fairlead/rule"
 )
 
-// KeptVersions is how many versions of the rules of a service are kept.
+// KeptVersions is how many versions of the rules of a service, and of the
+// settings, are kept.
 const KeptVersions = 20
 
-// RuleVersion is one version of the rules of a service.
+// RuleVersion is one version of the rules of a service, or of the settings.
 type RuleVersion struct {
 	// Number counts the versions of a service, from 1. 0: an [Operator] did not
 	// write it.
