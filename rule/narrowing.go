@@ -14,6 +14,13 @@ type Narrowing struct {
 // lane.
 func (n Narrowing) Number() uint32 { return uint32(n.filters)<<16 | uint32(n.destination) }
 
+// Unfiltered returns the number of the narrowing's destination; ok is false if
+// filters match the call as well. A table has Destinations of them.
+func (n Narrowing) Unfiltered() (destination int, ok bool) { return int(n.destination), n.filters == 0 }
+
+// Destinations is how many there are.
+func (t *Table) Destinations() int { return len(t.destinations) }
+
 // Lane is that of the call, "" if it is for the base.
 func (n Narrowing) Lane() string { return n.lane }
 

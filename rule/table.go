@@ -35,6 +35,10 @@ type RouteTable struct {
 	sticky *sticky // nil: chance decides
 }
 
+// Plain reports whether nothing is said but where calls go and how often they are
+// tried.
+func (t *RouteTable) Plain() bool { return t.Timeout == 0 && t.Mirror == nil && t.Fault == nil }
+
 // MirrorTable is where copies of calls go.
 type MirrorTable struct {
 	Percent     Percent

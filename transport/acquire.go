@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 
 	"github.com/fairlead-go/fairlead/balancer"
 )
@@ -47,7 +46,7 @@ func (m *Mesh) Acquire(ctx context.Context, call *Call, gate Gate) (Lease, error
 	// 9 Pick by policy among the eligible of them.
 	// 10 Gate. It stands after the pick, so that a refusal costs only those
 	// who meet one.
-	bits := rand.Uint64()
+	bits := call.random()
 	node, err := course.pick(call, gate, now, bits)
 	if err != nil {
 		if err != ErrNotReady {

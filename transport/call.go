@@ -43,6 +43,7 @@ type Call struct {
 	table     *rule.Table // nil: nothing
 	route     *rule.RouteTable
 	narrowing rule.Narrowing
+	bits      uint64             // that chose the destination, until the first pick; 0: none
 	pin       string             // the only instance it may go to
 	release   context.CancelFunc // of the timeout that the rules set; may be nil
 

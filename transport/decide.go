@@ -17,8 +17,23 @@ func (c *course) decide(call *Call) {
 	if request == nil {
 		request = bare{call.Protocol, call.Method, call.Key, call.service.mesh.Caller()}
 	}
-	d := c.table.Decide(request, rand.Uint64())
+	call.bits = rand.Uint64()
+	d := c.table.Decide(request, call.bits)
 	call.table, call.route, call.narrowing = c.table, d.Route, d.Narrowing
+}
+
+// random returns bits for a pick. For the first they are drawn from those that
+// chose the destination, by the finaliser of SplitMix64 (Steele, Lea and Flood,
+// 2014), so that the two choices have nothing to do with each other.
+func (c *Call) random() uint64 {
+	z := c.bits
+	if z == 0 {
+		return rand.Uint64()
+	}
+	c.bits = 0
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
 }
 
 // bare is what rules see of a call whose door shows them nothing more. It has

@@ -57,13 +57,14 @@ func (m *Mesh) Do(ctx context.Context, call *Call, attempt Attempt) error {
 	}
 	// And its rules, which say what follows. They are never waited for.
 	c.decide(call)
-	if call.table == nil && call.pin == "" && c.level != Full {
+	if call.pin == "" && c.level != Full && (call.table == nil || call.route.Plain()) {
 		return m.admit(ctx, call, attempt)
 	}
 	return m.doGoverned(ctx, c, call, attempt)
 }
 
-// doGoverned is the call half of a call of which rules say something.
+// doGoverned is the call half of a call of which rules say more than where it
+// goes and how often it is tried.
 func (m *Mesh) doGoverned(ctx context.Context, c *course, call *Call, attempt Attempt) (err error) {
 	if err := m.pinnable(call); err != nil {
 		return err

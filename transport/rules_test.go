@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -315,4 +316,34 @@ func TestRulesAreTakenInTenTimesASecondAtMost(t *testing.T) {
 			t.Errorf("%d documents were taken in in %d s, the last was %d of %d", r.Refusals, seconds, r.RefusedRevision, last)
 		}
 	})
+}
+
+// highest chooses by the highest bits, which choose the destination, too.
+type highest []*balancer.Node
+
+func (h highest) Pick(r balancer.Request) *balancer.Node {
+	return h[r.Rand>>32*uint64(len(h))>>32]
+}
+
+// Which destination a call goes to says nothing of the instance there: a canary
+// of 10 % uses all of its instances alike.
+func TestDestinationAndPickAreIndependent(t *testing.T) {
+	g := versions("v1-a", "v2-a", "v2-b", "v2-c", "v2-d")
+	p := ordersPolicy(rule.Route{Name: "all", Route: []rule.Destination{{Subset: "v1", Weight: 90}, {Subset: "v2", Weight: 10}}})
+	m := obeying(t, g, p, transport.WithPolicy(func(nodes []*balancer.Node) balancer.Picker { return highest(nodes) }))
+	counts := map[string]int{}
+	const calls = 40_000
+	for range calls {
+		call := get()
+		if err := m.Do(t.Context(), call, instant{m}); err != nil {
+			t.Fatal(err)
+		}
+		counts[call.Instance()]++
+	}
+	for id, share := range map[string]float64{"v1-a": 0.9, "v2-a": 0.025, "v2-b": 0.025, "v2-c": 0.025, "v2-d": 0.025} {
+		// Seven standard deviations.
+		if want, off := share*calls, 7*math.Sqrt(share*(1-share)*calls); math.Abs(float64(counts[id])-want) > off {
+			t.Errorf("%d calls went to %s, want %.0f ± %.0f", counts[id], id, want, off)
+		}
+	}
 }
