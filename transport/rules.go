@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
@@ -55,10 +56,22 @@ type ruling struct {
 
 // obey follows the rules of one service. It ends with the mesh.
 func (m *Mesh) obey(s *service) {
+	var pace pace
 	for d, err := range m.rulesOf(s).Rules(m.ctx, s.name) {
+		pace.keep(m.ctx)
 		m.hear(s, d, err)
-		pause(m.ctx, ruleInterval)
 	}
+}
+
+// pace keeps documents apart.
+type pace struct{ last time.Duration }
+
+// keep waits for the turn of the next one. Most need not wait.
+func (p *pace) keep(ctx context.Context) {
+	if left := p.last + ruleInterval - balancer.Now(); p.last != 0 && left > 0 {
+		pause(ctx, left)
+	}
+	p.last = balancer.Now()
 }
 
 // ruleInterval is the least time from one document to the next: whoever writes

@@ -36,9 +36,10 @@ func (m *Mesh) heed() {
 			m.hearSettings(k.document, nil)
 		}
 		m.loops.Go(func() {
+			var pace pace
 			for d, err := range k.follow(source.Settings(m.ctx)) {
+				pace.keep(m.ctx)
 				m.hearSettings(d, err)
-				pause(m.ctx, ruleInterval)
 			}
 		})
 	})

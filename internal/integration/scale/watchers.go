@@ -158,12 +158,12 @@ func watchMesh(_ context.Context, t watchersTask, w *watcher) error {
 	if err != nil {
 		return err
 	}
+	if t.Rules { // the service is known now; nobody needs to look at its views
+		return nil
+	}
 	go func() {
 		last := int64(-1)
 		for view := range views {
-			if t.Rules {
-				continue
-			}
 			if all := view.Snapshot.Instances; len(all) > 0 && versionOf(all[0]) != last {
 				last = versionOf(all[0])
 				w.note(last)
