@@ -93,7 +93,7 @@ func matcherOf(t Text) matcher {
 	case t.Prefix != "":
 		return matcher{how: prefix, text: t.Prefix}
 	case t.Regex != "":
-		re, _ := pattern(t.Regex) // validated
+		re, _, _ := pattern(t.Regex) // validated
 		return matcher{how: regex, re: re}
 	}
 	return matcher{how: present}

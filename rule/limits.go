@@ -17,8 +17,12 @@ const (
 	MaxConditions = 1000 // of all routes and filters together
 	MaxLabels     = 64   // of a subset
 	MaxText       = 256  // bytes of a name, label, text to match, or pattern
-	MinTimeout    = time.Millisecond
-	MaxTimeout    = time.Hour
-	MaxDelay      = time.Minute // of a fault
-	MaxAttempts   = retry.MostAttempts
+	// MaxPatternSteps bounds the program of one pattern, MaxSteps those of all.
+	MaxPatternSteps = 1000
+	MaxSteps        = 10_000
+
+	MinTimeout  = time.Millisecond
+	MaxTimeout  = time.Hour
+	MaxDelay    = time.Minute // of a fault
+	MaxAttempts = retry.MostAttempts
 )

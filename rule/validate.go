@@ -57,6 +57,7 @@ type checker struct {
 	walk
 	subsets    []Subset // that are known
 	conditions int
+	steps      int // of patterns
 }
 
 // sorted lists the names of a map, for problems to come in the same order each

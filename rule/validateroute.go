@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -151,8 +152,16 @@ func (c *checker) text(t Text) {
 	c.brief("exact", t.Exact)
 	c.brief("prefix", t.Prefix)
 	if t.Regex != "" {
-		if _, err := pattern(t.Regex); err != nil {
+		if c.steps > MaxSteps { // and said so: the rest is not worth the time
+			return
+		}
+		_, steps, err := pattern(t.Regex)
+		c.steps += steps
+		switch {
+		case err != nil:
 			c.badField("regex", quote(t.Regex), err.Error())
+		case c.steps > MaxSteps:
+			c.badField("regex", quote(t.Regex), fmt.Sprintf("the patterns up to here have some %d steps, at most %d are allowed in a document", c.steps, MaxSteps))
 		}
 	}
 }
