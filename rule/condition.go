@@ -80,10 +80,10 @@ type matcher struct {
 type how uint8
 
 const (
-	exact how = iota
+	exact how = iota // in the order in which they are asked
 	prefix
-	regex
 	present
+	regex
 )
 
 func matcherOf(t Text) matcher {

@@ -70,10 +70,10 @@ func (s *sticky) hash(r Request) (uint64, bool) {
 	return d.Sum64(), true
 }
 
-// Mirrored is where the copy of a call goes: to the mirror's instances, of
-// those that the filters and the lane leave.
+// Mirrored is where the copy of a call goes: to the mirror's instances, of those
+// that the filters leave and that are of no lane.
 func (d Decision) Mirrored() Narrowing {
 	n := d.Narrowing
-	n.destination = d.Route.Mirror.destination
+	n.destination, n.lane = d.Route.Mirror.destination, ""
 	return n
 }

@@ -83,7 +83,7 @@ func Narrow[T any](t *Table, n Narrowing, all []T, of func(T) *discovery.Instanc
 	}
 	some := keep(left, of, d.subset.selects)
 	switch {
-	case len(some) > 0 || d.strict && !ofLane:
+	case len(some) > 0 || d.only || d.strict && !ofLane:
 		return some
 	case ofLane || d.fallback == nil:
 		return left

@@ -1,5 +1,7 @@
 package rule
 
+import "bytes"
+
 // Standing is what is in force of the rules of a service, and what was refused.
 // The zero value says that nothing is known yet, and that what code set holds.
 type Standing struct {
@@ -17,6 +19,8 @@ type Standing struct {
 	Refused         error
 	RefusedRevision int64
 	RefusedOrigin   string
+
+	text, refusedText []byte // a store that was restored gives a revision again
 }
 
 // Next returns what stands once a document has arrived. One that is not valid
@@ -28,13 +32,13 @@ func (s Standing) Next(d Document) Standing {
 	case d.Text == nil && !d.Live: // nothing was heard, which is no deletion
 	case d.Text == nil:
 		s = Standing{}
-	case s.Refused != nil && d.Revision == s.RefusedRevision && d.Origin == s.RefusedOrigin:
-	case s.Refused == nil && s.Table != nil && d.Revision == s.Revision && d.Origin == s.Origin:
+	case s.Refused != nil && d.Revision == s.RefusedRevision && d.Origin == s.RefusedOrigin && bytes.Equal(d.Text, s.refusedText):
+	case s.Refused == nil && s.Table != nil && d.Revision == s.Revision && d.Origin == s.Origin && bytes.Equal(d.Text, s.text):
 	default:
 		if t, err := tableOf(d, s.Table); err != nil {
-			s.Refused, s.RefusedRevision, s.RefusedOrigin = err, d.Revision, d.Origin
+			s.Refused, s.RefusedRevision, s.RefusedOrigin, s.refusedText = err, d.Revision, d.Origin, d.Text
 		} else {
-			s = Standing{Table: t, Revision: d.Revision, Origin: d.Origin}
+			s = Standing{Table: t, Revision: d.Revision, Origin: d.Origin, text: d.Text}
 		}
 	}
 	s.Live = live

@@ -54,6 +54,7 @@ func TestStanding(t *testing.T) {
 		{"SourceLost", []rule.Document{good("a", 5), unheard(good("a", 5))}, "a", 5, false, ""},
 		{"SourceLostWithoutAWord", []rule.Document{good("a", 5), {Service: "orders"}}, "a", 5, false, ""},
 		{"FromDisk", []rule.Document{unheard(good("a", 5))}, "a", 5, false, ""},
+		{"RestoredUnderTheSameRevision", []rule.Document{good("a", 5), good("b", 5)}, "b", 5, true, ""},
 		{"OfAnotherService", []rule.Document{good("a", 5), other}, "a", 5, true, "allowed is users"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -56,6 +56,7 @@ type share struct {
 type destination struct {
 	subset, fallback *selector // nil: all instances
 	strict           bool
+	only             bool // strict in a lane, too: where copies go
 }
 
 // selector picks instances by their labels.
@@ -154,7 +155,7 @@ func (t *Table) route(r Route) RouteTable {
 	below := 0
 	for _, d := range r.Route {
 		if below += d.Weight; d.Weight > 0 {
-			to := t.number(destination{t.known[d.Subset], t.known[r.Fallback], r.Strict})
+			to := t.number(destination{subset: t.known[d.Subset], fallback: t.known[r.Fallback], strict: r.Strict})
 			table.shares = append(table.shares, share{uint32(below), to})
 			t.number(destination{subset: t.known[r.Fallback]})
 		}
@@ -163,7 +164,7 @@ func (t *Table) route(r Route) RouteTable {
 		table.sticky = &sticky{salt: t.Policy.Spec.Service + "/" + r.Name + "/", of: keyOf(r.HashOn)}
 	}
 	if m := r.Mirror; m != nil {
-		table.Mirror = &MirrorTable{m.Percent, t.number(destination{subset: t.known[m.Subset], strict: true})}
+		table.Mirror = &MirrorTable{m.Percent, t.number(destination{subset: t.known[m.Subset], strict: true, only: true})}
 	}
 	return table
 }

@@ -155,18 +155,22 @@ func (c *course) some(n rule.Narrowing, p discovery.Protocol) ([]*balancer.Node,
 	return s.nodes, s.picker
 }
 
-// add makes a selection for the first call that needs it.
+// add makes a selection for the first call that needs it, and remembers it while
+// there is room.
 func (c *course) add(key uint64, n rule.Narrowing, p discovery.Protocol) *selection {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	all := *c.selections.Load()
-	if s := all[key]; s != nil {
-		return s
+	if made := (*c.selections.Load())[key]; made != nil { // taken over
+		return made
 	}
 	s := &selection{narrowing: n, protocol: p, nodes: c.narrow(n, p)}
 	s.picker = c.pickerOver(s.nodes)
-	if len(all) >= mostSelections {
-		all = nil
+	if len(*c.selections.Load()) >= mostSelections {
+		return s // callers who vary what filters look at get no lock to share
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := *c.selections.Load()
+	if made := all[key]; made != nil {
+		return made
 	}
 	next := make(map[uint64]*selection, len(all)+1)
 	maps.Copy(next, all)

@@ -82,12 +82,12 @@ func (m *Mesh) doGoverned(ctx context.Context, c *course, call *Call, attempt At
 	}()
 	// 3 Fault injection. It stands within the deadline, and before all that
 	// counts: what it does is to look like the service's doing.
-	if call.route.Fault != nil {
+	if call.route.Fault != nil && call.pin == "" {
 		if err := m.suffer(ctx, call); err != nil {
 			return err
 		}
 	}
-	if call.route.Mirror != nil && ctx.Err() == nil {
+	if call.route.Mirror != nil && call.pin == "" && ctx.Err() == nil {
 		m.mirror(ctx, call, attempt)
 	}
 	return m.admit(ctx, call, attempt)

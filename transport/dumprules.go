@@ -55,15 +55,19 @@ func (s *service) dumpRules() *RulesDump {
 
 // SettingsDump are the settings in force.
 type SettingsDump struct {
-	Revision int64             `json:"revision"` // 0: there are none
-	Live     bool              `json:"live"`
-	Trouble  string            `json:"trouble,omitempty"`
-	Refused  string            `json:"refused,omitempty"` // why the latest are not in force
-	Spec     rule.SettingsSpec `json:"spec"`
+	Revision int64  `json:"revision"` // 0: there are none
+	Live     bool   `json:"live"`
+	Trouble  string `json:"trouble,omitempty"`
+	// Refused says why those of RefusedRevision are not in force. Refusals
+	// counts all that were not.
+	Refused         string            `json:"refused,omitempty"`
+	RefusedRevision int64             `json:"refusedRevision,omitempty"`
+	Refusals        int64             `json:"refusals,omitempty"`
+	Spec            rule.SettingsSpec `json:"spec"`
 }
 
 func (w *switched) dump() *SettingsDump {
-	d := &SettingsDump{Revision: w.revision, Live: w.live, Spec: w.settings.Spec}
+	d := &SettingsDump{Revision: w.revision, Live: w.live, Spec: w.settings.Spec, RefusedRevision: w.refusedRevision, Refusals: w.refusals}
 	if w.refused != nil {
 		d.Refused = w.refused.Error()
 	}

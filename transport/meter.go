@@ -134,6 +134,9 @@ func (t *meter) pick(ctx context.Context, s *service, d time.Duration) {
 
 // observe reports all services and registrations when somebody collects.
 func (t *meter) observe(m *Mesh, to metric.Observer) {
+	if _, ok := m.registry.(SettingsSource); ok {
+		to.ObserveInt64(t.rulesRefused, m.settings.Load().refusals, metric.WithAttributes(kindKey.String("settings")))
+	}
 	if m.keeper != nil {
 		to.ObserveInt64(t.unsaved, m.keeper.documentFailures(), metric.WithAttributes(kindKey.String("document")))
 	}

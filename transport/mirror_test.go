@@ -127,6 +127,39 @@ func TestACallThatIsOverIsNotMirrored(t *testing.T) {
 	})
 }
 
+// Copies go to the mirror's instances and nowhere else, whatever lane the call
+// is of.
+func TestCopiesOfALane(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		ids  []string
+		want string
+	}{{"ThereAreSome", []string{"v1-blue", "v1-a", "v2-a"}, "v1-blue v2-a"}, {"ThereAreNone", []string{"v1-blue", "v1-a"}, "v1-blue"}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				all := fairleadtest.Instances("orders", c.ids...)
+				for n := range all {
+					all[n].Version, _, _ = strings.Cut(all[n].ID, "-")
+				}
+				all[0].Meta = map[string]string{"lane": "blue"}
+				g := governed{fairleadtest.NewFleet(all...), new(fairleadtest.Rulebook)}
+				p := ordersPolicy(mirrored(100_00))
+				p.Spec.Lane = &rule.Lane{Label: "lane", Key: "baggage:lane"}
+				m := obeying(t, g, p)
+				call := get()
+				call.Request = &seen{baggage: map[string]string{"lane": "blue"}}
+				if err := m.Do(t.Context(), call, copying{g.Door(m), g.Door(m)}); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				if got := g.called(); got != c.want {
+					t.Errorf("the call and its copy went to %s, want %s", got, c.want)
+				}
+			})
+		})
+	}
+}
+
 // The copy outlives the call and its deadline, for the time that the rules give
 // it.
 func TestACopyHasItsOwnTime(t *testing.T) {

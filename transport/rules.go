@@ -98,9 +98,19 @@ func (m *Mesh) hear(s *service, d rule.Document, err error) {
 		if now.Refused != nil {
 			reason = now.Refused.Error()
 		}
-		r.ReportRules(s.name, now.Revision, now.RefusedRevision, reason)
+		applied, refused := now.Revision, now.RefusedRevision
+		if now.Origin != registryOrigin { // of another source, whose numbers say nothing there
+			applied = 0
+		}
+		if now.RefusedOrigin != registryOrigin {
+			refused, reason = 0, ""
+		}
+		r.ReportRules(s.name, applied, refused, reason)
 	}
 }
+
+// registryOrigin is that of the documents whose revisions operators know.
+const registryOrigin = "etcd"
 
 func (m *Mesh) logRules(service string, before, now rule.Standing) {
 	switch {

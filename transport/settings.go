@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"iter"
 
@@ -20,7 +21,10 @@ type switched struct {
 	revision int64
 	live     bool
 	refused  error // why the latest are not in force
-	trouble  error // why they cannot be heard
+	// refusedRevision is that of those, refusals counts them all.
+	refusedRevision, refusals int64
+	text                      []byte // of those in force
+	trouble                   error  // why they cannot be heard
 }
 
 // heed begins to follow the settings, with those on disk. One goroutine does; it
@@ -51,7 +55,7 @@ func (m *Mesh) hearSettings(d rule.Document, err error) {
 	now := before.next(d, err)
 	m.settings.Store(now)
 	m.logSettings(before, now)
-	if now.revision == before.revision {
+	if now.revision == before.revision && bytes.Equal(now.text, before.text) {
 		return
 	}
 	for _, s := range *m.services.Load() {
@@ -71,22 +75,25 @@ func (w *switched) next(d rule.Document, err error) *switched {
 	switch {
 	case d.Text == nil && !d.Live: // nothing was heard, which takes nothing back
 	case d.Text == nil:
-		n = switched{live: d.Live, trouble: err}
+		n = switched{live: d.Live, trouble: err, refusals: w.refusals}
 	default:
 		settings, err := rule.DecodeSettings(d.Text)
 		if err != nil {
-			n.refused = err
+			if n.refused = err; n.refusedRevision != d.Revision {
+				n.refusals++
+			}
+			n.refusedRevision = d.Revision
 			break
 		}
-		n.settings, n.revision, n.refused = settings, d.Revision, nil
+		n.settings, n.revision, n.text, n.refused, n.refusedRevision = settings, d.Revision, d.Text, nil, 0
 	}
 	return &n
 }
 
 func (m *Mesh) logSettings(before, now *switched) {
 	switch {
-	case now.refused != nil && (before.refused == nil || before.refused.Error() != now.refused.Error()):
-		m.logger.Warn("fairlead: settings were refused, the last good ones stay", "revision", now.revision, "error", now.refused)
+	case now.refusals != before.refusals:
+		m.logger.Warn("fairlead: settings were refused, the last good ones stay", "refused", now.refusedRevision, "revision", now.revision, "error", now.refused)
 	case now.revision != before.revision:
 		m.logger.Warn("fairlead: settings are in force", "revision", now.revision, "safeMode", now.settings.Spec.SafeMode,
 			"off", now.settings.Spec.Off, "services", len(now.settings.Spec.Services))

@@ -68,3 +68,30 @@ func TestLifeOfSettings(t *testing.T) {
 		routed(true)
 	})
 }
+
+// A store that was restored may give a revision a second time; and what is
+// refused is counted.
+func TestSettingsOfTheSameRevision(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := versions("v1-a", "v2-a")
+		m := obeying(t, g, ordersPolicy(to("v2")))
+		settings := func(off string) rule.Settings {
+			return rule.Settings{APIVersion: rule.APIVersion, Kind: rule.SettingsKind, Spec: rule.SettingsSpec{Switches: rule.Switches{Off: []string{off}}}}
+		}
+		g.PutSettings(settings("mirror"))
+		settled()
+		g.Rewind()
+		g.PutSettings(settings("routes"))
+		settled()
+		if got := g.goesTo(t, m); got != "v1-a v2-a" {
+			t.Errorf("calls go to %s: the settings are not in force", got)
+		}
+		for range 2 {
+			g.PutText("", []byte("{}"))
+			settled()
+		}
+		if s := m.Dump().Settings; s.Refusals != 2 || s.RefusedRevision != s.Revision+2 {
+			t.Errorf("shown are %+v", s)
+		}
+	})
+}

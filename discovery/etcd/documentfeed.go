@@ -44,7 +44,15 @@ func newDocumentFeed(key, service string, log *slog.Logger) *documentFeed {
 }
 
 // replace implements sink.
-func (f *documentFeed) replace(all []*mvccpb.KeyValue, _ int64) {
+func (f *documentFeed) replace(all []*mvccpb.KeyValue, revision int64) {
+	if last := f.report.Load().document; len(all) == 0 && last.Text != nil && revision < last.Revision {
+		// The store was wiped, or restored from before the document was written:
+		// that it is not there is nobody's word.
+		if f.publish(func(r *documentReport) { r.document.Live, r.err = false, errForgotten }) {
+			f.log.Warn("document is missing from a store that is younger", "revision", last.Revision)
+		}
+		return
+	}
 	f.update(func(r *documentReport) {
 		r.document.Text, r.document.Revision = nil, 0
 		for _, kv := range all { // there is one key
@@ -52,6 +60,10 @@ func (f *documentFeed) replace(all []*mvccpb.KeyValue, _ int64) {
 		}
 	})
 }
+
+// errForgotten says that the store is younger than a document that it does not
+// have. It stays until somebody writes the document, or deletes one.
+var errForgotten = errors.New("etcd has lost the document, which holds until it is written again")
 
 // apply implements sink.
 func (f *documentFeed) apply(events []*mvccpb.Event, _ int64) {

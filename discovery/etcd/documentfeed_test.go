@@ -29,6 +29,25 @@ func (f *documentFeed) told() string {
 	return fmt.Sprintf("%s@%d, live %t, %v", r.document.Text, r.document.Revision, r.document.Live, r.err)
 }
 
+// A store that was wiped says nothing of what it has forgotten.
+func TestAForgottenDocumentHolds(t *testing.T) {
+	f := newDocumentFeed("fairlead/v1/rules/orders", "orders", slog.New(slog.DiscardHandler))
+	f.replace([]*mvccpb.KeyValue{document("a", 105)}, 110)
+	f.trouble(errDown)
+	f.replace(nil, 1)
+	if got, want := f.told(), "a@105, live false"; !strings.HasPrefix(got, want) || !strings.Contains(got, "lost the document") {
+		t.Errorf("wiped: %s, want %s", got, want)
+	}
+	f.apply([]*mvccpb.Event{{Kv: document("b", 7)}}, 7)
+	if got, want := f.told(), "b@7, live true, <nil>"; got != want {
+		t.Errorf("written again: %s, want %s", got, want)
+	}
+	f.replace(nil, 9) // and deleted while nobody looked
+	if got, want := f.told(), "none, live true, <nil>"; got != want {
+		t.Errorf("deleted: %s, want %s", got, want)
+	}
+}
+
 func TestDocumentFeed(t *testing.T) {
 	var log bytes.Buffer
 	f := newDocumentFeed("fairlead/v1/rules/orders", "orders", slog.New(slog.NewTextHandler(&log, nil)))

@@ -41,6 +41,9 @@ func read(text []byte) (*document.Node, error) {
 	if len(text) > rule.MaxBytes {
 		return nil, &document.Error{Position: start, Reason: fmt.Sprintf("the document has %d bytes, at most %d are allowed", len(text), rule.MaxBytes)}
 	}
+	if line, deep := tooDeep(text); deep {
+		return nil, &document.Error{Position: document.Position{Line: line, Column: 1}, Reason: "nested too deep"}
+	}
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		return nil, syntax(err)
@@ -58,6 +61,31 @@ func read(text []byte) (*document.Node, error) {
 		return node(bodies[0], rule.MaxDepth)
 	}
 	return nil, refuse(bodies[1], "more after the end of the document")
+}
+
+// tooDeep is a look at what would take the parser long, which takes more than
+// proportionally longer the deeper a text is nested. It knows nothing of quotes,
+// and allows much more than the depth of a document.
+func tooDeep(text []byte) (line int, deep bool) {
+	const most = 16 * rule.MaxDepth
+	line, open, dashes := 1, 0, 0
+	for n, c := range text {
+		switch {
+		case c == '\n':
+			line++
+			dashes = 0
+		case c == '[' || c == '{':
+			open++
+		case (c == ']' || c == '}') && open > 0:
+			open--
+		case c == '-' && n+1 < len(text) && text[n+1] == ' ':
+			dashes++
+		}
+		if open > most || dashes > most {
+			return line, true
+		}
+	}
+	return 0, false
 }
 
 func syntax(err error) error {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairlead-go/fairlead/rule"
 	"github.com/fairlead-go/fairlead/rule/yaml"
@@ -133,6 +134,16 @@ func TestSettings(t *testing.T) {
 	}
 	if _, err := yaml.DecodeSettings([]byte("spec: {of: []}")); err == nil || !strings.Contains(err.Error(), "line 1, column 8: spec.of: unknown") {
 		t.Error(err)
+	}
+}
+
+// What is nested deeply is refused before the parser has it.
+func TestDeepTexts(t *testing.T) {
+	for _, text := range []string{strings.Repeat("- ", 130_000), strings.Repeat("[", 260_000), strings.Repeat("{a: ", 60_000)} {
+		start := time.Now()
+		if _, err := yaml.Decode([]byte(text)); err == nil || !strings.Contains(err.Error(), "nested too deep") || time.Since(start) > 5*time.Second {
+			t.Errorf("%.10q…: %v after %s", text, err, time.Since(start))
+		}
 	}
 }
 

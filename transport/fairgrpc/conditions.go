@@ -31,7 +31,10 @@ func (c *conditions) Header(h rule.Header) (string, bool) {
 func (c *conditions) Baggage(name string) (string, bool) {
 	if !c.carried {
 		if own := c.sent()["baggage"]; len(own) > 0 {
-			return transport.BaggageOf(transport.WithBaggage(context.Background(), own...), name)
+			if c.own == nil { // read once for all conditions
+				c.own = transport.WithBaggage(context.Background(), own...)
+			}
+			return transport.BaggageOf(c.own, name)
 		}
 	}
 	return transport.BaggageOf(c.Context, name)

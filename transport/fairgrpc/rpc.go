@@ -28,9 +28,10 @@ type rpc struct {
 	last    transport.Outcome // of the last pick that ended in this attempt
 	refusal error             // why the last pick found nobody, in this attempt
 
-	metadata metadata.MD // for rules that ask for some
-	read     bool        // metadata was
-	carried  bool        // the baggage that goes out is that of the context
+	metadata metadata.MD     // for rules that ask for some
+	read     bool            // metadata was
+	own      context.Context // with the baggage of that, once a rule has asked for it
+	carried  bool            // the baggage that goes out is that of the context
 }
 
 type rpcKey struct{}

@@ -38,7 +38,10 @@ func (c *conditions) Query(name string) (string, bool) {
 // that of the context.
 func (c *conditions) Baggage(name string) (string, bool) {
 	if own := valuesOf(c.request.Header, "Baggage"); len(own) > 0 {
-		return transport.BaggageOf(transport.WithBaggage(context.Background(), own...), name)
+		if c.carried == nil { // read once for all conditions
+			c.carried = transport.WithBaggage(context.Background(), own...)
+		}
+		return transport.BaggageOf(c.carried, name)
 	}
 	return transport.BaggageOf(c.request.Context(), name)
 }

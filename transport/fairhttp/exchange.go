@@ -21,6 +21,7 @@ type exchange struct {
 	scheme    string
 	call      transport.Call
 	ctx       context.Context // of the attempt
+	carried   context.Context // with the baggage of the caller's own header, once a rule has asked for it
 	upgrade   bool            // CONNECT or Upgrade: neither sent twice nor timed
 
 	url    url.URL       // of the first attempt's request

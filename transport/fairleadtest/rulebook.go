@@ -67,6 +67,14 @@ func (r *Rulebook) PutText(service string, text []byte) (revision int64) {
 	return revision
 }
 
+// Rewind takes the count of revisions back by one, as a store does that was
+// restored: the next text has the revision of the last.
+func (r *Rulebook) Rewind() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.revision--
+}
+
 // Lose says whether the source has lost touch.
 func (r *Rulebook) Lose(yes bool) { r.change(func() { r.lost = yes }) }
 
