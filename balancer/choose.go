@@ -13,7 +13,7 @@ import (
 // looked at.
 func (p *Pool) newView(s discovery.Snapshot, announced bool) *View {
 	before := p.View()
-	v := &View{Snapshot: s, Preserved: p.guard.preserved, Announced: announced}
+	v := &View{Snapshot: s, Preserved: p.guard.preserved, Announced: announced, Renewals: before.Renewals}
 	nodes := list{earlier: before.Nodes, room: len(p.members)}
 	c := census{common: everything}
 	for _, n := range p.members {

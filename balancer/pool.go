@@ -94,6 +94,7 @@ func (p *Pool) Renew() *View {
 	defer p.mu.Unlock()
 	view := *p.View()
 	view.Announced = false
+	view.Renewals++
 	p.view.Store(&view)
 	return &view
 }

@@ -33,6 +33,9 @@ type View struct {
 	// Announced says that an instance which has its node from before announces
 	// something new, which what was derived from it may have looked at.
 	Announced bool
+	// Renewals counts how often the pool was told that something else changed
+	// which calls go by, see [Pool.Renew].
+	Renewals int
 
 	choices []choice // the last may be for any protocol that has none
 }

@@ -157,15 +157,13 @@ func (m *Mesh) ruleLocked(s *service) {
 	}
 	_ = s.budget.Set(budget) // validated
 
-	before, view := s.pool.View(), (*balancer.View)(nil)
-	if r.algorithm == spec.LoadBalancer.Algorithm {
-		view = s.pool.Renew()
-	} else {
+	before := s.pool.View()
+	if r.algorithm != spec.LoadBalancer.Algorithm {
 		r.algorithm = spec.LoadBalancer.Algorithm
 		r.policy = policyOf(r.algorithm, m.options.pool.Policy)
-		view = s.pool.SetPolicy(r.policy)
+		s.pool.SetPolicy(r.policy)
 	}
-	m.turnLocked(s, before, view)
+	m.turnLocked(s, before, s.pool.Renew())
 }
 
 // steerLocked makes the course of the view and the rules at hand.

@@ -126,7 +126,7 @@ func (f *follower) follow(ctx context.Context) {
 	}
 	var last *balancer.View
 	for view := range views {
-		if last != nil && slices.Equal(view.Nodes, last.Nodes) {
+		if last != nil && view.Renewals == last.Renewals && slices.Equal(view.Nodes, last.Nodes) {
 			continue // weights and the like; a node's addresses never change
 		}
 		last = view

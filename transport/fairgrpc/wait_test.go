@@ -13,7 +13,10 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/transport"
+	"github.com/fairlead-go/fairlead/transport/fairgrpc"
+	"github.com/fairlead-go/fairlead/transport/fairleadtest"
 )
 
 // waiting is a context whose calls wait for ready.
@@ -146,5 +149,35 @@ func TestWaitForReadyReachesTheConnection(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A call that waits for what the rules leave hears of other rules, also on a
+// channel without interceptors.
+func TestRulesWakeWhoWaits(t *testing.T) {
+	rules := new(fairleadtest.Rulebook)
+	strict := to("v2")
+	strict.Strict = true
+	rules.Put(policy(strict))
+	w := newWorld(t, transport.WithRules(rules))
+	b := two(t)[0]
+	w.register(discovery.Instance{ID: b.id, Service: "orders", Version: b.id, Addr: b.addr})
+	w.obeys(1)
+	conn := dial(t, "mesh:///orders", grpc.WithResolvers(fairgrpc.Resolver(w.mesh)), grpc.WithDisableRetry())
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, err := call(ctx, conn, get, "", grpc.WaitForReady(true))
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Fatalf("the call did not wait: %v", err)
+	case <-time.After(time.Second):
+	}
+	rules.Put(policy(to("v1")))
+	if err := <-done; err != nil {
+		t.Errorf("nobody told the call: %v", err)
 	}
 }
