@@ -16,9 +16,11 @@ import (
 )
 
 // documentFeed is what is known of one document, the rules of a service or the
-// settings, shared by all who follow it. It is written by the goroutine of its listWatch.
+// settings, shared by all who follow it. It is written by the goroutine of its
+// listWatch.
 type documentFeed struct {
 	key     string
+	lost    error // that the store has forgotten it
 	log     *slog.Logger
 	readers int                // guarded by Registry.mu
 	stop    context.CancelFunc // ends the goroutine
@@ -32,45 +34,43 @@ type documentFeed struct {
 type documentReport struct {
 	document rule.Document
 	err      error
-	known    bool          // else there is nothing to yield yet
-	last     bool          // the registry was closed
-	outdated chan struct{} // closed when there is a later report
+	known    bool // else there is nothing to yield yet
+	// forgotten says that the store is younger than the document and does not
+	// have it. It ends when somebody writes the document, or deletes it.
+	forgotten bool
+	last      bool          // the registry was closed
+	outdated  chan struct{} // closed when there is a later report
 }
 
 func newDocumentFeed(key, service string, log *slog.Logger) *documentFeed {
 	f := &documentFeed{key: key, log: log.With("key", key)}
+	f.lost = fmt.Errorf("discovery/etcd: %s: etcd has lost the document, which holds until it is written again", key)
 	f.report.Store(&documentReport{document: rule.Document{Service: service, Origin: "etcd"}, outdated: make(chan struct{})})
 	return f
 }
 
 // replace implements sink.
 func (f *documentFeed) replace(all []*mvccpb.KeyValue, revision int64) {
-	if last := f.report.Load().document; len(all) == 0 && last.Text != nil && revision < last.Revision {
-		// The store was wiped, or restored from before the document was written:
-		// that it is not there is nobody's word.
-		if f.publish(func(r *documentReport) { r.document.Live, r.err = false, errForgotten }) {
-			f.log.Warn("document is missing from a store that is younger", "revision", last.Revision)
-		}
-		return
-	}
 	f.update(func(r *documentReport) {
-		r.document.Text, r.document.Revision = nil, 0
+		if d := &r.document; len(all) == 0 && (r.forgotten || d.Text != nil && revision < d.Revision) {
+			// The store was wiped, or restored from before the document was
+			// written: that it is not there is nobody's word.
+			r.forgotten = true
+			return
+		}
+		r.remove()
 		for _, kv := range all { // there is one key
 			r.put(kv)
 		}
 	})
 }
 
-// errForgotten says that the store is younger than a document that it does not
-// have. It stays until somebody writes the document, or deletes one.
-var errForgotten = errors.New("etcd has lost the document, which holds until it is written again")
-
 // apply implements sink.
 func (f *documentFeed) apply(events []*mvccpb.Event, _ int64) {
 	f.update(func(r *documentReport) {
 		for _, e := range events {
 			if e.Type == mvccpb.Event_DELETE {
-				r.document.Text, r.document.Revision = nil, 0
+				r.remove()
 			} else {
 				r.put(e.Kv)
 			}
@@ -78,8 +78,12 @@ func (f *documentFeed) apply(events []*mvccpb.Event, _ int64) {
 	})
 }
 
+func (r *documentReport) remove() {
+	r.document.Text, r.document.Revision, r.forgotten = nil, 0, false
+}
+
 func (r *documentReport) put(kv *mvccpb.KeyValue) {
-	r.document.Text, r.document.Revision = kv.Value, kv.ModRevision
+	r.document.Text, r.document.Revision, r.forgotten = kv.Value, kv.ModRevision, false
 	if kv.Value == nil {
 		r.document.Text = []byte{} // an empty document is one
 	}
@@ -87,10 +91,15 @@ func (r *documentReport) put(kv *mvccpb.KeyValue) {
 
 // update makes a change that etcd told of.
 func (f *documentFeed) update(change func(*documentReport)) {
-	f.publish(func(r *documentReport) {
+	changed := f.publish(func(r *documentReport) {
 		change(r)
-		r.document.Live, r.err = true, nil
+		if r.document.Live, r.err = !r.forgotten, nil; r.forgotten {
+			r.err = f.lost
+		}
 	})
+	if changed && f.report.Load().forgotten {
+		f.log.Warn("document is missing from a store that is younger", "error", f.lost)
+	}
 }
 
 // trouble implements sink. Of a row only the first is told, and where an etcd

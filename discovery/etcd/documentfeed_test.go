@@ -38,6 +38,13 @@ func TestAForgottenDocumentHolds(t *testing.T) {
 	if got, want := f.told(), "a@105, live false"; !strings.HasPrefix(got, want) || !strings.Contains(got, "lost the document") {
 		t.Errorf("wiped: %s, want %s", got, want)
 	}
+	// Nor does it once it is heard again, or older than the document was.
+	f.trouble(errDown)
+	f.apply(nil, 3)
+	f.replace(nil, 200)
+	if got, want := f.told(), "a@105, live false"; !strings.HasPrefix(got, want) || !strings.Contains(got, "lost the document") {
+		t.Errorf("heard again: %s, want %s", got, want)
+	}
 	f.apply([]*mvccpb.Event{{Kv: document("b", 7)}}, 7)
 	if got, want := f.told(), "b@7, live true, <nil>"; got != want {
 		t.Errorf("written again: %s, want %s", got, want)
