@@ -58,9 +58,6 @@ func (v *View) Choice(p discovery.Protocol) int {
 	return -1
 }
 
-// Choices is how many numbers Choice may return.
-func (v *View) Choices() int { return len(v.choices) }
-
 // Picker returns the picker for protocol p, or nil if no instance can be
 // reached by it.
 func (v *View) Picker(p discovery.Protocol) Picker {

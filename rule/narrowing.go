@@ -1,6 +1,10 @@
 package rule
 
-import "github.com/fairlead-go/fairlead/discovery"
+import (
+	"slices"
+
+	"github.com/fairlead-go/fairlead/discovery"
+)
 
 // Narrowing says to which of a service's instances a call may go. The zero
 // value is to all. Two of one table that are equal mean the same.
@@ -11,15 +15,8 @@ type Narrowing struct {
 }
 
 // Number tells the narrowings of one table apart that differ in more than their
-// lane.
+// lane. 0: nothing but the lane narrows.
 func (n Narrowing) Number() uint32 { return uint32(n.filters)<<16 | uint32(n.destination) }
-
-// Unfiltered returns the number of the narrowing's destination; ok is false if
-// filters match the call as well. A table has Destinations of them.
-func (n Narrowing) Unfiltered() (destination int, ok bool) { return int(n.destination), n.filters == 0 }
-
-// Destinations is how many there are.
-func (t *Table) Destinations() int { return len(t.destinations) }
 
 // Lane is that of the call, "" if it is for the base.
 func (n Narrowing) Lane() string { return n.lane }
@@ -31,18 +28,8 @@ func (t *Table) Fallback(n Narrowing) (other Narrowing, ok bool) {
 	if d.subset == nil || d.strict {
 		return n, false
 	}
-	n.destination = t.fallback(d)
+	n.destination = uint16(slices.Index(t.destinations, destination{subset: d.fallback})) // it has a number
 	return n, true
-}
-
-// fallback returns the number of what takes the place of a destination.
-func (t *Table) fallback(d destination) uint16 {
-	for n := range t.destinations {
-		if t.destinations[n] == (destination{subset: d.fallback}) {
-			return uint16(n)
-		}
-	}
-	return 0
 }
 
 // HasLanes reports whether the table keeps lanes apart.
@@ -112,12 +99,10 @@ func (t *Table) Carry(previous *Table, n Narrowing) (carried Narrowing, ok bool)
 	if !t.alike {
 		return n, false
 	}
-	d := previous.destinations[n.destination]
-	for i := range t.destinations {
-		if t.destinations[i] == d {
-			n.destination = uint16(i)
-			return n, true
-		}
+	at := slices.Index(t.destinations, previous.destinations[n.destination])
+	if at < 0 {
+		return n, false
 	}
-	return n, false
+	n.destination = uint16(at)
+	return n, true
 }

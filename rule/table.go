@@ -3,6 +3,7 @@ package rule
 import (
 	"maps"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
@@ -174,13 +175,12 @@ func (t *Table) number(d destination) uint16 {
 	if d.subset == nil {
 		return 0
 	}
-	for n := range t.destinations {
-		if t.destinations[n] == d {
-			return uint16(n)
-		}
+	at := slices.Index(t.destinations, d)
+	if at < 0 {
+		at = len(t.destinations)
+		t.destinations = append(t.destinations, d)
 	}
-	t.destinations = append(t.destinations, d)
-	return uint16(len(t.destinations) - 1)
+	return uint16(at)
 }
 
 // Route returns the route of a call, nil if none matches. It allocates nothing

@@ -23,13 +23,7 @@ type course struct {
 
 	lanes map[string]uint16 // those that have instances, numbered from 1
 
-	// plain are the selections of calls that no filter and no lane concerns, by
-	// the number of their destination and, within it, that of the protocol.
-	plain   []atomic.Pointer[selection]
-	choices int
-
-	// selections are all of them. It is copied on write: a call finds its own with
-	// one load.
+	// selections is copied on write: a call finds its own with one load.
 	selections atomic.Pointer[map[uint64]*selection]
 	mu         sync.Mutex // held to replace it
 }
@@ -54,8 +48,6 @@ func (c *course) takeOver(before *course) {
 		return
 	}
 	c.numberLanes()
-	c.choices = c.view.Choices()
-	c.plain = make([]atomic.Pointer[selection], c.table.Destinations()*c.choices)
 	all := map[uint64]*selection{}
 	for _, s := range before.used() {
 		narrowing, ok := c.table.Carry(before.table, s.narrowing)
@@ -126,28 +118,19 @@ func (c *course) pickerOver(nodes []*balancer.Node) balancer.Picker {
 	return c.policy(nodes)
 }
 
-// some returns those of them that a narrowing of the course's own table leaves.
+// some returns the instances that a narrowing of the course's own table leaves.
 func (c *course) some(n rule.Narrowing, p discovery.Protocol) ([]*balancer.Node, balancer.Picker) {
+	if n.Number() == 0 && c.lanes == nil {
+		return c.view.Candidates(p)
+	}
 	choice := c.view.Choice(p)
 	if choice < 0 {
 		return nil, nil
 	}
-	var s *selection
-	destination, unfiltered := n.Unfiltered()
-	switch {
-	case !unfiltered || c.lanes != nil:
-		key := c.key(n, choice)
-		if s = (*c.selections.Load())[key]; s == nil {
-			s = c.add(key, n, p)
-		}
-	case destination == 0:
-		return c.view.Candidates(p)
-	default:
-		at := &c.plain[destination*c.choices+choice]
-		if s = at.Load(); s == nil {
-			s = c.add(c.key(n, choice), n, p)
-			at.Store(s)
-		}
+	key := c.key(n, choice)
+	s := (*c.selections.Load())[key]
+	if s == nil {
+		s = c.add(key, n, p)
 	}
 	if !s.used.Load() {
 		s.used.Store(true)
@@ -158,9 +141,6 @@ func (c *course) some(n rule.Narrowing, p discovery.Protocol) ([]*balancer.Node,
 // add makes a selection for the first call that needs it, and remembers it while
 // there is room.
 func (c *course) add(key uint64, n rule.Narrowing, p discovery.Protocol) *selection {
-	if made := (*c.selections.Load())[key]; made != nil { // taken over
-		return made
-	}
 	s := &selection{narrowing: n, protocol: p, nodes: c.narrow(n, p)}
 	s.picker = c.pickerOver(s.nodes)
 	if len(*c.selections.Load()) >= mostSelections {
