@@ -278,7 +278,7 @@ func TestTrap28HistorySurvivesMembershipChange(t *testing.T) {
 // Trap 29, a cold node looks best: an instance of which nothing is known, and
 // which never answers, does not draw the calls of those that do.
 func TestTrap29ColdInstanceDrawsNoCrowd(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, transport.WithPolicy(balancer.P2CEWMA))
 	var warmed []*backend
 	for i := range 4 {
 		warmed = append(warmed, start(t, fmt.Sprint("warm", i)))

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairgrpc"
@@ -276,9 +277,13 @@ func newWorld(tb testing.TB, opts ...transport.Option) *world {
 	return w
 }
 
+// newMesh makes a mesh that calls every instance sooner or later, however slow
+// this machine made one of them look.
 func newMesh(tb testing.TB, registry discovery.Registry, opts ...transport.Option) *transport.Mesh {
 	tb.Helper()
-	mesh, err := transport.New(registry, append([]transport.Option{transport.WithLogger(slog.New(slog.DiscardHandler))}, opts...)...)
+	mesh, err := transport.New(registry, append([]transport.Option{
+		transport.WithLogger(slog.New(slog.DiscardHandler)), transport.WithPolicy(balancer.Random),
+	}, opts...)...)
 	if err != nil {
 		tb.Fatal(err)
 	}
