@@ -16,10 +16,10 @@ var policies = []struct {
 	name   string
 	policy balancer.Policy
 }{
-	{"round-robin", balancer.RoundRobin},
-	{"random", balancer.Random},
-	{"least-request", balancer.LeastRequest},
-	{"p2c-ewma", balancer.P2CEWMA},
+	{"round-robin", balancer.RoundRobin{}},
+	{"random", balancer.Random{}},
+	{"least-request", balancer.LeastRequest{}},
+	{"p2c-ewma", balancer.P2CEWMA{}},
 }
 
 var sizes = []int{10, 1_000, 10_000}

@@ -13,7 +13,10 @@ import (
 // looked at.
 func (p *Pool) newView(s discovery.Snapshot, announced bool) *View {
 	before := p.View()
-	v := &View{Snapshot: s, Preserved: p.guard.preserved, Announced: announced, Renewals: before.Renewals}
+	v := &View{Snapshot: s, Preserved: p.guard.preserved, Announced: announced, Renewals: before.Renewals, policy: p.config.Policy, epoch: before.epoch}
+	if announced {
+		v.epoch++
+	}
 	nodes := list{earlier: before.Nodes, room: len(p.members)}
 	c := census{common: everything}
 	for _, n := range p.members {
@@ -36,9 +39,9 @@ func (p *Pool) newView(s discovery.Snapshot, announced bool) *View {
 	}
 	v.Nodes = nodes.nodes()
 	for i, name := range p.protocols.names {
-		v.choose(name, 1<<i, c, before, announced, p.config.Policy)
+		v.choose(name, 1<<i, c, before)
 	}
-	v.choose(whatever, anything, c, before, announced, p.config.Policy)
+	v.choose(whatever, anything, c, before)
 	return v
 }
 
@@ -62,14 +65,17 @@ func (c *census) count(n *Node) {
 // choose adds the choice of one protocol, if there is one. Instances that
 // drain are passed over as long as there are others: one that drains still
 // answers, and that beats having nobody to ask.
-func (v *View) choose(name discovery.Protocol, bit protocolSet, c census, before *View, announced bool, policy Policy) {
+func (v *View) choose(name discovery.Protocol, bit protocolSet, c census, before *View) {
 	if (c.serving|c.draining)&bit == 0 {
 		return
 	}
 	draining := c.serving&bit == 0
-	nodes := v.Nodes
+	nodes, earlier := v.Nodes, before.Choice(name)
 	if c.drain > 0 || c.common&bit == 0 {
-		some := list{earlier: before.Eligible(name), room: len(v.Nodes)}
+		some := list{room: len(v.Nodes)}
+		if earlier != nil {
+			some.earlier = earlier.Nodes
+		}
 		for _, n := range v.Nodes {
 			if n.draining == draining && n.protocols&bit != 0 {
 				some.add(n)
@@ -77,17 +83,14 @@ func (v *View) choose(name discovery.Protocol, bit protocolSet, c census, before
 		}
 		nodes = some.nodes()
 	}
-	known := v.choices
-	if !announced {
-		known = slices.Concat(known, before.choices)
-	}
-	for _, k := range known {
-		if slices.Equal(k.nodes, nodes) {
-			v.choices = append(v.choices, choice{name, k.nodes, k.picker})
+	for number, known := range v.choices {
+		if slices.Equal(known.Nodes, nodes) {
+			v.speakers = append(v.speakers, speakers{name, number})
 			return
 		}
 	}
-	v.choices = append(v.choices, choice{name, nodes, policy(nodes)})
+	v.speakers = append(v.speakers, speakers{name, len(v.choices)})
+	v.choices = append(v.choices, v.Over(nodes, earlier))
 }
 
 // forbid takes note of the endpoints of a node that may not be called.

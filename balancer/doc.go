@@ -3,8 +3,8 @@
 // Measuring and choosing are apart. A [Node] measures: it counts the calls an
 // instance has outstanding, remembers how long calls take there and how they
 // end, and outlives every membership change. A [Picker] chooses among nodes
-// and keeps nothing of its own; a [Policy] builds one from the nodes that may
-// be chosen. Policies are one file each: [RoundRobin], [Random],
+// and keeps nothing of its own; a [Policy] builds one from [Candidates].
+// Policies are one file each: [RoundRobin], [Random],
 // [LeastRequest] and the default, [P2CEWMA].
 //
 // A [Pool] follows one service: each snapshot becomes an immutable [View]

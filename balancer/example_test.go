@@ -42,7 +42,7 @@ func ExampleP2CEWMA() {
 	fast.Start(now-time.Millisecond).Done(now, balancer.Success)
 	slow.Start(now-time.Second).Done(now, balancer.Success)
 
-	picker := balancer.P2CEWMA([]*balancer.Node{fast, slow})
+	picker := balancer.P2CEWMA{}.Picker(balancer.Among(fast, slow))
 	fmt.Println(picker.Pick(balancer.Request{Now: now, Rand: 42}).ID())
 	fmt.Println(slow.Stats(now).Latency)
 	// Output:

@@ -52,7 +52,7 @@ func hold(n *balancer.Node, calls int, at time.Duration) (release func()) {
 func share(policy balancer.Policy, nodes []*balancer.Node, now time.Duration) map[*balancer.Node]float64 {
 	const picks = 4000
 	bits := rand.New(rand.NewPCG(1, 2))
-	picker := policy(nodes)
+	picker := policy.Picker(balancer.Among(nodes...))
 	got := map[*balancer.Node]float64{}
 	for range picks {
 		got[picker.Pick(balancer.Request{Now: now, Rand: bits.Uint64()})] += 1.0 / picks

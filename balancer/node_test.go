@@ -105,9 +105,10 @@ func (m *model) checkCost(t *testing.T, now time.Duration) {
 	other := balancer.NewNode(fixture.Instances("orders", 1)[0], 1)
 	took(other, oldest*8/10, now)
 	hold(other, len(m.calls), now)
+	policy := balancer.P2CEWMA{}
 	for bits := range uint64(8) {
 		r := balancer.Request{Now: now, Rand: bits << 61}
-		if got := balancer.P2CEWMA([]*balancer.Node{m.node, other}).Pick(r); got != other {
+		if got := policy.Picker(balancer.Among(m.node, other)).Pick(r); got != other {
 			t.Fatalf("chosen although a call has waited %v: %+v against %+v", oldest, m.node.Stats(now), other.Stats(now))
 		}
 	}

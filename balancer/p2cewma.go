@@ -23,18 +23,27 @@ import "math"
 //     so that a node that has stopped answering is seen before it answers.
 //   - Failures multiply the cost, up to 1024 times, and never lower the latency:
 //     fast errors attract nothing.
-func P2CEWMA(nodes []*Node) Picker {
-	if len(nodes) < 2 {
-		return soleOf(nodes)
+type P2CEWMA struct{}
+
+// String returns "p2c-ewma".
+func (P2CEWMA) String() string { return "p2c-ewma" }
+
+// Picker implements [Policy].
+func (P2CEWMA) Picker(c Candidates) Picker {
+	if len(c.Nodes) < 2 {
+		return soleOf(c.Nodes)
 	}
-	return p2cEWMA(nodes)
+	return &p2cEWMA{c.Nodes, c.Factors}
 }
 
-type p2cEWMA []*Node
+type p2cEWMA struct {
+	nodes   []*Node
+	factors []float32 // nil: 1
+}
 
-func (p p2cEWMA) Pick(r Request) *Node {
-	i, j := drawTwo(r.Rand, len(p))
-	a, b := p[i], p[j]
+func (p *p2cEWMA) Pick(r Request) *Node {
+	i, j := drawTwo(r.Rand, len(p.nodes))
+	a, b := p.nodes[i], p.nodes[j]
 	at := tickOf(r.Now)
 	aLoad, aWord := a.outstanding.Load(), a.latency.Load()
 	bLoad, bWord := b.outstanding.Load(), b.latency.Load()
@@ -70,6 +79,10 @@ func (p p2cEWMA) Pick(r Request) *Node {
 		cy = max(cy, b.oldest(bLoad, at)*scale)
 	}
 	aPer, bPer := math.Float32frombits(a.perWeight.Load()), math.Float32frombits(b.perWeight.Load())
+	if p.factors != nil {
+		aPer /= p.factors[i]
+		bPer /= p.factors[j]
+	}
 	cx *= float32(aLoad>>32 + 1)
 	cy *= float32(bLoad>>32 + 1)
 	if aPer != bPer && cx == cy {

@@ -146,7 +146,7 @@ func TestP2CEWMAChoosesTheCheaper(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			nodes := newNodes(t, 2)
 			tt.prepare(nodes[0], nodes[1])
-			if got := share(balancer.P2CEWMA, nodes, start+tt.after)[nodes[0]]; !tt.a(got) {
+			if got := share(balancer.P2CEWMA{}, nodes, start+tt.after)[nodes[0]]; !tt.a(got) {
 				t.Errorf("a has a share of %.3f; a is %+v, b is %+v", got,
 					nodes[0].Stats(start+tt.after), nodes[1].Stats(start+tt.after))
 			}
@@ -161,7 +161,7 @@ func TestTrap29ANodeWithoutHistoryGetsAFairShare(t *testing.T) {
 	for _, n := range nodes[1:] {
 		took(n, 20*time.Millisecond, start)
 	}
-	picker := balancer.P2CEWMA(nodes)
+	picker := balancer.P2CEWMA{}.Picker(balancer.Among(nodes...))
 	bits := rand.New(rand.NewPCG(5, 6))
 	for i := range 300 {
 		now := start + time.Duration(i)*time.Microsecond
@@ -264,7 +264,7 @@ func TestWeightsAreHonoured(t *testing.T) {
 	for _, p := range []struct {
 		name   string
 		policy balancer.Policy
-	}{{"p2c-ewma", balancer.P2CEWMA}, {"least-request", balancer.LeastRequest}} {
+	}{{"p2c-ewma", balancer.P2CEWMA{}}, {"least-request", balancer.LeastRequest{}}} {
 		t.Run(p.name, func(t *testing.T) {
 			pool := newPool(t, p.policy)
 			s := fixture.Snapshot("orders", 4)

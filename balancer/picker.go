@@ -8,8 +8,8 @@ type Request struct {
 	// Rand is 64 fresh random bits. Two requests with the same bits choose
 	// alike.
 	Rand uint64
-	// Key names what the call is about, "" if nothing is known. No policy of
-	// this package looks at it; one that hashes does.
+	// Key names what the call is about, "" if nothing is known. Policies that
+	// hash look at it.
 	Key string
 }
 
@@ -19,10 +19,12 @@ type Picker interface {
 	Pick(Request) *Node
 }
 
-// Policy builds a picker over the nodes that may be chosen. It must not write
-// to or keep the slice's backing array beyond the picker's life; the pool
-// never writes to it either.
-type Policy func(nodes []*Node) Picker
+// Refresher is a picker that keeps something which ages, such as a schedule made
+// of weights that change. Refresh is called about once a second, never by a
+// call, and by one goroutine at a time, while calls go on picking.
+type Refresher interface {
+	Refresh(now time.Duration)
+}
 
 // drawOne and drawTwo draw without bias worth speaking of (below n ÷ 2³²), from halves
 // of the same 64 bits.

@@ -15,7 +15,7 @@ func TestEveryPolicy(t *testing.T) {
 	for _, p := range policies {
 		t.Run(p.name, func(t *testing.T) {
 			t.Run("of nobody chooses nobody", func(t *testing.T) {
-				if got := p.policy(nil).Pick(balancer.Request{Now: start, Rand: 1}); got != nil {
+				if got := p.policy.Picker(balancer.Among()).Pick(balancer.Request{Now: start, Rand: 1}); got != nil {
 					t.Errorf("got %v", got.ID())
 				}
 			})
@@ -58,7 +58,7 @@ func TestEveryPolicy(t *testing.T) {
 
 func TestRoundRobinTakesTurns(t *testing.T) {
 	nodes := newNodes(t, 5)
-	picker := balancer.RoundRobin(nodes)
+	picker := balancer.RoundRobin{}.Picker(balancer.Among(nodes...))
 	first := picker.Pick(balancer.Request{}).Index()
 	for i := 1; i < 23; i++ {
 		if got, want := picker.Pick(balancer.Request{}).Index(), (first+i)%5; got != want {
@@ -71,7 +71,7 @@ func TestRandomLooksAtNothing(t *testing.T) {
 	nodes := newNodes(t, 2)
 	took(nodes[0], time.Minute, start)
 	hold(nodes[0], 100, start)
-	if got := share(balancer.Random, nodes, start)[nodes[0]]; !evenly(got) {
+	if got := share(balancer.Random{}, nodes, start)[nodes[0]]; !evenly(got) {
 		t.Errorf("the slow and busy one has a share of %v", got)
 	}
 }
@@ -98,7 +98,7 @@ func TestLeastRequestChoosesTheLessBusy(t *testing.T) {
 			took(nodes[0], time.Minute, start) // it does not look at latency
 			hold(nodes[0], tt.aCalls, start)
 			hold(nodes[1], tt.bCall, start)
-			if got := share(balancer.LeastRequest, nodes, start)[nodes[0]]; !tt.a(got) {
+			if got := share(balancer.LeastRequest{}, nodes, start)[nodes[0]]; !tt.a(got) {
 				t.Errorf("a has a share of %.3f", got)
 			}
 		})
@@ -107,7 +107,9 @@ func TestLeastRequestChoosesTheLessBusy(t *testing.T) {
 
 // A policy of one's own is a function.
 func TestAPolicyIsAFunction(t *testing.T) {
-	last := func(nodes []*balancer.Node) balancer.Picker { return balancer.Random(nodes[len(nodes)-1:]) }
+	last := balancer.PolicyFunc(func(c balancer.Candidates) balancer.Picker {
+		return balancer.Random{}.Picker(balancer.Among(c.Nodes[len(c.Nodes)-1]))
+	})
 	pool := newPool(t, last)
 	pool.Update(fixture.Snapshot("orders", 4), start)
 	picker := pool.View().Picker(discovery.HTTP)

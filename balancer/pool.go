@@ -11,7 +11,7 @@ import (
 
 // PoolConfig configures a [Pool]. The zero value is good.
 type PoolConfig struct {
-	Policy     Policy          // nil: P2CEWMA
+	Policy     Policy          // nil: P2CEWMA{}
 	Reach      discovery.Reach // which endpoints this process may use
 	Protection Protection      // against lists that shrink by mistake
 }
@@ -33,11 +33,9 @@ type Pool struct {
 // NewPool returns a pool whose view is empty and cold. The error is a
 // [discovery.FieldError].
 func NewPool(config PoolConfig) (*Pool, error) {
-	if err := errors.Join(config.Reach.Validate(), config.Protection.Validate()); err != nil {
+	config.Policy = policyOr(config.Policy)
+	if err := errors.Join(config.Reach.Validate(), config.Protection.Validate(), validate(config.Policy)); err != nil {
 		return nil, err
-	}
-	if config.Policy == nil {
-		config.Policy = P2CEWMA
 	}
 	p := &Pool{config: config, guard: guard{Protection: config.Protection.withDefaults()}}
 	p.view.Store(&View{})
@@ -81,10 +79,7 @@ func (p *Pool) Review(now time.Duration) *View {
 func (p *Pool) SetPolicy(policy Policy) *View {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if policy == nil {
-		policy = P2CEWMA
-	}
-	p.config.Policy = policy
+	p.config.Policy = policyOr(policy)
 	return p.publish(p.View().Snapshot, true) // no picker is taken over
 }
 

@@ -447,7 +447,7 @@ func TestSuspectsKeepTheirStatistics(t *testing.T) {
 	}
 	w.vanish("abc")
 	check("held")
-	got := share(balancer.Random, p.View().Eligible(discovery.HTTP), w.now)
+	got := share(balancer.Random{}, p.View().Eligible(discovery.HTTP), w.now)
 	if len(got) != 4 || !(got[node] > 0.2) {
 		t.Errorf("a suspect has %v of the picks", got[node])
 	}
@@ -474,7 +474,7 @@ func TestSuspicionLeavesTheShareOfFailuresAlone(t *testing.T) {
 		}
 	}
 	now := w.now + 8*time.Second
-	if s := share(balancer.P2CEWMA, []*balancer.Node{free, suspect}, now)[suspect]; !evenly(s) {
+	if s := share(balancer.P2CEWMA{}, []*balancer.Node{free, suspect}, now)[suspect]; !evenly(s) {
 		t.Errorf("of two that are equal the suspect has %.3f of the picks", s)
 	}
 }

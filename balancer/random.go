@@ -1,11 +1,17 @@
 package balancer
 
 // Random chooses every node with the same probability.
-func Random(nodes []*Node) Picker {
-	if len(nodes) < 2 {
-		return soleOf(nodes)
+type Random struct{}
+
+// String returns "random".
+func (Random) String() string { return "random" }
+
+// Picker implements [Policy].
+func (Random) Picker(c Candidates) Picker {
+	if len(c.Nodes) < 2 {
+		return soleOf(c.Nodes)
 	}
-	return random(nodes)
+	return random(c.Nodes)
 }
 
 type random []*Node

@@ -8,11 +8,17 @@ import (
 // RoundRobin chooses the nodes in turn. Its counter is shared by all callers
 // of the process, so it is the one policy that gets slower with more
 // processors; it is here for comparison and for those who want it.
-func RoundRobin(nodes []*Node) Picker {
-	if len(nodes) < 2 {
-		return soleOf(nodes)
+type RoundRobin struct{}
+
+// String returns "round-robin".
+func (RoundRobin) String() string { return "round-robin" }
+
+// Picker implements [Policy].
+func (RoundRobin) Picker(c Candidates) Picker {
+	if len(c.Nodes) < 2 {
+		return soleOf(c.Nodes)
 	}
-	p := &roundRobin{nodes: nodes}
+	p := &roundRobin{nodes: c.Nodes}
 	// Processes that start together do not march in step.
 	p.next.Store(rand.Uint32())
 	return p

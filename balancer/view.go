@@ -37,56 +37,51 @@ type View struct {
 	// which calls go by, see [Pool.Renew].
 	Renewals int
 
-	choices []choice // the last may be for any protocol that has none
+	policy   Policy
+	epoch    int // raised with whatever pickers may have looked at
+	choices  []*Choice
+	speakers []speakers // the last may be for any protocol that has none
 }
 
-// choice is what one protocol may choose from.
-type choice struct {
+// speakers says which choice a protocol has.
+type speakers struct {
 	protocol discovery.Protocol
-	nodes    []*Node
-	picker   Picker
+	choice   int // its number
 }
 
-// Choice returns the number of the nodes that protocol p may choose from, in
-// this view only, or -1 if no instance can be reached by it.
-func (v *View) Choice(p discovery.Protocol) int {
-	for i := range v.choices {
-		if c := &v.choices[i]; c.protocol == p || c.protocol == whatever {
-			return i
+// Number returns that of the choice that protocol p has, in this view only, or
+// -1 if no instance can be reached by it.
+func (v *View) Number(p discovery.Protocol) int {
+	for i := range v.speakers {
+		if s := &v.speakers[i]; s.protocol == p || s.protocol == whatever {
+			return s.choice
 		}
 	}
 	return -1
 }
 
-// Picker returns the picker for protocol p, or nil if no instance can be
+// Choice returns the choice that protocol p has, nil if no instance can be
 // reached by it.
+func (v *View) Choice(p discovery.Protocol) *Choice {
+	if i := v.Number(p); i >= 0 {
+		return v.choices[i]
+	}
+	return nil
+}
+
+// Picker returns the picker of Choice(p), nil if there is none.
 func (v *View) Picker(p discovery.Protocol) Picker {
-	if c := v.choice(p); c != nil {
-		return c.picker
+	if c := v.Choice(p); c != nil {
+		return c.Picker
 	}
 	return nil
 }
 
-// Candidates returns Eligible(p) and Picker(p).
-func (v *View) Candidates(p discovery.Protocol) ([]*Node, Picker) {
-	if c := v.choice(p); c != nil {
-		return c.nodes, c.picker
-	}
-	return nil, nil
-}
-
-// Eligible returns the nodes that Picker(p) chooses from. It must not be
-// written to.
+// Eligible returns those that Picker(p) chooses from. It must not be written
+// to.
 func (v *View) Eligible(p discovery.Protocol) []*Node {
-	if c := v.choice(p); c != nil {
-		return c.nodes
-	}
-	return nil
-}
-
-func (v *View) choice(p discovery.Protocol) *choice {
-	if i := v.Choice(p); i >= 0 {
-		return &v.choices[i]
+	if c := v.Choice(p); c != nil {
+		return c.Eligible
 	}
 	return nil
 }

@@ -114,7 +114,7 @@ func TestNodesAreInTheOrderOfTheSnapshot(t *testing.T) {
 // A picker has state in one policy, round robin; two protocols that may choose
 // the same nodes share it.
 func TestProtocolsWithTheSameNodesShareAPicker(t *testing.T) {
-	view := newPool(t, balancer.RoundRobin).Update(fixture.Snapshot("orders", 3), start)
+	view := newPool(t, balancer.RoundRobin{}).Update(fixture.Snapshot("orders", 3), start)
 	if view.Picker(discovery.HTTP) != view.Picker(discovery.GRPC) {
 		t.Error("http and grpc take turns apart from each other")
 	}

@@ -14,7 +14,7 @@ import (
 // decides by weight, so that a lighter node is not left out.
 func TestWeightsHoldAtLowLoad(t *testing.T) {
 	const calls = 20_000
-	for name, policy := range map[string]balancer.Policy{"p2c-ewma": balancer.P2CEWMA, "least-request": balancer.LeastRequest} {
+	for name, policy := range map[string]balancer.Policy{"p2c-ewma": balancer.P2CEWMA{}, "least-request": balancer.LeastRequest{}} {
 		for _, weights := range [][]int{{100, 50}, {100, 95}, {100, 100, 100, 95}, {100, 10}} {
 			t.Run(fmt.Sprintf("%s %v", name, weights), func(t *testing.T) {
 				var nodes []*balancer.Node
@@ -24,7 +24,7 @@ func TestWeightsHoldAtLowLoad(t *testing.T) {
 					sum += w
 				}
 				bits := rand.New(rand.NewPCG(1, 2))
-				picker, now, lightest := policy(nodes), start, 0
+				picker, now, lightest := policy.Picker(balancer.Among(nodes...)), start, 0
 				for range calls {
 					n := picker.Pick(balancer.Request{Now: now, Rand: bits.Uint64()})
 					if n == nodes[len(nodes)-1] {
@@ -50,7 +50,7 @@ func TestAPauseOfDaysMakesNothingFresh(t *testing.T) {
 			nodes := newNodes(t, 2)
 			took(nodes[0], 2*time.Second, start)
 			took(nodes[1], 2*time.Millisecond, start)
-			if got := share(balancer.P2CEWMA, nodes, start+pause)[nodes[0]]; got < 0.4 {
+			if got := share(balancer.P2CEWMA{}, nodes, start+pause)[nodes[0]]; got < 0.4 {
 				t.Errorf("the node that was slow before the pause has a share of %.2f after it", got)
 			}
 		})

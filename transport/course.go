@@ -2,7 +2,6 @@ package transport
 
 import (
 	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -15,11 +14,9 @@ import (
 // one moment. It is immutable, save for the selections, which calls add as they
 // need them.
 type course struct {
-	view      *balancer.View
-	table     *rule.Table // nil: no rule says anything
-	algorithm string      // that rules ask for; "": what code set
-	policy    balancer.Policy
-	level     Level
+	view  *balancer.View
+	table *rule.Table // nil: no rule says anything
+	level Level
 
 	lanes map[string]uint16 // those that have instances, numbered from 1
 
@@ -28,13 +25,12 @@ type course struct {
 	mu         sync.Mutex // held to replace it
 }
 
-// selection is some of the instances, and a picker over them.
+// selection is some of the instances, and how one of them is chosen.
 type selection struct {
 	narrowing rule.Narrowing
 	protocol  discovery.Protocol
-	nodes     []*balancer.Node
-	picker    balancer.Picker // nil: there are none
-	used      atomic.Bool     // by a call of this course
+	choice    *balancer.Choice // nil: there are none
+	used      atomic.Bool      // by a call of this course
 }
 
 // mostSelections bounds what one course remembers. Lanes are bounded by the
@@ -51,17 +47,12 @@ func (c *course) takeOver(before *course) {
 	all := map[uint64]*selection{}
 	for _, s := range before.used() {
 		narrowing, ok := c.table.Carry(before.table, s.narrowing)
-		choice := c.view.Choice(s.protocol)
-		if !ok || choice < 0 {
+		number := c.view.Number(s.protocol)
+		if !ok || number < 0 {
 			continue
 		}
-		next := &selection{narrowing: narrowing, protocol: s.protocol, nodes: c.narrow(narrowing, s.protocol)}
-		if c.algorithm == before.algorithm && !c.view.Announced && slices.Equal(next.nodes, s.nodes) {
-			next.nodes, next.picker = s.nodes, s.picker
-		} else {
-			next.picker = c.pickerOver(next.nodes)
-		}
-		all[c.key(narrowing, choice)] = next
+		choice := c.narrow(c.table, narrowing, s.protocol, s.choice)
+		all[c.key(narrowing, number)] = &selection{narrowing: narrowing, protocol: s.protocol, choice: choice}
 	}
 	c.selections.Store(&all)
 }
@@ -107,27 +98,30 @@ func (c *course) key(n rule.Narrowing, choice int) uint64 {
 	return key
 }
 
-func (c *course) narrow(n rule.Narrowing, p discovery.Protocol) []*balancer.Node {
-	return rule.Narrow(c.table, n, c.view.Eligible(p), (*balancer.Node).Instance)
-}
-
-func (c *course) pickerOver(nodes []*balancer.Node) balancer.Picker {
-	if len(nodes) == 0 {
+// narrow returns the choice that a narrowing of a table leaves, in the place of
+// another; nil if it leaves nobody.
+func (c *course) narrow(t *rule.Table, n rule.Narrowing, p discovery.Protocol, before *balancer.Choice) *balancer.Choice {
+	all := c.view.Choice(p)
+	if all == nil {
 		return nil
 	}
-	return c.policy(nodes)
+	some := rule.Narrow(t, n, all.Nodes, (*balancer.Node).Instance)
+	if len(some) == 0 {
+		return nil
+	}
+	return c.view.Over(some, before)
 }
 
-// some returns the instances that a narrowing of the course's own table leaves.
-func (c *course) some(n rule.Narrowing, p discovery.Protocol) ([]*balancer.Node, balancer.Picker) {
+// some returns the choice that a narrowing of the course's own table leaves.
+func (c *course) some(n rule.Narrowing, p discovery.Protocol) *balancer.Choice {
 	if n.Number() == 0 && c.lanes == nil {
-		return c.view.Candidates(p)
+		return c.view.Choice(p)
 	}
-	choice := c.view.Choice(p)
-	if choice < 0 {
-		return nil, nil
+	number := c.view.Number(p)
+	if number < 0 {
+		return nil
 	}
-	key := c.key(n, choice)
+	key := c.key(n, number)
 	s := (*c.selections.Load())[key]
 	if s == nil {
 		s = c.add(key, n, p)
@@ -135,14 +129,13 @@ func (c *course) some(n rule.Narrowing, p discovery.Protocol) ([]*balancer.Node,
 	if !s.used.Load() {
 		s.used.Store(true)
 	}
-	return s.nodes, s.picker
+	return s.choice
 }
 
 // add makes a selection for the first call that needs it, and remembers it while
 // there is room.
 func (c *course) add(key uint64, n rule.Narrowing, p discovery.Protocol) *selection {
-	s := &selection{narrowing: n, protocol: p, nodes: c.narrow(n, p)}
-	s.picker = c.pickerOver(s.nodes)
+	s := &selection{narrowing: n, protocol: p, choice: c.narrow(c.table, n, p, nil)}
 	if len(*c.selections.Load()) >= mostSelections {
 		return s // callers who vary what filters look at get no lock to share
 	}

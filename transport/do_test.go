@@ -178,7 +178,7 @@ func TestTrap32AnotherInstanceIsCertain(t *testing.T) {
 				// This policy has but one opinion.
 				var stubborn fairleadtest.Picks
 				stubborn.To("b")
-				m := newMesh(t, fleet, transport.WithPolicy(stubborn.Policy), transport.WithRetry(retry.Policy{MaxAttempts: min(n, 5)}))
+				m := newMesh(t, fleet, transport.WithPolicy(&stubborn), transport.WithRetry(retry.Policy{MaxAttempts: min(n, 5)}))
 				m.Do(t.Context(), get(), fleet.Door(m))
 				called := fleet.Called()
 				if called[0] != "b" || len(called) != min(n, 5) {
@@ -200,7 +200,7 @@ func TestTheLastUntriedInstanceIsFound(t *testing.T) {
 			var picks fairleadtest.Picks
 			picks.To("a")
 			fleet.Play("a", fairleadtest.Reset())
-			m := newMesh(t, fleet, transport.WithPolicy(picks.Policy))
+			m := newMesh(t, fleet, transport.WithPolicy(&picks))
 			door := fleet.Door(m)
 			call := get()
 			// The second attempt is lost wherever it goes, the third is made

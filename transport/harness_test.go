@@ -37,7 +37,7 @@ func orders(ids ...string) *fairleadtest.Fleet {
 }
 
 // inTurn picks the instances in the order of their IDs.
-func inTurn() transport.Option { return transport.WithPolicy(new(fairleadtest.Picks).Policy) }
+func inTurn() transport.Option { return transport.WithPolicy(new(fairleadtest.Picks)) }
 
 // get and put are an idempotent call and one that is not.
 func get() *transport.Call {

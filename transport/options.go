@@ -49,7 +49,7 @@ func (o *options) validateSnapshotDir() error {
 func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l } }
 
 // WithPolicy sets how an instance is chosen; the default is
-// [balancer.P2CEWMA].
+// [balancer.P2CEWMA{}].
 func WithPolicy(p balancer.Policy) Option { return func(o *options) { o.pool.Policy = p } }
 
 // WithReach sets which endpoints this process may use: unix sockets, host

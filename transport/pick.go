@@ -11,24 +11,24 @@ import (
 // pick chooses the instance of an attempt. The error is ErrNotReady, or
 // balancer.ErrNoInstances.
 func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*balancer.Node, error) {
-	nodes, picker := c.candidates(call, call.narrowing)
+	choice := c.candidates(call, call.narrowing)
 	if call.pin != "" {
-		nodes, picker = c.pinned(call)
+		choice = c.pinned(call)
 	}
 	var node *balancer.Node
-	if picker != nil {
-		node = picker.Pick(balancer.Request{Now: now, Rand: bits, Key: call.Key})
+	if choice != nil {
+		node = choice.Picker.Pick(balancer.Request{Now: now, Rand: bits, Key: call.Key})
 		if (call.picks > 0 || gate != nil) && !call.accepts(node, gate) {
-			node = repick(nodes, picker, call, gate, now)
+			node = repick(choice, call, gate, now)
 		}
 	}
 	if call.narrowed() && (node == nil || call.last || call.picks > 0 || node.Failing(now)) {
-		if other := c.instead(call, nodes, node, gate, now); other != nil {
+		if other := c.instead(call, choice, node, gate, now); other != nil {
 			return other, nil
 		}
 	}
 	switch {
-	case picker == nil:
+	case choice == nil:
 		return nil, balancer.ErrNoInstances
 	case node == nil:
 		return nil, ErrNotReady
@@ -38,42 +38,40 @@ func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*b
 
 // reaches reports whether there is an instance that a call can go to.
 func (c *course) reaches(call *Call) bool {
-	_, picker := c.candidates(call, call.narrowing)
 	if call.pin != "" {
-		_, picker = c.pinned(call)
+		return c.pinned(call) != nil
 	}
-	return picker != nil
+	return c.candidates(call, call.narrowing) != nil
 }
 
-// candidates returns the instances that a call may go to. It goes by its own
-// rules, also when there are newer ones: no call sees a mixture of two.
-func (c *course) candidates(call *Call, n rule.Narrowing) ([]*balancer.Node, balancer.Picker) {
+// candidates returns what a call may choose from, nil if there is nobody. It
+// goes by its own rules, also when there are newer ones: no call sees a mixture
+// of two.
+func (c *course) candidates(call *Call, n rule.Narrowing) *balancer.Choice {
 	switch call.table {
 	case nil:
-		return c.view.Candidates(call.Protocol)
+		return c.view.Choice(call.Protocol)
 	case c.table:
 		return c.some(n, call.Protocol)
 	}
-	nodes := rule.Narrow(call.table, n, c.view.Eligible(call.Protocol), (*balancer.Node).Instance)
-	return nodes, c.pickerOver(nodes)
+	return c.narrow(call.table, n, call.Protocol, nil)
 }
 
 // instead picks among the instances of the fallback, where a call's route has
 // one and its own instances are none, are not ready, have all been tried, or all
 // fail; and for the last attempt of a call, which none of them is to waste. It
 // returns nil where the call is not to leave them.
-func (c *course) instead(call *Call, nodes []*balancer.Node, node *balancer.Node, gate Gate, now time.Duration) *balancer.Node {
+func (c *course) instead(call *Call, choice *balancer.Choice, node *balancer.Node, gate Gate, now time.Duration) *balancer.Node {
 	other, ok := call.table.Fallback(call.narrowing)
-	if !ok || node != nil && !call.last && !call.was(node) && !(node.Failing(now) && allFailing(nodes, now)) {
+	if !ok || node != nil && !call.last && !call.was(node) && !(node.Failing(now) && allFailing(choice.Nodes, now)) {
 		return nil
 	}
-	nodes, picker := c.candidates(call, other)
-	if picker == nil {
+	if choice = c.candidates(call, other); choice == nil {
 		return nil
 	}
-	n := picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key})
+	n := choice.Picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key})
 	if !call.accepts(n, gate) {
-		n = repick(nodes, picker, call, gate, now)
+		n = repick(choice, call, gate, now)
 	}
 	if n != nil && node != nil && call.was(n) && !call.was(node) {
 		return nil // the fallback has nobody new
@@ -99,12 +97,13 @@ const repicks = 4
 // likely to succeed, then by going through all of them from a random place, so
 // that an untried one that is ready is certainly found. Only if there is none,
 // one that was tried is used again. It returns nil if none is ready at all.
-func repick(nodes []*balancer.Node, picker balancer.Picker, call *Call, gate Gate, now time.Duration) *balancer.Node {
+func repick(choice *balancer.Choice, call *Call, gate Gate, now time.Duration) *balancer.Node {
 	for range repicks {
-		if n := picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key}); call.accepts(n, gate) {
+		if n := choice.Picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key}); call.accepts(n, gate) {
 			return n
 		}
 	}
+	nodes := choice.Nodes
 	first := rand.IntN(len(nodes))
 	var tried *balancer.Node
 	for i := range nodes {

@@ -32,13 +32,14 @@ func (m *Mesh) pinnable(call *Call) error {
 	return m.refuse(call, fmt.Errorf("%w: %q, and transport.WithPinning does not allow it", ErrPinning, call.pin))
 }
 
-// pinned returns the one instance that a call asks for, if it can be reached.
-func (c *course) pinned(call *Call) ([]*balancer.Node, balancer.Picker) {
+// pinned returns the one instance that a call asks for, nil if it cannot be
+// reached.
+func (c *course) pinned(call *Call) *balancer.Choice {
 	all := c.view.Nodes
 	at, ok := slices.BinarySearchFunc(all, call.pin, func(n *balancer.Node, id string) int { return strings.Compare(n.ID(), id) })
 	if !ok || all[at].Endpoint(call.Protocol) == "" {
-		return nil, nil
+		return nil
 	}
 	one := all[at : at+1]
-	return one, balancer.RoundRobin(one)
+	return &balancer.Choice{Nodes: one, Eligible: one, Picker: balancer.Random{}.Picker(balancer.Among(one...))}
 }

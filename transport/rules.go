@@ -48,7 +48,6 @@ type ruling struct {
 	trouble   error       // why the source cannot be heard
 	table     *rule.Table // what the settings leave of standing.Table
 	algorithm string      // that the rules ask for
-	policy    balancer.Policy
 	level     Level
 	kept      *kept // set before the rules are followed
 	refusals  int64 // documents that are not in force because they are wrong
@@ -160,8 +159,7 @@ func (m *Mesh) ruleLocked(s *service) {
 	before := s.pool.View()
 	if r.algorithm != spec.LoadBalancer.Algorithm {
 		r.algorithm = spec.LoadBalancer.Algorithm
-		r.policy = policyOf(r.algorithm, m.options.pool.Policy)
-		s.pool.SetPolicy(r.policy)
+		s.pool.SetPolicy(policyOf(r.algorithm, m.options.pool.Policy))
 	}
 	m.turnLocked(s, before, s.pool.Renew())
 }
@@ -169,7 +167,7 @@ func (m *Mesh) ruleLocked(s *service) {
 // steerLocked makes the course of the view and the rules at hand.
 func (s *service) steerLocked() {
 	r := &s.ruling
-	c := &course{view: s.pool.View(), table: r.table, algorithm: r.algorithm, policy: r.policy, level: r.level}
+	c := &course{view: s.pool.View(), table: r.table, level: r.level}
 	c.takeOver(s.course.Load())
 	s.course.Store(c)
 }
@@ -193,14 +191,11 @@ func levelOf(asked string, code Level) Level {
 func policyOf(name string, code balancer.Policy) balancer.Policy {
 	switch name {
 	case "round-robin":
-		return balancer.RoundRobin
+		return balancer.RoundRobin{}
 	case "least-request":
-		return balancer.LeastRequest
+		return balancer.LeastRequest{}
 	case "p2c-ewma":
-		return balancer.P2CEWMA
-	}
-	if code == nil {
-		return balancer.P2CEWMA
+		return balancer.P2CEWMA{}
 	}
 	return code
 }

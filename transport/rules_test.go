@@ -3,7 +3,6 @@ package transport_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
-	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/retry"
 	"github.com/fairlead-go/fairlead/rule"
 	"github.com/fairlead-go/fairlead/transport"
@@ -179,10 +177,10 @@ func TestBudgetOfARule(t *testing.T) {
 // measured.
 func TestWhatARuleLeavesAloneKeepsItsState(t *testing.T) {
 	var built atomic.Int64
-	counting := func(nodes []*balancer.Node) balancer.Picker {
+	counting := balancer.PolicyFunc(func(c balancer.Candidates) balancer.Picker {
 		built.Add(1)
-		return balancer.P2CEWMA(nodes)
-	}
+		return balancer.P2CEWMA{}.Picker(c)
+	})
 	g := versions("v1-a", "v1-b", "v2-a")
 	m := obeying(t, g, ordersPolicy(to("v1")), transport.WithPolicy(counting))
 	call := func() string {
@@ -284,18 +282,15 @@ func versionsWith(g governed, p rule.Policy) governed {
 
 // Every algorithm that a document may name is one.
 func TestEveryAlgorithmIsKnown(t *testing.T) {
-	nodes := []*balancer.Node{balancer.NewNode(discovery.Instance{ID: "a"}, 0), balancer.NewNode(discovery.Instance{ID: "b"}, 1)}
-	kinds := map[string]string{}
 	for _, name := range []string{"p2c-ewma", "least-request", "round-robin"} {
 		p := ordersPolicy()
 		p.Spec.LoadBalancer.Algorithm = name
 		if err := p.Validate(); err != nil {
 			t.Error(err)
 		}
-		kinds[fmt.Sprintf("%T", transport.PolicyOf(name)(nodes))] = name
-	}
-	if len(kinds) != 3 {
-		t.Errorf("three names stand for %v", kinds)
+		if got := transport.PolicyOf(name); got == nil || got.String() != name {
+			t.Errorf("%q stands for %v", name, got)
+		}
 	}
 }
 
@@ -330,7 +325,7 @@ func (h highest) Pick(r balancer.Request) *balancer.Node {
 func TestDestinationAndPickAreIndependent(t *testing.T) {
 	g := versions("v1-a", "v2-a", "v2-b", "v2-c", "v2-d")
 	p := ordersPolicy(rule.Route{Name: "all", Route: []rule.Destination{{Subset: "v1", Weight: 90}, {Subset: "v2", Weight: 10}}})
-	m := obeying(t, g, p, transport.WithPolicy(func(nodes []*balancer.Node) balancer.Picker { return highest(nodes) }))
+	m := obeying(t, g, p, transport.WithPolicy(balancer.PolicyFunc(func(c balancer.Candidates) balancer.Picker { return highest(c.Nodes) })))
 	counts := map[string]int{}
 	const calls = 40_000
 	for range calls {

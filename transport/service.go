@@ -62,7 +62,7 @@ type service struct {
 func newService(name string, m *Mesh, pool *balancer.Pool, budget *retry.Budget) *service {
 	s := &service{name: name, mesh: m, pool: pool, budget: budget, told: make(chan struct{})}
 	s.counts.on.Store(m.options.level != Off)
-	s.ruling.level, s.ruling.policy = m.options.level, policyOf("", m.options.pool.Policy)
+	s.ruling.level = m.options.level
 	s.steerLocked() // nobody else has it yet
 	s.labels = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(serviceKey.String(name)))}
 	turn := make(chan struct{})

@@ -23,7 +23,7 @@ func clientOptions(sabotage string) []transport.Option {
 	case "retry":
 		return []transport.Option{transport.WithRetry(retry.Policy{MaxAttempts: 1})}
 	case "ewma":
-		return []transport.Option{transport.WithPolicy(balancer.RoundRobin)}
+		return []transport.Option{transport.WithPolicy(balancer.RoundRobin{})}
 	default:
 		return nil
 	}

@@ -47,7 +47,7 @@ func (a *application) open() *transport.Mesh {
 		transport.WithLogger(slog.New(slog.NewTextHandler(a.t.Output(), nil))),
 		// The default may leave out the slower of two for long; here each is to
 		// be called soon.
-		transport.WithPolicy(balancer.LeastRequest),
+		transport.WithPolicy(balancer.LeastRequest{}),
 	)
 	if err != nil {
 		a.t.Fatal(err)

@@ -193,7 +193,7 @@ func TestG4LostConnectionsAreMadeAgain(t *testing.T) {
 // G19: an instance that accepts connections and never says anything does not
 // eat the time of calls that others can answer.
 func TestG19ConnectingInstanceIsPassedOver(t *testing.T) {
-	w := newWorld(t, transport.WithPolicy(balancer.RoundRobin))
+	w := newWorld(t, transport.WithPolicy(balancer.RoundRobin{}))
 	mute, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts, nobody answers
 	if err != nil {
 		t.Fatal(err)
@@ -278,7 +278,7 @@ func TestTrap28HistorySurvivesMembershipChange(t *testing.T) {
 // Trap 29, a cold node looks best: an instance of which nothing is known, and
 // which never answers, does not draw the calls of those that do.
 func TestTrap29ColdInstanceDrawsNoCrowd(t *testing.T) {
-	w := newWorld(t, transport.WithPolicy(balancer.P2CEWMA))
+	w := newWorld(t, transport.WithPolicy(balancer.P2CEWMA{}))
 	var warmed []*backend
 	for i := range 4 {
 		warmed = append(warmed, start(t, fmt.Sprint("warm", i)))

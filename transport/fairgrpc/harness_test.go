@@ -282,7 +282,7 @@ func newWorld(tb testing.TB, opts ...transport.Option) *world {
 func newMesh(tb testing.TB, registry discovery.Registry, opts ...transport.Option) *transport.Mesh {
 	tb.Helper()
 	mesh, err := transport.New(registry, append([]transport.Option{
-		transport.WithLogger(slog.New(slog.DiscardHandler)), transport.WithPolicy(balancer.Random),
+		transport.WithLogger(slog.New(slog.DiscardHandler)), transport.WithPolicy(balancer.Random{}),
 	}, opts...)...)
 	if err != nil {
 		tb.Fatal(err)

@@ -14,14 +14,14 @@ import (
 func TestKeyReachesThePolicy(t *testing.T) {
 	var mu sync.Mutex
 	var keys []string
-	policy := func(nodes []*balancer.Node) balancer.Picker {
+	policy := balancer.PolicyFunc(func(c balancer.Candidates) balancer.Picker {
 		return picks(func(r balancer.Request) *balancer.Node {
 			mu.Lock()
 			defer mu.Unlock()
 			keys = append(keys, r.Key)
-			return nodes[0]
+			return c.Nodes[0]
 		})
-	}
+	})
 	w := newWorld(t, transport.WithPolicy(policy))
 	b := start(t, "a")
 	w.announce(b)

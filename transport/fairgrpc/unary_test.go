@@ -84,7 +84,7 @@ func TestIdempotency(t *testing.T) {
 // Trap 32, retry to the same node: with as many attempts as instances, each
 // instance gets one.
 func TestTrap32RetryGoesToAnotherInstance(t *testing.T) {
-	w := newWorld(t, transport.WithPolicy(balancer.Random))
+	w := newWorld(t, transport.WithPolicy(balancer.Random{}))
 	all := []*backend{start(t, "a"), start(t, "b"), start(t, "c")}
 	dieFor("die", all...)
 	w.announce(all...)
@@ -123,7 +123,7 @@ func TestG11ServiceConfigRetriesDoNotMultiplyOurs(t *testing.T) {
 // by gRPC itself, through our picker. That pick is in the call's ledger, so it
 // goes to another instance; gRPC would not try a third time.
 func TestG11TransparentRetriesAreInTheLedger(t *testing.T) {
-	w := newWorld(t, transport.WithPolicy(balancer.RoundRobin))
+	w := newWorld(t, transport.WithPolicy(balancer.RoundRobin{}))
 	refusers := []*refuser{refuse(t), refuse(t)}
 	good := start(t, "good")
 	w.announce(good, &backend{id: "refuser0", addr: refusers[0].addr})
@@ -463,7 +463,7 @@ func TestInstanceDiesUnderLoad(t *testing.T) {
 		{add, true, 1},
 	} {
 		t.Run(tt.method, func(t *testing.T) {
-			w := newWorld(t, transport.WithPolicy(balancer.RoundRobin))
+			w := newWorld(t, transport.WithPolicy(balancer.RoundRobin{}))
 			all := []*backend{start(t, "a"), start(t, "b"), start(t, "c")}
 			var mu sync.Mutex
 			runs := map[string]int{}

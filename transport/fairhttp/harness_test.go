@@ -42,7 +42,7 @@ func newServiceWith(t testing.TB, opts []transport.Option, addrs ...string) *ser
 	t.Helper()
 	s := new(service)
 	t.Cleanup(s.Memory.Close)
-	opts = append([]transport.Option{transport.WithLogger(quiet), transport.WithPolicy(balancer.RoundRobin)}, opts...)
+	opts = append([]transport.Option{transport.WithLogger(quiet), transport.WithPolicy(balancer.RoundRobin{})}, opts...)
 	mesh, err := transport.New(&s.Memory, opts...)
 	if err != nil {
 		t.Fatal(err)

@@ -14,9 +14,9 @@ import (
 func TestKeyReachesThePolicy(t *testing.T) {
 	s := serve(t, say("hello"))
 	var keys []string // written by this test's calls only, one after the other
-	policy := func(nodes []*balancer.Node) balancer.Picker {
-		return picks(func(r balancer.Request) *balancer.Node { keys = append(keys, r.Key); return nodes[0] })
-	}
+	policy := balancer.PolicyFunc(func(c balancer.Candidates) balancer.Picker {
+		return picks(func(r balancer.Request) *balancer.Node { keys = append(keys, r.Key); return c.Nodes[0] })
+	})
 	orders := newServiceWith(t, []transport.Option{transport.WithPolicy(policy)}, s.addr())
 	client, _ := orders.client(t, fairhttp.Config{}, nil)
 	for _, key := range []string{"user-42", ""} {

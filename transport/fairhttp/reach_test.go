@@ -126,7 +126,7 @@ func meshOver(t *testing.T, local bool, reach discovery.Reach, addrs ...string) 
 	if !local {
 		registry = remote{static}
 	}
-	mesh, err := transport.New(registry, transport.WithLogger(quiet), transport.WithReach(reach), transport.WithPolicy(balancer.RoundRobin))
+	mesh, err := transport.New(registry, transport.WithLogger(quiet), transport.WithReach(reach), transport.WithPolicy(balancer.RoundRobin{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,7 +101,7 @@ func TestKilledServer(t *testing.T) {
 			a, b := serve(t, count, w.server), serve(t, count, w.server)
 			// Nobody tells the mesh that the victim is gone; the default policy
 			// learns it.
-			orders := newServiceWith(t, []transport.Option{transport.WithPolicy(balancer.P2CEWMA)}, victim.addr(), a.addr(), b.addr())
+			orders := newServiceWith(t, []transport.Option{transport.WithPolicy(balancer.P2CEWMA{})}, victim.addr(), a.addr(), b.addr())
 			client, rt := orders.client(t, w.client, nil)
 
 			var calls sync.WaitGroup

@@ -26,7 +26,7 @@ func Example() {
 	}))
 	var picks fairleadtest.Picks
 	picks.To("a", "b")
-	mesh, err := transport.New(fleet, transport.WithPolicy(picks.Policy))
+	mesh, err := transport.New(fleet, transport.WithPolicy(&picks))
 	if err != nil {
 		panic(err)
 	}
@@ -125,7 +125,7 @@ func ExampleRulebook() {
 func ExamplePicks() {
 	fleet := fairleadtest.NewFleet(fairleadtest.Instances("orders", "a", "b", "c")...)
 	var picks fairleadtest.Picks
-	mesh, err := transport.New(fleet, transport.WithPolicy(picks.Policy))
+	mesh, err := transport.New(fleet, transport.WithPolicy(&picks))
 	if err != nil {
 		panic(err)
 	}

@@ -7,9 +7,9 @@ import (
 	"github.com/fairlead-go/fairlead/balancer"
 )
 
-// Picks is a [balancer.Policy] that chooses what the test says: its method
-// Policy is the one to give to transport.WithPolicy. The zero value chooses the
-// instances in turn, in the order of their IDs. It is safe for concurrent use.
+// Picks is a [balancer.Policy] that chooses what the test says, for
+// transport.WithPolicy. The zero value chooses the instances in turn, in the
+// order of their IDs. It is safe for concurrent use.
 //
 // What a mesh does with choices goes on as ever: a further attempt of one call
 // goes to an instance that was not tried yet, whatever is chosen.
@@ -28,8 +28,11 @@ func (p *Picks) To(ids ...string) {
 	p.next, p.turn = slices.Clone(ids), 0
 }
 
-// Policy is a [balancer.Policy].
-func (p *Picks) Policy(nodes []*balancer.Node) balancer.Picker { return forced{p, nodes} }
+// Picker implements [balancer.Policy].
+func (p *Picks) Picker(c balancer.Candidates) balancer.Picker { return forced{p, c.Nodes} }
+
+// String implements [balancer.Policy].
+func (p *Picks) String() string { return "picks" }
 
 type forced struct {
 	picks *Picks

@@ -29,7 +29,7 @@ func TestPicks(t *testing.T) {
 				var picks fairleadtest.Picks
 				picks.To(tt.to...)
 				fleet := fairleadtest.NewFleet(fairleadtest.Instances("orders", "a", "b", "c")...)
-				m := newMesh(t, fleet, transport.WithPolicy(picks.Policy))
+				m := newMesh(t, fleet, transport.WithPolicy(&picks))
 				for range 7 {
 					if err := call(t.Context(), m, fleet); err != nil {
 						t.Fatal(err)
@@ -48,7 +48,7 @@ func TestPicksSurviveChangesOfTheList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var picks fairleadtest.Picks
 		fleet := fairleadtest.NewFleet(fairleadtest.Instances("orders", "a", "b")...)
-		m := newMesh(t, fleet, transport.WithPolicy(picks.Policy))
+		m := newMesh(t, fleet, transport.WithPolicy(&picks))
 		picks.To("b", "a", "b", "c")
 		call(t.Context(), m, fleet)
 		fleet.Add(fairleadtest.Instances("orders", "c")...)
@@ -63,7 +63,7 @@ func TestPicksSurviveChangesOfTheList(t *testing.T) {
 }
 
 func TestPicksOfNobody(t *testing.T) {
-	if got := new(fairleadtest.Picks).Policy(nil).Pick(balancer.Request{}); got != nil {
+	if got := new(fairleadtest.Picks).Picker(balancer.Among()).Pick(balancer.Request{}); got != nil {
 		t.Errorf("got %v", got)
 	}
 }

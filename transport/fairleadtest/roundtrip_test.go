@@ -20,7 +20,7 @@ import (
 // newClient returns a client of a fleet that is picked from in turn.
 func newClient(t testing.TB, fleet *fairleadtest.Fleet) *http.Client {
 	t.Helper()
-	m := newMesh(t, fleet, transport.WithPolicy(new(fairleadtest.Picks).Policy))
+	m := newMesh(t, fleet, transport.WithPolicy(new(fairleadtest.Picks)))
 	rt := fairhttp.New(m, fleet)
 	t.Cleanup(func() { rt.Close() })
 	return &http.Client{Transport: rt}

@@ -65,9 +65,10 @@ func (r *recorder) end(key string, c *call, answer string, err error) {
 
 // policy is the library's own. It is asked anew for each list; its picker tells
 // the call from which list it was served.
-func (r *recorder) policy(nodes []*balancer.Node) balancer.Picker {
+func (r *recorder) policy(c balancer.Candidates) balancer.Picker {
+	nodes := c.Nodes
 	if nodes[0].Endpoint(discovery.HTTP) == "" {
-		return balancer.P2CEWMA(nodes) // for calls that are not made here
+		return balancer.P2CEWMA{}.Picker(c) // for calls that are not made here
 	}
 	l := history.List{At: r.now(), Number: int(r.lists.Add(1))}
 	for _, n := range nodes {
@@ -78,7 +79,7 @@ func (r *recorder) policy(nodes []*balancer.Node) balancer.Picker {
 	}
 	slices.Sort(l.Instances)
 	r.writer.List(l)
-	return picker{balancer.P2CEWMA(nodes), r, l.Number}
+	return picker{balancer.P2CEWMA{}.Picker(c), r, l.Number}
 }
 
 type picker struct {

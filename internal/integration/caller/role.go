@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/internal/integration/child"
 	"github.com/fairlead-go/fairlead/internal/integration/dnstest"
@@ -85,7 +86,7 @@ func (c *caller) open() (took time.Duration, err error) {
 
 func (c *caller) options() []transport.Option {
 	return []transport.Option{
-		transport.WithPolicy(c.recorder.policy),
+		transport.WithPolicy(balancer.PolicyFunc(c.recorder.policy)),
 		transport.WithSnapshotDir(c.settings.Snapshots),
 		transport.WithReach(discovery.Reach{Loopback: true}), // DNS does not say that it is local
 		transport.WithTelemetry(transport.Full),
