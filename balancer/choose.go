@@ -13,7 +13,8 @@ import (
 // looked at.
 func (p *Pool) newView(s discovery.Snapshot, announced bool) *View {
 	before := p.View()
-	v := &View{Snapshot: s, Preserved: p.guard.preserved, Announced: announced, Renewals: before.Renewals, policy: p.config.Policy, epoch: before.epoch}
+	v := &View{Snapshot: s, Preserved: p.guard.preserved, Announced: announced, Renewals: before.Renewals, policy: p.config.Policy, epoch: before.epoch,
+		panicThreshold: p.config.PanicThreshold, Ejections: p.judge.counts}
 	if announced {
 		v.epoch++
 	}
@@ -38,6 +39,7 @@ func (p *Pool) newView(s discovery.Snapshot, announced bool) *View {
 		}
 	}
 	v.Nodes = nodes.nodes()
+	v.takeNote(p.judge.known, p.indexes)
 	for i, name := range p.protocols.names {
 		v.choose(name, 1<<i, c, before)
 	}
@@ -83,14 +85,12 @@ func (v *View) choose(name discovery.Protocol, bit protocolSet, c census, before
 		}
 		nodes = some.nodes()
 	}
-	for number, known := range v.choices {
-		if slices.Equal(known.Nodes, nodes) {
-			v.speakers = append(v.speakers, speakers{name, number})
-			return
-		}
+	number := slices.IndexFunc(v.choices, func(known *Choice) bool { return slices.Equal(known.Nodes, nodes) })
+	if number < 0 {
+		number = len(v.choices)
+		v.choices = append(v.choices, v.Over(nodes, earlier))
 	}
-	v.speakers = append(v.speakers, speakers{name, len(v.choices)})
-	v.choices = append(v.choices, v.Over(nodes, earlier))
+	v.speakers = append(v.speakers, speakers{name, number, v.choices[number]})
 }
 
 // forbid takes note of the endpoints of a node that may not be called.

@@ -36,9 +36,10 @@ func (g *guard) hear(members []*Node, state discovery.State, now time.Duration) 
 }
 
 // misses reports whether a node that leaves the list does so without a reason.
-// Nobody misses one that could not be called.
+// Nobody misses one that could not be called, or that nobody could reach.
 func (g *guard) misses(n *Node) bool {
-	return g.trusted && !g.Off && !n.draining && n.protocols != 0
+	unreached := n.outage != nil && n.outage.reason.unready()
+	return g.trusted && !g.Off && !n.draining && n.protocols != 0 && !unreached
 }
 
 // decide judges a list that was merged into the members.

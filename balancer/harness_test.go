@@ -17,7 +17,13 @@ const start = time.Hour
 // newPool returns a pool that believes every list.
 func newPool(tb testing.TB, policy balancer.Policy) *balancer.Pool {
 	tb.Helper()
-	pool, err := balancer.NewPool(balancer.PoolConfig{Policy: policy, Protection: balancer.Protection{Off: true}})
+	return balancing(tb, balancer.Balancing{Policy: policy})
+}
+
+// balancing returns one that balances in a way of its own.
+func balancing(tb testing.TB, b balancer.Balancing) *balancer.Pool {
+	tb.Helper()
+	pool, err := balancer.NewPool(balancer.PoolConfig{Balancing: b, Protection: balancer.Protection{Off: true}})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -72,9 +78,10 @@ type traffic struct {
 	// serve says how long a call takes at a node, and how it ends.
 	serve func(n *balancer.Node, bits *rand.Rand) (time.Duration, balancer.Result)
 
-	now     time.Duration
-	bits    *rand.Rand
-	running flights
+	now      time.Duration
+	reviewed time.Duration
+	bits     *rand.Rand
+	running  flights
 }
 
 func newTraffic(pool *balancer.Pool, rate int) *traffic {
@@ -86,6 +93,10 @@ func healthy(_ *balancer.Node, bits *rand.Rand) (time.Duration, balancer.Result)
 	return time.Duration((0.5 + bits.ExpFloat64()/2) * float64(time.Millisecond)), balancer.Success
 }
 
+// reviewEvery is how often the pool is looked after: as [balancer.Pool.Run]
+// does where calls show something.
+const reviewEvery = 10 * time.Millisecond
+
 // run plays on for d and returns how many calls each instance got.
 func (w *traffic) run(d time.Duration) map[string]int {
 	got := map[string]int{}
@@ -93,6 +104,10 @@ func (w *traffic) run(d time.Duration) map[string]int {
 		for len(w.running) > 0 && w.running[0].end <= w.now {
 			f := heap.Pop(&w.running).(flight)
 			f.ticket.Done(f.end, f.result)
+		}
+		if w.now-w.reviewed >= reviewEvery {
+			w.reviewed = w.now
+			w.pool.Review(w.now)
 		}
 		n := w.pool.View().Picker(discovery.HTTP).Pick(balancer.Request{Now: w.now, Rand: w.bits.Uint64()})
 		got[n.ID()]++

@@ -38,7 +38,6 @@ const (
 )
 
 func (n *Node) learn(at tick, elapsed float32, failed bool) {
-	n.learnOutcome(at, failed)
 	for {
 		word := n.latency.Load()
 		latency, last := latencyOf(word), tick(word)
@@ -60,16 +59,12 @@ func (n *Node) learn(at tick, elapsed float32, failed bool) {
 	}
 }
 
-// learnOutcome does nothing but one load while all goes well. A racing update
-// may be lost: the share is an estimate and the next call corrects it.
-func (n *Node) learnOutcome(at tick, failed bool) {
-	word := n.failing.Load()
-	if word == 0 && !failed {
-		return
-	}
-	if word&suspected != 0 {
-		n.testify(failed)
-	}
+// learnOutcome is not called while all goes well. A racing update may be lost:
+// the share is an estimate and the next call corrects it. It comes before the
+// latency is learned, which says how old the share is.
+func (n *Node) learnOutcome(at tick, word uint32, c completion) {
+	n.attend(word, c)
+	failed := c.result >= Failure
 	share := shareOf(word)
 	if share == 0 && !failed {
 		return
@@ -80,10 +75,10 @@ func (n *Node) learnOutcome(at tick, failed bool) {
 	} else if share -= share * successGain; share < forgiven {
 		share = 0
 	}
-	n.failing.CompareAndSwap(word, math.Float32bits(share)|word&suspected)
+	n.failing.CompareAndSwap(word, math.Float32bits(share)|word&flags)
 }
 
-func shareOf(failing uint32) float32 { return math.Float32frombits(failing &^ suspected) }
+func shareOf(failing uint32) float32 { return math.Float32frombits(failing &^ flags) }
 
 // oldest returns the age in nanoseconds of the oldest outstanding call that is
 // timed. The load is given so that an idle node costs no further look.

@@ -14,8 +14,9 @@ import (
 // use.
 //
 // The fields written by every call fill the first cache line of the struct,
-// those only read fill the second, and the allocator aligns a struct of 128
-// bytes to 128, so that no two nodes share a line.
+// those that calls only read are on the second, and those that are written
+// where there is trouble on the third. The allocator aligns a struct of 192
+// bytes to 64, so that no two nodes share a line.
 type Node struct {
 	// outstanding holds the number of outstanding calls in its upper half and,
 	// in its lower half, the start of one of them (or 0): a lone call, the
@@ -24,8 +25,8 @@ type Node struct {
 	// latency holds a float32 of nanoseconds in its upper half (0: none known)
 	// and the tick of the last sample in its lower half (0: no history).
 	latency atomic.Uint64
-	// failing is the float32 share of failures among recent calls. Its highest
-	// bit, which no share has, says that the node is a suspect.
+	// failing is the float32 share of failures among recent calls. Its two
+	// highest bits, which no share has, are flags: suspected, watched.
 	failing atomic.Uint32
 	// perWeight is the float32 DefaultWeight ÷ weight.
 	perWeight atomic.Uint32
@@ -34,10 +35,17 @@ type Node struct {
 
 	instance  atomic.Pointer[discovery.Instance]
 	endpoints []discovery.Endpoint // at most one per protocol; never change
-	since     atomic.Int64         // when it became a suspect
-	evidence  atomic.Uint32        // about a suspect
+	inbox     *inbox               // of its pool; nil: nobody listens
 	index     int32
+	// What follows on this line is guarded by the pool's lock.
+	young  bool          // its weight grows, see nursery
+	born   time.Duration // since when it has
+	outage *outage       // nil: nothing is held against it
+
+	testimony
+	suspicion
 	membership
+	_ [8]byte
 }
 
 // tracked is how many outstanding calls of one node are timed at once; more
@@ -56,12 +64,17 @@ func NewNode(instance discovery.Instance, index int) *Node {
 }
 
 func (n *Node) update(i *discovery.Instance) {
-	weight := i.Weight
+	n.instance.Store(i)
+	n.weigh(1)
+}
+
+// weigh gives the node a share, at most 1, of its weight.
+func (n *Node) weigh(share float32) {
+	weight := n.Instance().Weight
 	if weight <= 0 {
 		weight = discovery.DefaultWeight
 	}
-	n.perWeight.Store(math.Float32bits(discovery.DefaultWeight / float32(weight)))
-	n.instance.Store(i)
+	n.perWeight.Store(math.Float32bits(discovery.DefaultWeight / (float32(weight) * share)))
 }
 
 // ID returns the instance's ID.

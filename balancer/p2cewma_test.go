@@ -173,7 +173,7 @@ func TestTrap29ANodeWithoutHistoryGetsAFairShare(t *testing.T) {
 }
 
 func TestAFreshNodeTakesItsShareAtOnce(t *testing.T) {
-	pool := newPool(t, nil)
+	pool := balancing(t, balancer.Balancing{SlowStart: balancer.SlowStart{Off: true}})
 	pool.Update(fixture.Snapshot("orders", 9), start)
 	w := newTraffic(pool, 1000)
 	w.run(5 * time.Second)

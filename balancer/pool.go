@@ -1,7 +1,10 @@
 package balancer
 
 import (
+	"cmp"
+	"context"
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,9 +14,38 @@ import (
 
 // PoolConfig configures a [Pool]. The zero value is good.
 type PoolConfig struct {
-	Policy     Policy          // nil: P2CEWMA{}
 	Reach      discovery.Reach // which endpoints this process may use
 	Protection Protection      // against lists that shrink by mistake
+	Balancing
+}
+
+// Balancing is how an instance is chosen, which may change while calls go on.
+// The zero value is good.
+type Balancing struct {
+	Policy           Policy // nil: P2CEWMA{}
+	OutlierDetection OutlierDetection
+	SlowStart        SlowStart
+	// PanicThreshold is the share of instances that must be well; where fewer
+	// are, their health is ignored, since the others cannot carry the load. 0
+	// means 0.5, as in Envoy; less than 0: it is never ignored while anybody is
+	// well.
+	PanicThreshold float64
+}
+
+// Validate reports a bad field as a [*discovery.FieldError].
+func (b Balancing) Validate() error {
+	if !(b.PanicThreshold <= 1) {
+		return &discovery.FieldError{Field: "PanicThreshold", Value: b.PanicThreshold, Allowed: "0 (meaning 0.5) to 1, or less than 0 for never"}
+	}
+	return errors.Join(validate(policyOr(b.Policy)), b.OutlierDetection.Validate(), b.SlowStart.Validate())
+}
+
+func (b Balancing) withDefaults() Balancing {
+	b.Policy = policyOr(b.Policy)
+	b.OutlierDetection = b.OutlierDetection.withDefaults()
+	b.SlowStart = b.SlowStart.withDefaults()
+	b.PanicThreshold = cmp.Or(b.PanicThreshold, 0.5)
+	return b
 }
 
 // Pool follows the instances of one service. View may be called by anyone at
@@ -28,17 +60,20 @@ type Pool struct {
 	free      []int32    // those of forgotten nodes
 	protocols protocols
 	guard     guard
+	judge     judge
+	nursery   nursery
+	listed    bool // there was a list before
 }
 
 // NewPool returns a pool whose view is empty and cold. The error is a
 // [discovery.FieldError].
 func NewPool(config PoolConfig) (*Pool, error) {
-	config.Policy = policyOr(config.Policy)
-	if err := errors.Join(config.Reach.Validate(), config.Protection.Validate(), validate(config.Policy)); err != nil {
+	if err := errors.Join(config.Reach.Validate(), config.Protection.Validate(), config.Balancing.Validate()); err != nil {
 		return nil, err
 	}
-	p := &Pool{config: config, guard: guard{Protection: config.Protection.withDefaults()}}
+	p := &Pool{config: config, guard: guard{Protection: config.Protection.withDefaults()}, judge: judge{inbox: newInbox()}}
 	p.view.Store(&View{})
+	p.balance(config.Balancing, 0)
 	return p, nil
 }
 
@@ -57,30 +92,100 @@ func (p *Pool) Update(s discovery.Snapshot, now time.Duration) *View {
 	c := p.merge(s.Instances, now)
 	p.guard.decide(p.members, s.Instances, c, now)
 	p.guard.review(p.members, now)
+	p.listed = true
+	p.look(now)
 	return p.publish(s, c.announced)
 }
 
-// Review lets go of held instances whose time is up or whose calls showed that
-// they are gone. It is for the times without a new snapshot, once a second or
-// so for as long as the view it returns holds any; it is cheap when there are
-// none.
+// Review does what time demands, and what calls showed: it passes over those
+// who fail and takes them back, lets go of held instances, and lets weights
+// grow. [Pool.Run] calls it when it is due; it is cheap when nothing is.
 func (p *Pool) Review(now time.Duration) *View {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	view := p.View()
-	if view.Held == 0 || !p.guard.review(p.members, now) {
+	released := view.Held > 0 && p.guard.review(p.members, now)
+	judged := p.look(now)
+	view.refresh(now)
+	if !released && !judged {
 		return view
 	}
 	return p.publish(view.Snapshot, false)
 }
 
-// SetPolicy makes the view choose by another policy from now on; nil is
-// P2CEWMA. What the nodes measured stays.
-func (p *Pool) SetPolicy(policy Policy) *View {
+// look judges the nodes that can be called, and lets the young grow.
+func (p *Pool) look(now time.Duration) (changed bool) {
+	changed, back := p.judge.review(p.View().Nodes, now)
+	for _, n := range back {
+		p.nursery.admit(n, 0, now)
+	}
+	p.nursery.review(now)
+	return changed
+}
+
+// Run calls review, which is to call Review, whenever that is due: as soon as
+// calls show something, and once a second while anything depends on time. It
+// ends with ctx. nil calls Review itself.
+func (p *Pool) Run(ctx context.Context, review func()) {
+	if review == nil {
+		review = func() { p.Review(Now()) }
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		pause := time.Duration(math.MaxInt64)
+		if p.busy() {
+			pause = time.Second
+		}
+		timer.Reset(pause)
+		select {
+		case <-p.judge.inbox.wake:
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+		review()
+		// However often calls show something: a view of thousands costs a
+		// millisecond.
+		timer.Reset(reviewPause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// reviewPause is the least time between two reviews.
+const reviewPause = 10 * time.Millisecond
+
+// busy reports whether time alone can change something.
+func (p *Pool) busy() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.config.Policy = policyOr(policy)
-	return p.publish(p.View().Snapshot, true) // no picker is taken over
+	return p.guard.holding() || p.judge.busy() || len(p.nursery.young) > 0 || p.View().ages()
+}
+
+// Balance makes calls be balanced in another way from now on. What the nodes
+// measured stays, and who is passed over stays so unless that is turned off.
+// The error is a [discovery.FieldError]; then nothing has changed.
+func (p *Pool) Balance(b Balancing, now time.Duration) (*View, error) {
+	if err := b.Validate(); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.balance(b, now)
+	return p.publish(p.View().Snapshot, true), nil // no picker is taken over as it is
+}
+
+func (p *Pool) balance(b Balancing, now time.Duration) {
+	p.config.Balancing = b.withDefaults()
+	p.judge.configure(p.config.OutlierDetection, p.members, now)
+	p.nursery.SlowStart = p.config.SlowStart
+	for _, n := range p.members {
+		p.nursery.admit(n, now-n.born, now)
+	}
 }
 
 // Renew publishes the view once more, so that whoever follows it looks again.
@@ -106,5 +211,6 @@ func (p *Pool) Distrust() {
 func (p *Pool) publish(s discovery.Snapshot, announced bool) *View {
 	view := p.newView(s, announced)
 	p.view.Store(view)
+	p.judge.inbox.rouse()
 	return view
 }

@@ -1,11 +1,20 @@
 package balancer
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // A node is a suspect while it can be chosen although its instance vanished
 // from the list, see [Protection]. Its calls are the witnesses. Those of all
 // other nodes pay nothing for it: whether a node is one is read together with
 // its share of failures.
+
+// suspicion is what is kept of a suspect.
+type suspicion struct {
+	since    atomic.Int64  // when it became one
+	evidence atomic.Uint32 // about it
+}
 
 // suspected is the bit of Node.failing that says so, the sign of the float.
 const suspected = 1 << 31
@@ -44,7 +53,8 @@ func (n *Node) testify(failed bool) {
 
 // Unreachable tells that no connection to the instance comes about. Doors that
 // connect ahead of calls, and would not call such a node, say it on their own;
-// others end a call with the result of that name.
+// others end a call with the result of that name, which says more: that nobody
+// should be sent there.
 func (n *Node) Unreachable() {
 	if n.failing.Load()&suspected != 0 {
 		n.evidence.Or(unreachable)

@@ -16,6 +16,9 @@ const (
 	// Unreachable is a Failure of which surely nothing reached the instance:
 	// no connection came about.
 	Unreachable
+	// Untrusted is one of which nothing reached it either: it could not prove
+	// who it is, as with an expired certificate.
+	Untrusted
 )
 
 // Ticket is one outstanding call of a node. It is a value; Done must be called
@@ -72,10 +75,11 @@ func (t Ticket) Done(now time.Duration, result Result) {
 	if t.slot == stream {
 		elapsed = 0
 	}
-	if result == Unreachable {
-		t.node.Unreachable()
+	at := tickOf(now)
+	if word := t.node.failing.Load(); word != 0 || result >= Failure {
+		t.node.learnOutcome(at, word, completion{t.start, elapsed, result})
 	}
-	t.node.learn(tickOf(now), elapsed, result >= Failure)
+	t.node.learn(at, elapsed, result >= Failure)
 }
 
 func (t Ticket) release() {

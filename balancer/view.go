@@ -1,6 +1,8 @@
 package balancer
 
 import (
+	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +39,15 @@ type View struct {
 	// which calls go by, see [Pool.Renew].
 	Renewals int
 
+	// Outages are the nodes that are passed over for a while, and Ejections count
+	// all that ever were, by reason.
+	Outages   []Outage
+	Ejections Ejections
+
+	reasons        []Reason // why nodes are passed over, by their numbers; nil: none is
+	due            []*Node  // that wait for a probe
+	panicThreshold float64
+
 	policy   Policy
 	epoch    int // raised with whatever pickers may have looked at
 	choices  []*Choice
@@ -46,16 +57,15 @@ type View struct {
 // speakers says which choice a protocol has.
 type speakers struct {
 	protocol discovery.Protocol
-	choice   int // its number
+	number   int
+	choice   *Choice
 }
 
 // Number returns that of the choice that protocol p has, in this view only, or
 // -1 if no instance can be reached by it.
 func (v *View) Number(p discovery.Protocol) int {
-	for i := range v.speakers {
-		if s := &v.speakers[i]; s.protocol == p || s.protocol == whatever {
-			return s.choice
-		}
+	if s := v.speakersOf(p); s != nil {
+		return s.number
 	}
 	return -1
 }
@@ -63,11 +73,35 @@ func (v *View) Number(p discovery.Protocol) int {
 // Choice returns the choice that protocol p has, nil if no instance can be
 // reached by it.
 func (v *View) Choice(p discovery.Protocol) *Choice {
-	if i := v.Number(p); i >= 0 {
-		return v.choices[i]
+	if s := v.speakersOf(p); s != nil {
+		return s.choice
 	}
 	return nil
 }
+
+func (v *View) speakersOf(p discovery.Protocol) *speakers {
+	for i := range v.speakers {
+		if s := &v.speakers[i]; s.protocol == p || s.protocol == whatever {
+			return s
+		}
+	}
+	return nil
+}
+
+// Choices yields the choice of each protocol that instances name, and that of
+// all others under "".
+func (v *View) Choices() iter.Seq2[discovery.Protocol, *Choice] {
+	return func(yield func(discovery.Protocol, *Choice) bool) {
+		for _, s := range v.speakers {
+			if !yield(s.protocol, s.choice) {
+				return
+			}
+		}
+	}
+}
+
+// Policy returns the policy by which it chooses.
+func (v *View) Policy() Policy { return policyOr(v.policy) }
 
 // Picker returns the picker of Choice(p), nil if there is none.
 func (v *View) Picker(p discovery.Protocol) Picker {
@@ -85,6 +119,24 @@ func (v *View) Eligible(p discovery.Protocol) []*Node {
 	}
 	return nil
 }
+
+// refresh renews what the pickers keep.
+func (v *View) refresh(now time.Duration) {
+	for _, c := range v.choices {
+		c.Refresh(now)
+	}
+}
+
+// ages reports whether a picker keeps something that ages.
+func (v *View) ages() bool {
+	return slices.ContainsFunc(v.choices, func(c *Choice) bool {
+		_, ok := c.inner.(Refresher)
+		return ok
+	})
+}
+
+// byID is the order of nodes.
+func byID(a, b *Node) int { return strings.Compare(a.ID(), b.ID()) }
 
 // Diff returns the nodes that only one of two views has: those that left with
 // the later one, and those that came. Its cost is that of comparing pointers.

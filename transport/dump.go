@@ -57,6 +57,11 @@ type ServiceDump struct {
 	Held      int                `json:"held,omitempty"`
 	HeldUntil time.Time          `json:"heldUntil,omitzero"`
 	Preserved balancer.Preserved `json:"preserved"`
+	// Choices say how an instance is chosen, by protocol; "" is that of all that
+	// are not named. Ejections count how often instances began to be passed over,
+	// by reason.
+	Choices   map[discovery.Protocol]ChoiceDump `json:"choices,omitempty"`
+	Ejections map[string]int64                  `json:"ejections,omitempty"`
 	// Waiting counts the calls that wait for an instance now, Unrefreshed the
 	// refreshes after a freeze that failed.
 	Waiting         int64            `json:"waiting,omitempty"`
@@ -80,6 +85,27 @@ type NodeDump struct {
 	Held      bool           `json:"held,omitempty"`
 	HeldSince time.Time      `json:"heldSince,omitzero"`
 	Stats     balancer.Stats `json:"stats"`
+	// Outage is why the instance is passed over for a while, nil if it is not.
+	Outage *OutageDump `json:"outage,omitempty"`
+}
+
+// OutageDump says why an instance is passed over.
+type OutageDump struct {
+	Reason balancer.Reason `json:"reason"`
+	Since  time.Time       `json:"since"`
+	Until  time.Time       `json:"until"` // when one call may be sent as a probe
+	Times  int             `json:"times"` // in a row
+	// Probing says that the time has come.
+	Probing bool `json:"probing,omitempty"`
+}
+
+// ChoiceDump is how an instance is chosen for calls of one protocol.
+type ChoiceDump struct {
+	Policy    string        `json:"policy"`
+	Mode      balancer.Mode `json:"mode"`
+	Instances int           `json:"instances"` // that can be reached
+	Well      int           `json:"well"`      // of those
+	Eligible  int           `json:"eligible"`  // of those; all of them in a panic
 }
 
 // Stater is a registry that can say how it is, for [Mesh.Dump].
@@ -144,11 +170,29 @@ func (s *service) dump() ServiceDump {
 	for class := range Class(classes) {
 		d.Attempts[class.String()] = s.counts.attempts(class)
 	}
+	for p, c := range view.Choices() {
+		if d.Choices == nil {
+			d.Choices = map[discovery.Protocol]ChoiceDump{}
+		}
+		d.Choices[p] = ChoiceDump{view.Policy().String(), c.Mode(), len(c.Nodes), c.Well, len(c.Eligible)}
+	}
+	for reason, count := range view.Ejections.All() {
+		if count > 0 && d.Ejections == nil {
+			d.Ejections = map[string]int64{}
+		}
+		if count > 0 {
+			d.Ejections[reason.String()] = count
+		}
+	}
+	outages := map[*balancer.Node]*OutageDump{}
+	for _, o := range view.Outages {
+		outages[o.Node] = &OutageDump{o.Reason, wall(o.Since), wall(o.Until), o.Times, o.Probing}
+	}
 	for _, n := range view.Nodes {
 		i := n.Instance()
 		node := NodeDump{
 			ID: i.ID, Addr: i.Addr, Zone: i.Zone, Version: i.Version, Draining: i.Draining,
-			Weight: cmp.Or(i.Weight, discovery.DefaultWeight), Stats: n.Stats(now),
+			Weight: cmp.Or(i.Weight, discovery.DefaultWeight), Stats: n.Stats(now), Outage: outages[n],
 		}
 		if since, held := n.Held(); held {
 			node.Held, node.HeldSince = true, wall(since)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairleadtest"
@@ -38,6 +39,11 @@ func orders(ids ...string) *fairleadtest.Fleet {
 
 // inTurn picks the instances in the order of their IDs.
 func inTurn() transport.Option { return transport.WithPolicy(new(fairleadtest.Picks)) }
+
+// inAnyCase does so and passes over nobody.
+func inAnyCase() transport.Option {
+	return transport.WithBalancing(balancer.Balancing{Policy: new(fairleadtest.Picks), OutlierDetection: balancer.OutlierDetection{Off: true}})
+}
 
 // get and put are an idempotent call and one that is not.
 func get() *transport.Call {

@@ -1,18 +1,9 @@
 package transport
 
-import (
-	"time"
-
-	"github.com/fairlead-go/fairlead/balancer"
-)
-
-// reviewInterval is how often held instances are looked at. A shorter one
-// would let go a little sooner of those that do not answer, which calls avoid
-// by themselves.
-const reviewInterval = time.Second
+import "github.com/fairlead-go/fairlead/balancer"
 
 // holdLocked tells when the first instance of a service is held and when none
-// is any more, and sees to it that they are looked at between the two.
+// is any more.
 func (m *Mesh) holdLocked(s *service, before, view *balancer.View) {
 	switch {
 	case before.Held == 0 && view.Held > 0:
@@ -22,45 +13,7 @@ func (m *Mesh) holdLocked(s *service, before, view *balancer.View) {
 	case before.Held > 0 && view.Held == 0:
 		m.logReleased(s, view)
 	}
-	if view.Held > 0 && !s.reviewing {
-		s.reviewing = true
-		m.loops.Go(func() { m.review(s) })
-	}
 }
-
-// review lets go of held instances while no list comes. It belongs to the
-// mesh, is begun by whoever changes the pool, and ends with the last one held
-// or with the mesh.
-func (m *Mesh) review(s *service) {
-	tick := time.NewTicker(reviewInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			if m.reviewed(s) {
-				return
-			}
-		case <-m.ctx.Done():
-			return
-		}
-	}
-}
-
-// reviewed reports whether there is nothing left to review.
-func (m *Mesh) reviewed(s *service) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	before := s.pool.View()
-	view := s.pool.Review(balancer.Now())
-	s.reviewing = view.Held > 0
-	if view != before {
-		m.turnLocked(s, before, view)
-	}
-	return !s.reviewing
-}
-
-// wall is the time on the wall of a moment of the balancer's clock.
-func wall(at time.Duration) time.Time { return time.Now().Add(at - balancer.Now()) }
 
 // logReleased says what became of the instances that were held.
 func (m *Mesh) logReleased(s *service, view *balancer.View) {

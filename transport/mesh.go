@@ -75,7 +75,7 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 	for _, set := range opts {
 		set(&o)
 	}
-	if err := errors.Join(o.retry.Validate(), o.budget.Validate(), o.pool.Reach.Validate(), o.pool.Protection.Validate(), o.level.validate(), o.validateSnapshotDir(), o.validateCaller()); err != nil {
+	if err := errors.Join(o.retry.Validate(), o.budget.Validate(), o.pool.Reach.Validate(), o.pool.Protection.Validate(), o.pool.Balancing.Validate(), o.level.validate(), o.validateSnapshotDir(), o.validateCaller()); err != nil {
 		return nil, err
 	}
 	if registry == nil {

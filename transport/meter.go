@@ -18,10 +18,13 @@ import (
 const scope = "github.com/fairlead-go/fairlead/transport"
 
 const (
-	serviceKey = attribute.Key("service")
-	outcomeKey = attribute.Key("outcome")
-	stateKey   = attribute.Key("state")
-	kindKey    = attribute.Key("kind")
+	serviceKey  = attribute.Key("service")
+	outcomeKey  = attribute.Key("outcome")
+	stateKey    = attribute.Key("state")
+	kindKey     = attribute.Key("kind")
+	reasonKey   = attribute.Key("reason")
+	protocolKey = attribute.Key("protocol")
+	modeKey     = attribute.Key("mode")
 )
 
 // sampleMask picks one pick in 64 to be timed: a third clock reading is not
@@ -36,9 +39,9 @@ type meter struct {
 	pickDuration metric.Float64Histogram
 	observed     metric.Registration // nil when off
 
-	attempts, retries, refused, forbidden, preserved, unsaved, thaws, unrefreshed, rulesRefused, faults, copies metric.Int64ObservableCounter
-	endpoints, dropped, remaining, registeredIs, waiting, rules                                                 metric.Int64ObservableGauge
-	staleness, savedAge                                                                                         metric.Float64ObservableGauge
+	attempts, retries, refused, forbidden, preserved, ejections, unsaved, thaws, unrefreshed, rulesRefused, faults, copies metric.Int64ObservableCounter
+	endpoints, modes, dropped, remaining, registeredIs, waiting, rules                                                     metric.Int64ObservableGauge
+	staleness, savedAge                                                                                                    metric.Float64ObservableGauge
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
@@ -68,7 +71,9 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.remaining = i.gauge("fairlead.retry.budget.remaining", "Retries that could be made right now.")
 	t.waiting = i.gauge("fairlead.client.waiting", "Calls that wait for an instance, as they asked to.")
 	t.forbidden = i.counter("fairlead.client.connections.forbidden", "Connections not made because the socket's address may not be called.")
-	t.endpoints = i.gauge("fairlead.endpoints", "Instances by state: serving, draining, held although they vanished, refused as malformed; and endpoints: unix sockets ignored, addresses forbidden.")
+	t.endpoints = i.gauge("fairlead.endpoints", "Instances by state: serving, passed over among those, draining, held although they vanished, refused as malformed; and endpoints: unix sockets ignored, addresses forbidden.")
+	t.ejections = i.counter("fairlead.endpoints.ejections", "How often instances began to be passed over because of how their calls ended, by reason.")
+	t.modes = i.gauge("fairlead.balancer.mode", "1 for the mode in which the instances of a service are chosen, by protocol: normal, cold, fallback or panic.")
 	t.preserved = i.counter("fairlead.endpoints.preserved", "Instances that vanished from the list and were held.")
 	t.dropped = i.gauge("fairlead.metadata.dropped", "Metadata entries left out of the instances' records because they break the limits.")
 	t.staleness = i.seconds("fairlead.registry.staleness", "Age of the list since the registry was last heard; 0 while it is live.")
@@ -168,6 +173,13 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		to.ObserveInt64(t.endpoints, int64(len(view.Nodes)-draining-view.Held), metric.WithAttributes(of, stateKey.String("serving")))
 		to.ObserveInt64(t.endpoints, int64(draining), metric.WithAttributes(of, stateKey.String("draining")))
 		to.ObserveInt64(t.endpoints, int64(view.Held), metric.WithAttributes(of, stateKey.String("held")))
+		to.ObserveInt64(t.endpoints, int64(len(view.Outages)), metric.WithAttributes(of, stateKey.String("passed-over")))
+		for reason, count := range view.Ejections.All() {
+			to.ObserveInt64(t.ejections, count, metric.WithAttributes(of, reasonKey.String(reason.String())))
+		}
+		for p, c := range view.Choices() {
+			to.ObserveInt64(t.modes, 1, metric.WithAttributes(of, protocolKey.String(string(p)), modeKey.String(c.Mode().String())))
+		}
 		to.ObserveInt64(t.preserved, view.Preserved.Held, only)
 		to.ObserveInt64(t.endpoints, int64(view.Snapshot.Refused), metric.WithAttributes(of, stateKey.String("refused")))
 		to.ObserveInt64(t.endpoints, int64(view.Ignored), metric.WithAttributes(of, stateKey.String("ignored")))

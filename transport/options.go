@@ -52,6 +52,10 @@ func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l 
 // [balancer.P2CEWMA{}].
 func WithPolicy(p balancer.Policy) Option { return func(o *options) { o.pool.Policy = p } }
 
+// WithBalancing sets how an instance is chosen, all of it, and who may be. The
+// zero value is the default. Rules may say otherwise.
+func WithBalancing(b balancer.Balancing) Option { return func(o *options) { o.pool.Balancing = b } }
+
 // WithReach sets which endpoints this process may use: unix sockets, host
 // names, loopback, some networks only. The zero value, which is the default,
 // uses literal IP addresses, loopback among them where the registry says that

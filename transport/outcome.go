@@ -48,6 +48,8 @@ type Outcome struct {
 	Err error
 	// Sent is false only if surely nothing of the attempt reached a server.
 	Sent bool
+	// Untrusted says that the instance could not prove who it is.
+	Untrusted bool
 	// Answered says that at least the beginning of an answer arrived.
 	Answered bool
 	// RetryAfter is the server's wish, 0 if it had none.
@@ -61,6 +63,8 @@ func (o Outcome) result() balancer.Result {
 		return balancer.Neutral
 	case o.Class == Success:
 		return balancer.Success
+	case o.Untrusted:
+		return balancer.Untrusted
 	case o.Class == Lost && !o.Sent:
 		return balancer.Unreachable
 	default:

@@ -22,7 +22,7 @@ func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*b
 			node = repick(choice, call, gate, now)
 		}
 	}
-	if call.narrowed() && (node == nil || call.last || call.picks > 0 || node.Failing(now)) {
+	if call.narrowed() && (node == nil || call.last || call.picks > 0 || choice.Well == 0 || node.Failing(now)) {
 		if other := c.instead(call, choice, node, gate, now); other != nil {
 			return other, nil
 		}
@@ -63,7 +63,7 @@ func (c *course) candidates(call *Call, n rule.Narrowing) *balancer.Choice {
 // returns nil where the call is not to leave them.
 func (c *course) instead(call *Call, choice *balancer.Choice, node *balancer.Node, gate Gate, now time.Duration) *balancer.Node {
 	other, ok := call.table.Fallback(call.narrowing)
-	if !ok || node != nil && !call.last && !call.was(node) && !(node.Failing(now) && allFailing(choice.Nodes, now)) {
+	if !ok || node != nil && !call.last && !call.was(node) && (choice.Probes(node) || choice.Well > 0 && !(node.Failing(now) && allFailing(choice.Eligible, now))) {
 		return nil
 	}
 	if choice = c.candidates(call, other); choice == nil {
@@ -95,27 +95,39 @@ const repicks = 4
 
 // repick finds another node after a refusal: by the policy while that is
 // likely to succeed, then by going through all of them from a random place, so
-// that an untried one that is ready is certainly found. Only if there is none,
-// one that was tried is used again. It returns nil if none is ready at all.
+// that an untried one that is ready is certainly found. One that is passed over
+// is better than one that was tried, and that is used again only if there is no
+// other. It returns nil if none is ready at all.
 func repick(choice *balancer.Choice, call *Call, gate Gate, now time.Duration) *balancer.Node {
 	for range repicks {
 		if n := choice.Picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key}); call.accepts(n, gate) {
 			return n
 		}
 	}
-	nodes := choice.Nodes
-	first := rand.IntN(len(nodes))
-	var tried *balancer.Node
+	first := rand.Int()
+	if n, _ := search(choice.Eligible, first, call, gate); n != nil {
+		return n
+	}
+	n, tried := search(choice.Nodes, first, call, gate)
+	if n != nil {
+		return n
+	}
+	return tried
+}
+
+// search returns the first node from some place that is ready and untried, and
+// else one that is ready.
+func search(nodes []*balancer.Node, first int, call *Call, gate Gate) (untried, tried *balancer.Node) {
 	for i := range nodes {
-		n := nodes[(first+i)%len(nodes)]
+		n := nodes[(first%len(nodes)+i)%len(nodes)]
 		if call.accepts(n, gate) {
-			return n
+			return n, nil
 		}
 		if tried == nil && (gate == nil || gate.Ready(n)) {
 			tried = n
 		}
 	}
-	return tried
+	return nil, tried
 }
 
 // accepts is the gate with the ledger: no attempt goes where one of this call

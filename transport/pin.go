@@ -41,5 +41,5 @@ func (c *course) pinned(call *Call) *balancer.Choice {
 		return nil
 	}
 	one := all[at : at+1]
-	return &balancer.Choice{Nodes: one, Eligible: one, Picker: balancer.Random{}.Picker(balancer.Among(one...))}
+	return &balancer.Choice{Nodes: one, Eligible: one, Well: 1, Picker: balancer.Random{}.Picker(balancer.Among(one...))}
 }

@@ -159,7 +159,11 @@ func (m *Mesh) ruleLocked(s *service) {
 	before := s.pool.View()
 	if r.algorithm != spec.LoadBalancer.Algorithm {
 		r.algorithm = spec.LoadBalancer.Algorithm
-		s.pool.SetPolicy(policyOf(r.algorithm, m.options.pool.Policy))
+		b := m.options.pool.Balancing
+		b.Policy = policyOf(r.algorithm, b.Policy)
+		if _, err := s.pool.Balance(b, balancer.Now()); err != nil { // cannot be: it was validated
+			m.logger.Error("fairlead: rules cannot be applied", "service", s.name, "error", err)
+		}
 	}
 	m.turnLocked(s, before, s.pool.Renew())
 }

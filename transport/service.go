@@ -49,8 +49,7 @@ type service struct {
 	refreshes atomic.Uint64
 	refresh   *refresh
 
-	mu        sync.Mutex // held by whoever changes the pool; guards what follows
-	reviewing bool       // by a goroutine of its own
+	mu sync.Mutex // held by whoever changes the pool; guards what follows
 	// trusted is the last thaw after which the list caught up.
 	trusted uint64
 	// before is what became of instances held earlier, when those held now
@@ -74,6 +73,7 @@ func newService(name string, m *Mesh, pool *balancer.Pool, budget *retry.Budget)
 func (m *Mesh) follow(s *service) {
 	m.heed()
 	m.restore(s)
+	m.loops.Go(func() { m.review(s) })
 	if m.hasRules() {
 		m.loops.Go(func() { m.obey(s) })
 	}
@@ -126,6 +126,7 @@ func (m *Mesh) turnLocked(s *service, before, view *balancer.View) {
 	close(*s.turn.Swap(&next))
 	m.logPassed(s, before, view)
 	m.holdLocked(s, before, view)
+	m.logOutages(s, before, view)
 	m.keep(s, view)
 }
 

@@ -2,11 +2,13 @@ package fairhttp
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fairlead-go/fairlead/transport"
@@ -81,13 +83,22 @@ func (x *exchange) failed(err error, l *leaf, seen sightings) transport.Outcome 
 		// net/http refused the request before it looked for a connection: it is
 		// malformed, and will be elsewhere.
 		o.Class = transport.Neutral
+	case !o.Sent && isOurs(err):
+		o.Class = transport.Neutral
 	case !o.Sent: // also a dial that timed out: others may be nearer
+		_, o.Untrusted = errors.AsType[*tls.CertificateVerificationError](err)
 	case errors.Is(err, context.Canceled):
 		o.Class = transport.Neutral // by the base itself
 	case isTimeout(err):
 		o.Class = transport.Timeout
 	}
 	return o
+}
+
+// isOurs reports whether no connection came about because this process may open
+// no more files: that says nothing of the instance, and another would not help.
+func isOurs(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 // endedBy reports whether the caller, or the time that it has, ended the

@@ -10,10 +10,10 @@ import (
 // The registry forgets everybody. Calls go on to those that live; the first
 // that finds nobody listening lets go of the dead.
 func TestHeldInstanceThatRefusesConnectionsIsLetGo(t *testing.T) {
-	alive, dead := serve(t, say("hello")), refusing(t)
+	alive, doomed := serve(t, say("hello")), serve(t, say("hello"))
 	orders := newService(t)
 	var all []discovery.Registration
-	for _, addr := range []string{alive.addr(), dead} {
+	for _, addr := range []string{alive.addr(), doomed.addr()} {
 		all = append(all, orders.add(t, addr))
 	}
 	client, _ := orders.client(t, fairhttp.Config{}, nil)
@@ -24,6 +24,7 @@ func TestHeldInstanceThatRefusesConnectionsIsLetGo(t *testing.T) {
 		}
 	}
 	until(t, "both are held", func() bool { return orders.mesh.Dump().Services[0].Preserved.Held == 2 })
+	doomed.Close()
 	calls := func() {
 		for range 4 {
 			if _, body := fetch(t, client, "GET", "mesh://orders/", ""); body != "hello" {
