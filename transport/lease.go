@@ -22,6 +22,9 @@ func (l Lease) Done(o Outcome) {
 	now := balancer.Now()
 	l.ticket.Done(now, o.result())
 	l.service.counts.add(uint64(now), o.Class)
+	if o.Class == Timeout && o.Late {
+		l.service.counts.one(&l.service.counts.late)
+	}
 	if l.span != nil {
 		endAttempt(l.span, l.Node(), o)
 	}
