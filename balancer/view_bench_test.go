@@ -35,7 +35,7 @@ func BenchmarkViewUpdate(b *testing.B) {
 		for _, p := range policies {
 			for _, c := range changes {
 				b.Run(fmt.Sprintf("nodes=%d/policy=%s/change=%s", size, p.name, c.name), func(b *testing.B) {
-					pool, err := balancer.NewPool(balancer.PoolConfig{Policy: p.policy})
+					pool, err := balancer.NewPool(balancer.PoolConfig{Balancing: balancer.Balancing{Policy: p.policy}})
 					if err != nil {
 						b.Fatal(err)
 					}
