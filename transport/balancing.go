@@ -63,6 +63,10 @@ func policyOf(name string, code balancer.Policy) balancer.Policy {
 		return balancer.RoundRobin{}
 	case "random":
 		return balancer.Random{}
+	case "weighted-round-robin":
+		return balancer.WeightedRoundRobin{}
+	case "smooth-weighted":
+		return balancer.SmoothWeighted{}
 	case "least-request":
 		return balancer.LeastRequest{}
 	case "p2c-ewma":
