@@ -118,6 +118,32 @@ func (e ending) Try(ctx context.Context, call *transport.Call) transport.Outcome
 	return e.outcome
 }
 
+// While timeouts are noticed late, those among them that are noticed in time say
+// nothing either; a second later they do again.
+func TestTimeoutsAmongLateOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMesh(t, orders("a", "b"), inTurn(), transport.WithPinning())
+		timeouts := func(n int, late bool) {
+			for range n {
+				c := put()
+				c.Apply(transport.WithCall(t.Context(), transport.Instance("a")))
+				_ = m.Do(t.Context(), c, ending{m, transport.Outcome{Class: transport.Timeout, Sent: true, Late: late}})
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		timeouts(1, true)
+		timeouts(20, false)
+		if s := service(t, m); s.Instances[0].Outage != nil || s.LateTimeouts != 21 {
+			t.Errorf("outage %+v after %d late timeouts, want none after 21", s.Instances[0].Outage, s.LateTimeouts)
+		}
+		time.Sleep(time.Second)
+		timeouts(5, false)
+		if o := service(t, m).Instances[0].Outage; o == nil || o.Reason != balancer.ConsecutiveFailures {
+			t.Errorf("outage %+v after timeouts noticed in time", o)
+		}
+	})
+}
+
 // A timeout counts as noticed late from a tenth of a second on.
 func TestNoticedLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
