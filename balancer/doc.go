@@ -11,6 +11,8 @@
 // A [Pool] follows one service: each snapshot becomes an immutable [View]
 // behind one atomic pointer, so that a pick never waits and never locks.
 //
+// A [Checker] probes instances beside the calls they get, where that is wanted.
+//
 // Any client can use it, whatever it speaks:
 //
 //	picker := pool.View().Picker(protocol)
