@@ -185,22 +185,23 @@ func TestPausesAreJittered(t *testing.T) {
 // the verdict.
 func play(t *testing.T, config balancer.HealthCheck, n *balancer.Node, script string) (changes string) {
 	t.Helper()
-	next := 0
+	var played atomic.Int64
 	c := check(t, config, func(context.Context, *balancer.Node) error {
+		next := int(played.Load()) // one node, one probe at a time
 		if next == len(script) {
 			return balancer.ErrUnprobed
 		}
-		next++
-		switch script[next-1] {
+		played.Add(1)
+		switch script[next] {
 		case '+':
 			return nil
 		case '-':
-			return fmt.Errorf("%d", next)
+			return fmt.Errorf("%d", next+1)
 		default:
 			return fmt.Errorf("%w: no such endpoint", balancer.ErrUnprobed)
 		}
 	}, n)
-	for synctest.Wait(); next < len(script); synctest.Wait() {
+	for synctest.Wait(); int(played.Load()) < len(script); synctest.Wait() {
 		time.Sleep(time.Second)
 	}
 	c.end()
@@ -260,6 +261,7 @@ func TestProbesAreBounded(t *testing.T) {
 			return ctx.Err()
 		}, newNodes(t, 100)...)
 		time.Sleep(500*time.Second + time.Millisecond)
+		c.end()
 		if most.Load() != 4 {
 			t.Errorf("up to %d probes at once, want 4", most.Load())
 		}
