@@ -21,7 +21,7 @@ func TestBadInput(t *testing.T) {
 		return instances
 	}
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
-	const most = math.MaxInt64
+	const most = math.MaxInt
 	tests := []struct {
 		name      string
 		instances []discovery.Instance
@@ -34,7 +34,7 @@ func TestBadInput(t *testing.T) {
 		{name: "one without a weight", instances: weight(0)},
 		{name: "one with a factor", instances: weight(100), factors: []float32{0}},
 		{name: "weight 0", instances: weight(0, 0, 100), even: true},
-		{name: "negative weights", instances: weight(-1, math.MinInt64, 100), even: true},
+		{name: "negative weights", instances: weight(-1, math.MinInt, 100), even: true},
 		{name: "a huge weight", instances: weight(most, 100, 1)},
 		{name: "only huge weights", instances: weight(most, most, most), even: true},
 		{name: "the tiniest weights", instances: weight(1, 1), factors: []float32{math.SmallestNonzeroFloat32, math.SmallestNonzeroFloat32}, even: true},
