@@ -18,7 +18,7 @@ type judge struct {
 }
 
 // configure makes the judge go by o, which has its defaults, from now on.
-func (j *judge) configure(o OutlierDetection, members []*Node, now time.Duration) (changed bool) {
+func (j *judge) configure(o OutlierDetection, members []*Node, now time.Duration) {
 	before := j.OutlierDetection
 	j.OutlierDetection, j.due = o, now+o.Interval
 	enough := uint32(math.MaxUint32)
@@ -33,14 +33,9 @@ func (j *judge) configure(o OutlierDetection, members []*Node, now time.Duration
 	}
 	if o.Off {
 		j.known = slices.DeleteFunc(j.known, func(n *Node) bool {
-			if n.outage.reason == FailedHealthCheck {
-				return false
-			}
-			changed = changed || n.outage.reason != 0
-			return j.forget(n)
+			return n.outage.reason != FailedHealthCheck && j.forget(n, now)
 		})
 	}
-	return changed
 }
 
 // welcome makes the calls of a node be counted, where rates are looked at.
@@ -66,15 +61,11 @@ func (n *Node) watch() {
 // be called. It reports whether others are passed over now, or wait for a
 // probe, and returns those that are back from an ejection.
 func (j *judge) review(nodes []*Node, now time.Duration) (changed bool, back []*Node) {
-	told := j.inbox.take()
-	if j.Off {
-		for _, n := range told {
-			n.signals.Store(0)
-		}
-		return false, nil
-	}
-	for _, n := range told {
+	for _, n := range j.inbox.take() {
 		signals := n.signals.Swap(0)
+		if j.Off || n.standing >= missed {
+			continue
+		}
 		ejected := n.outage != nil && n.outage.reason.ejection()
 		c, readmitted := j.hear(n, signals, len(nodes), now)
 		if changed = changed || c; readmitted && ejected {
@@ -91,7 +82,7 @@ func (j *judge) review(nodes []*Node, now time.Duration) (changed bool, back []*
 	if now >= j.due {
 		j.due = now + j.Interval
 		changed = j.look(nodes, now) || changed
-		j.forgive()
+		j.forgive(now)
 	}
 	return changed, back
 }
@@ -101,8 +92,7 @@ func (j *judge) hear(n *Node, signals uint32, of int, now time.Duration) (change
 	away := n.outage != nil && n.outage.reason != 0
 	switch {
 	case away && signals&proved != 0:
-		j.readmit(n)
-		return true, true
+		return true, j.readmit(n, now)
 	case away && signals&disproved != 0:
 		j.renew(n, now)
 		return true, false
@@ -168,15 +158,17 @@ func (j *judge) renew(n *Node, now time.Duration) {
 }
 
 // readmit ends that a node is passed over, unless checks still say that it is
-// not well. Its ejections are not forgiven yet.
-func (j *judge) readmit(n *Node) {
+// not well, and reports whether it is back. Its ejections are not forgiven yet.
+func (j *judge) readmit(n *Node, now time.Duration) (back bool) {
 	n.outage.reason, n.outage.refusals = 0, 0
 	n.streak.Store(0)
 	n.probe.Store(0)
 	n.watch()
 	if n.Unwell() {
-		n.outage.reason, n.outage.until = FailedHealthCheck, never
+		j.begin(n, FailedHealthCheck, now).until = never
+		return false
 	}
+	return true
 }
 
 // never is when a node is probed by a call whose checks fail.
@@ -184,12 +176,12 @@ const never = time.Duration(math.MaxInt64)
 
 // forget readmits a node and forgives all. It reports whether the node is not
 // passed over any more.
-func (j *judge) forget(n *Node) bool {
-	if j.readmit(n); n.outage.reason != 0 {
-		return false
+func (j *judge) forget(n *Node, now time.Duration) bool {
+	back := j.readmit(n, now)
+	if back {
+		n.outage = nil
 	}
-	n.outage = nil
-	return true
+	return back
 }
 
 // sentence is what active checks make of a node. They readmit whom calls
@@ -198,8 +190,7 @@ func (j *judge) sentence(n *Node, healthy bool, now time.Duration) (changed, rea
 	away := n.outage != nil && n.outage.reason != 0
 	switch {
 	case healthy && away:
-		j.readmit(n)
-		return true, true
+		return true, j.readmit(n, now)
 	case !healthy && !away:
 		j.begin(n, FailedHealthCheck, now).until = never
 		return true, false
@@ -207,9 +198,14 @@ func (j *judge) sentence(n *Node, healthy bool, now time.Duration) (changed, rea
 	return false, false
 }
 
-// forgive takes one ejection off those that are not passed over.
-func (j *judge) forgive() {
+// forgive takes one ejection off those that are not passed over, and forgets who
+// left long ago.
+func (j *judge) forgive(now time.Duration) {
 	j.known = slices.DeleteFunc(j.known, func(n *Node) bool {
+		if n.forgotten(now) {
+			n.outage = nil
+			return true
+		}
 		o := n.outage
 		if o.reason != 0 {
 			return false
@@ -235,4 +231,4 @@ func (j *judge) ejected() (count int) {
 }
 
 // busy reports whether time alone can change something.
-func (j *judge) busy() bool { return !j.Off && (len(j.known) > 0 || j.OutlierDetection.counts()) }
+func (j *judge) busy() bool { return len(j.known) > 0 || j.OutlierDetection.counts() }

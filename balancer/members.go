@@ -75,7 +75,7 @@ func (p *Pool) merge(instances []*discovery.Instance, now time.Duration) (c chan
 // admit returns the node of an instance: its old one, or a new one where there
 // is none or the instance now lives somewhere else.
 func (p *Pool) admit(known *Node, i *discovery.Instance, now time.Duration) *Node {
-	back := known == nil || known.standing >= missed // a held one was called all the time
+	stayed := known != nil && known.standing < missed // a held one was called all the time
 	if known != nil && known.standing != listed {
 		p.guard.release(known, &p.guard.preserved.Returned, now)
 	}
@@ -85,12 +85,15 @@ func (p *Pool) admit(known *Node, i *discovery.Instance, now time.Duration) *Nod
 		n = &Node{endpoints: endpoints, index: p.index(known), inbox: p.judge.inbox}
 		n.protocols = p.protocols.of(endpoints)
 		p.judge.welcome(n)
+		if known != nil { // somebody else is there now
+			known.standing, known.left = gone, now
+		}
 	}
 	n.standing, n.draining = listed, i.Draining
 	n.ignored, n.forbidden = uint8(passed.Ignored), uint8(len(passed.Forbidden))
 	n.instance.Store(i)
 	switch {
-	case !back:
+	case stayed && n == known:
 		p.nursery.weigh(n, now)
 	case p.listed:
 		p.nursery.admit(n, 0, now)

@@ -82,14 +82,12 @@ func (y *nursery) admit(n *Node, age, now time.Duration) {
 func (y *nursery) weigh(n *Node, now time.Duration) { n.weigh(y.share(now - n.born)) }
 
 // review gives all their weight as of now.
-func (y *nursery) review(now time.Duration) (changed bool) {
-	changed = len(y.young) > 0
+func (y *nursery) review(now time.Duration) {
 	y.young = slices.DeleteFunc(y.young, func(n *Node) bool {
 		y.weigh(n, now)
 		n.young = n.standing < missed && now-n.born < y.Window && !y.Off
 		return !n.young
 	})
-	return changed
 }
 
 // grown is an age beyond all windows, which can be reckoned with.
