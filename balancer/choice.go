@@ -71,7 +71,11 @@ func (v *View) Over(nodes []*Node, before *Choice) *Choice {
 		}
 		c.refreshed.Store(before.refreshed.Load())
 	} else {
-		c.inner = v.policy.Picker(Candidates{Nodes: c.Eligible, Listed: nodes, Before: before.inner})
+		candidates := Candidates{Nodes: c.Eligible, Listed: nodes, Before: before.inner}
+		if v.inbox.attended.Load() {
+			candidates.Later = v.inbox.later
+		}
+		c.inner = v.policy.Picker(candidates)
 	}
 	if c.Picker = c.inner; len(c.due) > 0 {
 		c.Picker = &probing{c.inner, c.due}

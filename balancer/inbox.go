@@ -5,15 +5,20 @@ import (
 	"sync/atomic"
 )
 
-// inbox is where calls tell their pool of nodes that it should look at. It is
-// used only where something is wrong, or is mended.
+// inbox is where calls tell their pool of nodes that it should look at, which
+// they do only where something is wrong, or is mended; and where policies leave
+// what is too dear to be waited for.
 type inbox struct {
 	wake chan struct{} // holds a token while there is something to do
 
 	enough atomic.Uint32 // failures in a row that a node tells of
 
+	// attended says that somebody runs the pool, see [Pool.Run].
+	attended atomic.Bool
+
 	mu    sync.Mutex
-	nodes []*Node // whose signals are not zero
+	nodes []*Node  // whose signals are not zero
+	tasks []func() // that nobody waits for
 }
 
 func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
@@ -53,4 +58,23 @@ func (b *inbox) take() []*Node {
 	nodes := b.nodes
 	b.nodes = nil
 	return nodes
+}
+
+// later has a task done by whoever runs the pool.
+func (b *inbox) later(task func()) {
+	b.mu.Lock()
+	b.tasks = append(b.tasks, task)
+	b.mu.Unlock()
+	b.rouse()
+}
+
+// work does the tasks, without a lock.
+func (b *inbox) work() {
+	b.mu.Lock()
+	tasks := b.tasks
+	b.tasks = nil
+	b.mu.Unlock()
+	for _, task := range tasks {
+		task()
+	}
 }

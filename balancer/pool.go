@@ -124,9 +124,12 @@ func (p *Pool) look(now time.Duration) (changed bool) {
 }
 
 // Run calls review, which is to call Review, whenever that is due: as soon as
-// calls show something, and once a second while anything depends on time. It
-// ends with ctx. nil calls Review itself.
+// calls show something, and once a second while anything depends on time; it
+// also makes the tables of policies that hash, where they are dear, while calls
+// go by the ones before. It ends with ctx. nil calls Review itself.
 func (p *Pool) Run(ctx context.Context, review func()) {
+	p.judge.inbox.attended.Store(true)
+	defer p.judge.inbox.attended.Store(false)
 	if review == nil {
 		review = func() { p.Review(Now()) }
 	}
@@ -145,6 +148,7 @@ func (p *Pool) Run(ctx context.Context, review func()) {
 			return
 		}
 		review()
+		p.judge.inbox.work()
 		// However often calls show something: a view of thousands costs a
 		// millisecond.
 		timer.Reset(reviewPause)

@@ -47,6 +47,7 @@ type View struct {
 	reasons        []Reason // why nodes are passed over, by their numbers; nil: none is
 	due            []*Node  // that wait for a probe
 	panicThreshold float64
+	inbox          *inbox // of the pool
 
 	policy   Policy
 	epoch    int // raised with whatever pickers may have looked at
@@ -147,7 +148,7 @@ func Diff(earlier, later []*Node) (left, came []*Node) {
 			earlier, later = earlier[1:], later[1:]
 			continue
 		}
-		order := strings.Compare(a.ID(), b.ID())
+		order := byID(a, b)
 		if order <= 0 {
 			left, earlier = append(left, a), earlier[1:]
 		}
