@@ -1,6 +1,7 @@
 package balancer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,13 +45,8 @@ func NewChecker(config HealthCheck, prober Prober) (*Checker, error) {
 	if prober == nil {
 		return nil, &discovery.FieldError{Field: "prober", Value: nil, Allowed: "a balancer.Prober"}
 	}
-	if err := config.Validate(); err != nil {
+	if err := cmp.Or(config.Validate(), validate(prober)); err != nil {
 		return nil, err
-	}
-	if v, ok := prober.(interface{ Validate() error }); ok {
-		if err := v.Validate(); err != nil {
-			return nil, err
-		}
 	}
 	return &Checker{config: config.withDefaults(), prober: prober}, nil
 }

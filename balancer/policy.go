@@ -52,9 +52,9 @@ func policyOr(p Policy) Policy {
 	return p
 }
 
-// validate asks a policy whether its settings are good.
-func validate(p Policy) error {
-	if v, ok := p.(interface{ Validate() error }); ok {
+// validate asks a policy, or a prober, whether its settings are good.
+func validate(of any) error {
+	if v, ok := of.(interface{ Validate() error }); ok {
 		return v.Validate()
 	}
 	return nil

@@ -2,7 +2,6 @@ package balancer
 
 import (
 	"slices"
-	"strings"
 	"sync/atomic"
 
 	"github.com/fairlead-go/fairlead/discovery"
@@ -142,10 +141,9 @@ func includes(nodes, some []*Node) bool {
 
 // sorted returns nodes sorted by ID, which they should have been.
 func sorted(nodes []*Node) []*Node {
-	order := func(a, b *Node) int { return strings.Compare(a.ID(), b.ID()) }
-	if !slices.IsSortedFunc(nodes, order) {
+	if !slices.IsSortedFunc(nodes, byID) {
 		nodes = slices.Clone(nodes)
-		slices.SortStableFunc(nodes, order)
+		slices.SortStableFunc(nodes, byID)
 	}
 	return nodes
 }
