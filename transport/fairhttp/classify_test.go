@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -69,6 +72,21 @@ func TestRetryAfter(t *testing.T) {
 	} {
 		if got := retryAfter(c.value); got < c.low || got > c.high {
 			t.Errorf("retryAfter(%q) = %v, want %v to %v", c.value, got, c.low, c.high)
+		}
+	}
+}
+
+// A connection that did not come about because this process may open no more
+// files says nothing of the instance; one that was refused does.
+func TestIsOurs(t *testing.T) {
+	dial := func(errno syscall.Errno) error {
+		return &url.Error{Op: "Get", URL: "http://10.0.0.1/", Err: &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", errno)}}
+	}
+	for errno, want := range map[syscall.Errno]bool{
+		syscall.EMFILE: true, syscall.ENFILE: true, syscall.ECONNREFUSED: false, syscall.EADDRNOTAVAIL: false, syscall.EHOSTUNREACH: false,
+	} {
+		if got := isOurs(dial(errno)); got != want {
+			t.Errorf("%v is ours: %t", errno, got)
 		}
 	}
 }
