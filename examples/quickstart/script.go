@@ -194,18 +194,28 @@ func playAdd(ctx context.Context, s *stage) ([]verdict, error) {
 		}
 		at[service] = time.Now()
 	}
-	if err := sleep(ctx, within); err != nil {
+	first := func(d *door) (called, bool) {
+		calls := d.between(w.begin, time.Now())
+		n := slices.IndexFunc(calls, func(c called) bool { return c.instance == added[d.service].spec.ID })
+		if n < 0 {
+			return called{}, false
+		}
+		return calls[n], true
+	}
+	if err := sleep(ctx, 2*time.Second); err != nil {
 		return nil, err
 	}
+	// The verdict says who was not called in time.
+	_ = s.until(ctx, "the new instances are called", within-2*time.Second, func() bool {
+		return !slices.ContainsFunc(s.doors, func(d *door) bool { _, is := first(d); return !is })
+	})
 	return w.verdicts(func(d *door) (bool, string) {
 		p := added[d.service]
-		for _, c := range d.between(w.begin, time.Now()) {
-			if c.instance == p.spec.ID {
-				return true, fmt.Sprintf("%s took its first call %v after it had registered", p.spec.ID, max(0, c.at.Sub(at[d.service])).Round(time.Millisecond))
-			}
+		if c, is := first(d); is {
+			return true, fmt.Sprintf("%s took its first call %v after it had registered", p.spec.ID, max(0, c.at.Sub(at[d.service])).Round(time.Millisecond))
 		}
 		return false, fmt.Sprintf("%s took no call within %v", p.spec.ID, within)
-	}), nil
+	}), ctx.Err()
 }
 
 func playSlow(ctx context.Context, s *stage) ([]verdict, error) {
