@@ -16,7 +16,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -24,6 +23,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/fairlead-go/fairlead/examples/internal/exit"
 )
 
 // sabotages are what can be switched off: outlier detection, and the second
@@ -50,17 +51,5 @@ func main() {
 	for _, s := range steps {
 		ok = ok && s.OK
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "anyclient:", err)
-	}
-	if *asJSON {
-		out, _ := json.Marshal(struct {
-			OK    bool   `json:"ok"`
-			Steps []step `json:"steps"`
-		}{ok, steps})
-		fmt.Println(string(out))
-	}
-	if !ok {
-		os.Exit(1)
-	}
+	exit.With("anyclient", ok, steps, err, *asJSON)
 }

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/fairlead-go/fairlead/examples/internal/openloop"
 	"github.com/fairlead-go/fairlead/examples/orders"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairgrpc"
@@ -51,27 +52,16 @@ func newLoad(mesh *transport.Mesh) (*load, error) {
 // run calls at the rate, however long answers take, until ctx is done; then it
 // waits for the last answers.
 func (l *load) run(ctx context.Context) {
-	var inFlight sync.WaitGroup
-	defer inFlight.Wait()
-	begin := time.Now()
-	for n := 0; ; n++ {
-		select {
-		case <-time.After(time.Until(begin.Add(time.Duration(n) * time.Second / rate))):
-		case <-ctx.Done():
-			return
-		}
-		for _, call := range []func(context.Context) (string, error){l.overHTTP, l.overGRPC} {
-			inFlight.Go(func() {
-				at := time.Now()
-				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
-				defer cancel()
-				version, err := call(ctx)
-				l.mu.Lock()
-				l.calls = append(l.calls, called{at, version, err})
-				l.mu.Unlock()
-			})
+	over := func(call func(context.Context) (string, error)) func(context.Context, int) {
+		return func(ctx context.Context, _ int) {
+			at := time.Now()
+			version, err := call(ctx)
+			l.mu.Lock()
+			l.calls = append(l.calls, called{at, version, err})
+			l.mu.Unlock()
 		}
 	}
+	openloop.Run(ctx, rate, callTimeout, over(l.overHTTP), over(l.overGRPC))
 }
 
 func (l *load) overHTTP(ctx context.Context) (string, error) {

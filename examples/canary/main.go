@@ -17,7 +17,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -28,6 +27,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/fairlead-go/fairlead/examples/internal/exit"
 	"github.com/fairlead-go/fairlead/examples/internal/localetcd"
 )
 
@@ -69,17 +69,5 @@ func main() {
 	for _, s := range steps {
 		ok = ok && s.OK
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "canary:", err)
-	}
-	if *asJSON {
-		out, _ := json.Marshal(struct {
-			OK    bool   `json:"ok"`
-			Steps []step `json:"steps"`
-		}{ok, steps})
-		fmt.Println(string(out))
-	}
-	if !ok {
-		os.Exit(1)
-	}
+	exit.With("canary", ok, steps, err, *asJSON)
 }

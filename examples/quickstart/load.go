@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/examples/internal/openloop"
 	"github.com/fairlead-go/fairlead/examples/orders"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairgrpc"
@@ -83,26 +84,13 @@ func get(ctx context.Context, client *http.Client) (string, error) {
 // run calls at the rate, however long answers take, until ctx is done; then it
 // waits for the last answers.
 func (d *door) run(ctx context.Context) {
-	var inFlight sync.WaitGroup
-	defer inFlight.Wait()
-	begin := time.Now()
-	for n := 0; ; n++ {
-		due := begin.Add(time.Duration(n) * time.Second / rate)
-		select {
-		case <-time.After(time.Until(due)):
-		case <-ctx.Done():
-			return
-		}
-		inFlight.Go(func() {
-			at := time.Now()
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
-			defer cancel()
-			instance, err := d.call(ctx)
-			d.mu.Lock()
-			d.calls = append(d.calls, called{at, time.Since(at), instance, err})
-			d.mu.Unlock()
-		})
-	}
+	openloop.Run(ctx, rate, callTimeout, func(ctx context.Context, _ int) {
+		at := time.Now()
+		instance, err := d.call(ctx)
+		d.mu.Lock()
+		d.calls = append(d.calls, called{at, time.Since(at), instance, err})
+		d.mu.Unlock()
+	})
 }
 
 // between returns the finished calls that began in the given time.

@@ -14,7 +14,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -25,6 +24,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/fairlead-go/fairlead/examples/internal/exit"
 	"github.com/fairlead-go/fairlead/examples/internal/localetcd"
 )
 
@@ -64,18 +64,5 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ok, steps, err := run(ctx, plan{*sabotage, *only, *hold}, newDisplay(os.Stdout, !*once && !*asJSON))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "quickstart:", err)
-		ok = false
-	}
-	if *asJSON {
-		out, _ := json.Marshal(struct {
-			OK    bool      `json:"ok"`
-			Steps []verdict `json:"steps"`
-		}{ok, steps})
-		fmt.Println(string(out))
-	}
-	if !ok {
-		os.Exit(1)
-	}
+	exit.With("quickstart", ok, steps, err, *asJSON)
 }
