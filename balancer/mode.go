@@ -14,9 +14,12 @@ const (
 	Fallback
 	// Panic: so few nodes are well that it chooses among all.
 	Panic
+
+	// Modes is how many there are.
+	Modes = iota
 )
 
-var modeNames = [...]string{"normal", "cold", "fallback", "panic"}
+var modeNames = [Modes]string{"normal", "cold", "fallback", "panic"}
 
 func (m Mode) String() string {
 	if int(m) < len(modeNames) {

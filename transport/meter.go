@@ -18,13 +18,12 @@ import (
 const scope = "github.com/fairlead-go/fairlead/transport"
 
 const (
-	serviceKey  = attribute.Key("service")
-	outcomeKey  = attribute.Key("outcome")
-	stateKey    = attribute.Key("state")
-	kindKey     = attribute.Key("kind")
-	reasonKey   = attribute.Key("reason")
-	protocolKey = attribute.Key("protocol")
-	modeKey     = attribute.Key("mode")
+	serviceKey = attribute.Key("service")
+	outcomeKey = attribute.Key("outcome")
+	stateKey   = attribute.Key("state")
+	kindKey    = attribute.Key("kind")
+	reasonKey  = attribute.Key("reason")
+	modeKey    = attribute.Key("mode")
 )
 
 // sampleMask picks one pick in 64 to be timed: a third clock reading is not
@@ -77,7 +76,7 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.forbidden = i.counter("fairlead.client.connections.forbidden", "Connections not made because the socket's address may not be called.")
 	t.endpoints = i.gauge("fairlead.endpoints", "Instances by state: serving, passed over among those, draining, held although they vanished, refused as malformed; and endpoints: unix sockets ignored, addresses forbidden.")
 	t.ejections = i.counter("fairlead.endpoints.ejections", "How often instances began to be passed over because of how their calls ended, by reason.")
-	t.modes = i.gauge("fairlead.balancer.mode", "1 for the mode in which the instances of a service are chosen, by protocol: normal, cold, fallback or panic.")
+	t.modes = i.gauge("fairlead.balancer.mode", "For how many protocols the instances of a service are chosen in a mode: normal, cold, fallback or panic.")
 	t.preserved = i.counter("fairlead.endpoints.preserved", "Instances that vanished from the list and were held.")
 	t.dropped = i.gauge("fairlead.metadata.dropped", "Metadata entries left out of the instances' records because they break the limits.")
 	t.staleness = i.seconds("fairlead.registry.staleness", "Age of the list since the registry was last heard; 0 while it is live.")
@@ -187,8 +186,12 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		for reason, count := range view.Ejections.All() {
 			to.ObserveInt64(t.ejections, count, metric.WithAttributes(of, reasonKey.String(reason.String())))
 		}
-		for p, c := range view.Choices() {
-			to.ObserveInt64(t.modes, 1, metric.WithAttributes(of, protocolKey.String(string(p)), modeKey.String(c.Mode().String())))
+		modes := map[balancer.Mode]int64{} // by protocol they would be without bound: instances name them
+		for _, c := range view.Choices() {
+			modes[c.Mode()]++
+		}
+		for mode := range balancer.Modes {
+			to.ObserveInt64(t.modes, modes[balancer.Mode(mode)], metric.WithAttributes(of, modeKey.String(balancer.Mode(mode).String())))
 		}
 		to.ObserveInt64(t.preserved, view.Preserved.Held, only)
 		to.ObserveInt64(t.endpoints, int64(view.Snapshot.Refused), metric.WithAttributes(of, stateKey.String("refused")))
