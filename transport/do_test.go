@@ -126,7 +126,7 @@ func TestDefaultRetries(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				fleet := orders("a", "b", "c")
 				fleet.Play("a", tt.reply)
-				m := newMesh(t, fleet, inTurn())
+				m := newMesh(t, fleet, inAnyCase())
 				call := *tt.call
 				if err := m.Do(t.Context(), &call, fleet.Door(m)); (err != nil) != tt.fails {
 					t.Errorf("error is %v", err)
@@ -239,7 +239,7 @@ func TestBackoffBetweenAttempts(t *testing.T) {
 		for _, id := range []string{"a", "b", "c"} {
 			fleet.Play(id, fairleadtest.Refused())
 		}
-		m := newMesh(t, fleet, inTurn())
+		m := newMesh(t, fleet, inAnyCase())
 		waited := time.Duration(0)
 		for range 20 {
 			fleet.Forget()
@@ -284,7 +284,7 @@ func TestCancelledDuringBackoff(t *testing.T) {
 				fleet := orders("a", "b", "c")
 				fleet.Play("a", fairleadtest.Reset())
 				fleet.Play("b", fairleadtest.Refused())
-				m := newMesh(t, fleet, inTurn())
+				m := newMesh(t, fleet, inAnyCase())
 				knowing(t, m)
 				ctx, cancel := tt.ctx(t.Context())
 				defer cancel()
@@ -326,7 +326,7 @@ func TestMaybeExecutedIsOfAllAttempts(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				fleet := orders("a", "b")
 				fleet.Play("a", tt.first)
-				m := newMesh(t, fleet, inTurn(), transport.WithRetry(retry.Policy{MaxAttempts: 2}))
+				m := newMesh(t, fleet, inAnyCase(), transport.WithRetry(retry.Policy{MaxAttempts: 2}))
 				door := fleet.Door(m)
 				err := m.Do(t.Context(), get(), tryFunc(func(ctx context.Context, call *transport.Call) transport.Outcome {
 					if call.Attempts() == 0 {

@@ -162,7 +162,7 @@ func TestCloseDoesNotDisturbCallsOnTheirWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fleet := orders("a", "b")
 		fleet.Play("a", fairleadtest.Reset().After(time.Minute))
-		m := newMesh(t, fleet, inTurn())
+		m := newMesh(t, fleet, inAnyCase())
 		done := make(chan error)
 		go func() { done <- m.Do(t.Context(), get(), fleet.Door(m)) }()
 		synctest.Wait()

@@ -41,7 +41,9 @@ func newMeasured(t *testing.T) *measured {
 	var err error
 	if m.mesh, err = transport.New(m.fleet,
 		transport.WithLogger(slog.New(slog.DiscardHandler)),
-		transport.WithPolicy(new(fairleadtest.Picks)),
+		transport.WithBalancing(balancer.Balancing{ // in turn, in any case
+			Policy: new(fairleadtest.Picks), OutlierDetection: balancer.OutlierDetection{Off: true},
+		}),
 		transport.WithTelemetry(transport.Full),
 		transport.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(m.reader))),
 		transport.WithTracerProvider(m.tracer),
