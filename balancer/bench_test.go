@@ -20,6 +20,7 @@ var policies = []struct {
 	{"random", balancer.Random{}},
 	{"least-request", balancer.LeastRequest{}},
 	{"p2c-ewma", balancer.P2CEWMA{}},
+	{"prequal", balancer.Prequal{}},
 }
 
 var sizes = []int{10, 1_000, 10_000}
