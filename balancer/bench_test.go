@@ -20,7 +20,7 @@ var policies = []struct {
 	{"random", balancer.Random{}},
 	{"least-request", balancer.LeastRequest{}},
 	{"p2c-ewma", balancer.P2CEWMA{}},
-	{"prequal", balancer.Prequal{}},
+	{"prequal", balancer.Prequal{MaxAge: time.Hour}}, // so that reports stay fresh
 }
 
 var sizes = []int{10, 1_000, 10_000}
@@ -60,7 +60,11 @@ func warmPool(tb testing.TB, policy balancer.Policy, size int) *balancer.Pool {
 	for _, node := range pool.View().Nodes {
 		now := balancer.Now()
 		node.Start(now-time.Duration(1+rand.IntN(1000))*time.Microsecond).Done(now, balancer.Success)
+		if node.Listens() {
+			node.Report(now, balancer.Load{InFlight: 1 + rand.IntN(20), Latency: time.Duration(1+rand.IntN(1000)) * time.Microsecond})
+		}
 	}
+	pool.Review(balancer.Now())
 	return pool
 }
 

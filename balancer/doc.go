@@ -5,7 +5,7 @@
 // end, and outlives every membership change. A [Picker] chooses among nodes
 // and keeps nothing of its own; a [Policy] builds one from [Candidates].
 // Policies are one file each: [RoundRobin], [Random],
-// [LeastRequest] and the default, [P2CEWMA].
+// [LeastRequest], [Prequal] and the default, [P2CEWMA].
 //
 // A [Pool] follows one service: each snapshot becomes an immutable [View]
 // behind one atomic pointer, so that a pick never waits and never locks.

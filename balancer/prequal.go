@@ -38,6 +38,10 @@ import (
 //
 // What is hot is found out again about once a second. Servers report what is
 // needed with a LoadReporter of package transport.
+//
+// It is worth its reports where a client does not see by its own calls what a
+// server has to do: many clients, others' traffic. Where answers are longer on
+// the wire than in the server they tell of the past, and P2CEWMA does better.
 type Prequal struct {
 	// Choices is how many nodes are drawn, at most 8. 0 means 3, which is how many
 	// probes the paper sends for a query, and finds to be enough: reports are a

@@ -164,3 +164,11 @@ func ExampleNode_Report() {
 	fmt.Println(said.InFlight, said.Latency)
 	// Output: 12 1.024ms
 }
+
+func BenchmarkReport(b *testing.B) {
+	n := newNodes(b, 1)[0]
+	b.ReportAllocs()
+	for b.Loop() {
+		n.Report(start, balancer.Load{Utilization: 0.5, QPS: 100, InFlight: 3, Latency: time.Millisecond})
+	}
+}
