@@ -39,9 +39,9 @@ type meter struct {
 	pickDuration metric.Float64Histogram
 	observed     metric.Registration // nil when off
 
-	attempts, retries, refused, forbidden, preserved, ejections, late, unsaved, thaws, unrefreshed, rulesRefused, faults, copies metric.Int64ObservableCounter
-	endpoints, modes, dropped, remaining, registeredIs, waiting, rules                                                           metric.Int64ObservableGauge
-	staleness, savedAge                                                                                                          metric.Float64ObservableGauge
+	attempts, retries, refused, forbidden, preserved, ejections, late, unsaved, thaws, unrefreshed, rulesRefused, faults, copies, misreports metric.Int64ObservableCounter
+	endpoints, modes, dropped, remaining, registeredIs, waiting, rules                                                                       metric.Int64ObservableGauge
+	staleness, savedAge                                                                                                                      metric.Float64ObservableGauge
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
@@ -86,6 +86,7 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.rulesRefused = i.counter("fairlead.rules.refused", "Documents of rules that were not put in force because they are wrong.")
 	t.faults = i.counter("fairlead.client.faults", "Calls that suffered a fault of a rule, by kind.")
 	t.copies = i.counter("fairlead.client.copies", "Copies of calls that were due, by state: sent, or dropped.")
+	t.misreports = i.counter("fairlead.client.reports.refused", "Reports of a server's load that could not be read, where one is wanted.")
 	t.registeredIs = i.gauge("fairlead.registered", "Own instances that the registry is proved to hold.")
 	if err := errors.Join(i.errs...); err != nil {
 		return err
@@ -156,6 +157,7 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		}
 		only := metric.WithAttributes(of)
 		to.ObserveInt64(t.late, s.counts.late.Load(), only)
+		to.ObserveInt64(t.misreports, s.counts.misreported.Load(), only)
 		to.ObserveInt64(t.retries, s.counts.retries.Load(), only)
 		to.ObserveInt64(t.refused, s.counts.unaffordable.Load(), only)
 		to.ObserveInt64(t.forbidden, s.counts.forbidden.Load(), only)
