@@ -80,7 +80,18 @@ func (s Served) Done(now time.Duration, result balancer.Result) {
 	}
 }
 
-// Load is what to report, during a call: the call itself is in flight.
+// Load is what to report in the answer to the call, before Done: the call itself
+// is in flight. Where no call has ended yet, its age is all that is known of
+// latency.
+func (s Served) Load(now time.Duration) balancer.Load {
+	l := s.reporter.Load(now)
+	if l.Latency == 0 && s.found > 0 {
+		l.Latency = max(1, now-s.start)
+	}
+	return l
+}
+
+// Load is the load at the moment, for display.
 func (r *LoadReporter) Load(now time.Duration) balancer.Load {
 	inFlight := r.inFlight.Load()
 	return balancer.Load{

@@ -89,6 +89,24 @@ func TestLoadReporterSaysWhatItServes(t *testing.T) {
 	}
 }
 
+// The first answers have no others to go by.
+func TestTheFirstAnswersReportTheirOwnLatency(t *testing.T) {
+	var r transport.LoadReporter
+	first, stream := r.Start(time.Hour), r.Start(time.Hour).Untimed()
+	at := time.Hour + 10*time.Millisecond
+	if got, want := first.Load(at), (balancer.Load{InFlight: 2, Latency: 10 * time.Millisecond}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got, want := stream.Load(at), (balancer.Load{InFlight: 2}); got != want {
+		t.Errorf("in a stream: got %+v, want %+v", got, want)
+	}
+	first.Done(at, balancer.Success)
+	second := r.Start(at)
+	if got := second.Load(at + time.Hour).Latency.Round(time.Microsecond); got != 10*time.Millisecond {
+		t.Errorf("a later one says %v", got)
+	}
+}
+
 func TestUtilizationIsAskedNowAndThen(t *testing.T) {
 	asked, says := 0, 0.5
 	r := &transport.LoadReporter{Utilization: func() float64 { asked++; return says }}
@@ -139,7 +157,7 @@ func BenchmarkLoadReporter(b *testing.B) {
 		for pb.Next() {
 			s := r.Start(balancer.Now())
 			now := balancer.Now()
-			r.Load(now)
+			s.Load(now)
 			s.Done(now, balancer.Success)
 		}
 	})
@@ -152,7 +170,7 @@ func ExampleLoadReporter() {
 
 	served := reporter.Start(balancer.Now())
 	// … the call is worked on …
-	load := reporter.Load(balancer.Now())
+	load := served.Load(balancer.Now())
 	served.Done(balancer.Now(), balancer.Success)
 
 	fmt.Println(load.InFlight, load.Utilization)

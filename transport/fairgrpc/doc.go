@@ -35,5 +35,6 @@
 // how many attempts the call failed.
 //
 // The other end is [Serve], in one line, or [Server] where a program serves
-// more than gRPC.
+// more than gRPC. With [ReportLoad] it says in trailers how busy it is, for
+// clients whose policy goes by that.
 package fairgrpc

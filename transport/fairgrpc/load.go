@@ -41,7 +41,7 @@ func ReportLoad(r *transport.LoadReporter) []grpc.ServerOption {
 			defer c.end()
 			resp, err := handler(ctx, req)
 			c.result = resultOf(ctx, err)
-			_ = grpc.SetTrailer(ctx, report(r)) // fails where there is no call
+			_ = grpc.SetTrailer(ctx, c.report()) // fails where there is no call
 			return resp, err
 		}),
 		grpc.ChainStreamInterceptor(func(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
@@ -49,7 +49,7 @@ func ReportLoad(r *transport.LoadReporter) []grpc.ServerOption {
 			defer c.end()
 			err := handler(srv, stream)
 			c.result = resultOf(stream.Context(), err)
-			stream.SetTrailer(report(r))
+			stream.SetTrailer(c.report())
 			return err
 		}),
 	}
@@ -64,8 +64,8 @@ type reporting struct {
 
 func (c *reporting) end() { c.served.Done(balancer.Now(), c.result) }
 
-func report(r *transport.LoadReporter) metadata.MD {
-	return metadata.MD{orca.Trailer: {string(orca.AppendBinary(nil, r.Load(balancer.Now())))}}
+func (c *reporting) report() metadata.MD {
+	return metadata.MD{orca.Trailer: {string(orca.AppendBinary(nil, c.served.Load(balancer.Now())))}}
 }
 
 // resultOf judges the end of a call as clients do, see verdicts. Who gave up

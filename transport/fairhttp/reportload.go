@@ -24,7 +24,7 @@ import (
 // are not taken for latency.
 func ReportLoad(next http.Handler, r *transport.LoadReporter) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		a := &reporting{ResponseWriter: w, reporter: r, served: r.Start(balancer.Now())}
+		a := &reporting{ResponseWriter: w, served: r.Start(balancer.Now())}
 		defer a.end(req)
 		if _, ok := w.(http.Hijacker); ok {
 			next.ServeHTTP(&takable{a}, req)
@@ -39,7 +39,6 @@ func ReportLoad(next http.Handler, r *transport.LoadReporter) http.Handler {
 // reporting is an answer that reports when it begins.
 type reporting struct {
 	http.ResponseWriter
-	reporter *transport.LoadReporter
 	served   transport.Served
 	status   int
 	began    bool
@@ -56,7 +55,7 @@ func (a *reporting) begin(status int) {
 		a.served = a.served.Untimed()
 	}
 	if len(h[orca.Header]) == 0 && len(h[orca.BinaryHeader]) == 0 {
-		h[orca.Header] = []string{string(orca.AppendText(nil, a.reporter.Load(balancer.Now())))}
+		h[orca.Header] = []string{string(orca.AppendText(nil, a.served.Load(balancer.Now())))}
 	}
 }
 
