@@ -17,10 +17,15 @@ var policies = []struct {
 	policy balancer.Policy
 }{
 	{"round-robin", balancer.RoundRobin{}},
+	{"smooth-weighted", balancer.SmoothWeighted{}},
+	{"weighted-round-robin", balancer.WeightedRoundRobin{}},
 	{"random", balancer.Random{}},
 	{"least-request", balancer.LeastRequest{}},
+	{"least-request-full-scan", balancer.LeastRequest{FullScan: true}},
 	{"p2c-ewma", balancer.P2CEWMA{}},
 	{"prequal", balancer.Prequal{MaxAge: time.Hour}}, // so that reports stay fresh
+	{"ring-hash", balancer.RingHash{}},
+	{"maglev", balancer.Maglev{}},
 }
 
 var sizes = []int{10, 1_000, 10_000}

@@ -79,13 +79,13 @@ func (p Prequal) Picker(c Candidates) Picker {
 		return soleOf(c.Nodes)
 	}
 	q := &prequal{
-		blind:   p2cEWMA{c.Nodes, c.Factors},
+		blind:   p2cEWMA{c.Nodes, c.factors()},
 		reports: make([]*reports, len(c.Nodes)),
 		choices: min(cmp.Or(p.Choices, 3), len(c.Nodes), mostDraws),
 		maxAge:  cmp.Or(p.MaxAge, time.Second),
 		qRIF:    cmp.Or(p.QRIF, math.Exp2(-0.25)),
 	}
-	newest := time.Duration(never)
+	newest := time.Duration(unsaid)
 	for i, n := range c.Nodes {
 		q.reports[i] = n.listen()
 		newest = max(newest, time.Duration(q.reports[i].at.Load()))
@@ -96,7 +96,7 @@ func (p Prequal) Picker(c Candidates) Picker {
 		return q
 	}
 	q.mode.Store(uint32(Cold))
-	if newest > never {
+	if newest > unsaid {
 		q.Refresh(newest)
 	}
 	return q

@@ -63,9 +63,9 @@ type reports struct {
 	_       [8]byte
 }
 
-// never is a moment so long ago that nothing of it is left, and from which time
+// unsaid is a moment so long ago that nothing of it is left, and from which time
 // can be reckoned.
-const never = math.MinInt64 / 2
+const unsaid = math.MinInt64 / 2
 
 // listen returns the node's reports, and makes doors look for some from now on.
 func (n *Node) listen() *reports {
@@ -74,7 +74,7 @@ func (n *Node) listen() *reports {
 	}
 	r := new(reports)
 	for _, at := range [...]*atomic.Int64{&r.at, &r.weighed, &r.since} {
-		at.Store(never)
+		at.Store(unsaid)
 	}
 	if n.reports.CompareAndSwap(nil, r) {
 		return r
@@ -104,7 +104,7 @@ func (n *Node) Report(now time.Duration, l Load) {
 		r.rates.Store(uint64(bitsOf(l.Utilization))<<32 | uint64(bitsOf(l.QPS)))
 		r.eps.Store(bitsOf(l.EPS))
 		r.weighed.Store(int64(now))
-		r.since.CompareAndSwap(never, int64(now))
+		r.since.CompareAndSwap(unsaid, int64(now))
 	}
 }
 
@@ -144,7 +144,7 @@ func (r *reports) last(now time.Duration) *Reported {
 	}
 	at, weighed := r.at.Load(), r.weighed.Load()
 	said := Reported{Refused: r.refused.Load()}
-	if max(at, weighed) == never {
+	if max(at, weighed) == unsaid {
 		if said.Refused == 0 {
 			return nil
 		}

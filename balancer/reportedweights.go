@@ -54,10 +54,10 @@ func (w *ReportedWeights) of(n *Node, now time.Duration) (weight float32, ok boo
 	if now-time.Duration(r.weighed.Load()) >= w.WeightExpirationPeriod {
 		// The next report begins another blackout. If it comes just now, it may
 		// count as one of before.
-		r.since.CompareAndSwap(since, never)
+		r.since.CompareAndSwap(since, unsaid)
 		return 0, false
 	}
-	if since == never || now-time.Duration(since) < w.BlackoutPeriod {
+	if since == unsaid || now-time.Duration(since) < w.BlackoutPeriod {
 		return 0, false
 	}
 	rates := r.rates.Load()

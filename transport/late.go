@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -16,4 +17,20 @@ const lateness = 100 * time.Millisecond
 func NoticedLate(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ok && time.Since(deadline) > lateness
+}
+
+// starving is how long a process counts as short of CPU after it noticed a
+// timeout late: meanwhile some timeouts are noticed in time by chance, and they
+// say no more than the others.
+const starving = time.Second
+
+// lately reports whether a timeout that is told of now says nothing of the
+// instance, because it, or another a moment ago, was noticed late.
+func (s *service) lately(now time.Duration, late bool) bool {
+	if late {
+		s.late.Store(int64(cmp.Or(now, 1)))
+		return true
+	}
+	last := time.Duration(s.late.Load())
+	return last != 0 && now-last < starving
 }

@@ -35,6 +35,9 @@ func (l Lease) Report(load balancer.Load, err error) {
 // does. It must be called exactly once.
 func (l Lease) Done(o Outcome) {
 	now := balancer.Now()
+	if o.Class == Timeout {
+		o.Late = l.service.lately(now, o.Late)
+	}
 	l.ticket.Done(now, o.result())
 	l.service.counts.add(uint64(now), o.Class)
 	if o.Class == Timeout && o.Late {

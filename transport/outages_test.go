@@ -74,6 +74,7 @@ func TestWhatAnOutcomeSaysOfTheInstance(t *testing.T) {
 	}{
 		{"untrusted", transport.Outcome{Class: transport.Lost, Untrusted: true}, 1, balancer.TLS},
 		{"refused", transport.Outcome{Class: transport.Lost}, 1, balancer.ConnectionRefused},
+		{"unsent over a connection", transport.Outcome{Class: transport.Lost, Connected: true}, 1, 0},
 		{"lost", transport.Outcome{Class: transport.Lost, Sent: true}, 4, 0},
 		{"lost again and again", transport.Outcome{Class: transport.Lost, Sent: true}, 5, balancer.ConsecutiveFailures},
 		{"timeouts", transport.Outcome{Class: transport.Timeout, Sent: true}, 5, balancer.ConsecutiveFailures},
@@ -116,6 +117,32 @@ func (e ending) Try(ctx context.Context, call *transport.Call) transport.Outcome
 	}
 	lease.Done(e.outcome)
 	return e.outcome
+}
+
+// While timeouts are noticed late, those among them that are noticed in time say
+// nothing either; a second later they do again.
+func TestTimeoutsAmongLateOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMesh(t, orders("a", "b"), inTurn(), transport.WithPinning())
+		timeouts := func(n int, late bool) {
+			for range n {
+				c := put()
+				c.Apply(transport.WithCall(t.Context(), transport.Instance("a")))
+				_ = m.Do(t.Context(), c, ending{m, transport.Outcome{Class: transport.Timeout, Sent: true, Late: late}})
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		timeouts(1, true)
+		timeouts(20, false)
+		if s := service(t, m); s.Instances[0].Outage != nil || s.LateTimeouts != 21 {
+			t.Errorf("outage %+v after %d late timeouts, want none after 21", s.Instances[0].Outage, s.LateTimeouts)
+		}
+		time.Sleep(time.Second)
+		timeouts(5, false)
+		if o := service(t, m).Instances[0].Outage; o == nil || o.Reason != balancer.ConsecutiveFailures {
+			t.Errorf("outage %+v after timeouts noticed in time", o)
+		}
+	})
 }
 
 // A timeout counts as noticed late from a tenth of a second on.

@@ -32,6 +32,10 @@ type service struct {
 	// registry has said that it cannot be reached.
 	told     chan struct{}
 	tellOnce sync.Once
+	// checker is nil where nobody is probed. Verdicts, which its goroutine has to
+	// itself, bounds what it logs.
+	checker  *balancer.Checker
+	verdicts ration
 	// disk is nil where the list is not kept there.
 	disk *onDisk
 	// trouble is what the registry last complained of, nil while it is live.
@@ -40,6 +44,8 @@ type service struct {
 	spentTold atomic.Int64
 	// forbiddenTold is the same of a forbidden connection.
 	forbiddenTold atomic.Int64
+	// late is when a timeout was last noticed late, 0: never.
+	late atomic.Int64
 	// turn is closed and replaced with every new view.
 	turn atomic.Pointer[chan struct{}]
 	// waiting counts the calls that wait for an instance.

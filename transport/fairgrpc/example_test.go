@@ -241,51 +241,30 @@ func ExampleServer() {
 	// Output: grpc <nil>
 }
 
-// A server tells in its trailers how busy it is, and its clients choose by that.
-func ExampleReportLoad() {
-	var addrs []string
-	for range 2 { // two instances, in one process here
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		reporter := &transport.LoadReporter{
-			Utilization: func() float64 { return 0.25 }, // of the CPU, of workers, …
-		}
-		srv := grpc.NewServer(fairgrpc.ReportLoad(reporter)...)
-		healthpb.RegisterHealthServer(srv, health.NewServer())
-		go func() { _ = srv.Serve(l) }()
-		defer srv.Stop()
-		addrs = append(addrs, l.Addr().String())
-	}
-	registry, err := discovery.NewStatic(discovery.Addrs("orders", addrs...)...)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	mesh, err := transport.New(registry, quiet, transport.WithPolicy(balancer.Prequal{}))
+// Instances are asked by gRPC's health protocol how they are, beside the calls
+// they get.
+func ExampleProber() {
+	registry, stop := instances()
+	defer stop()
+	mesh, err := transport.New(registry, quiet, transport.WithHealthCheck(
+		balancer.HealthCheck{Interval: 100 * time.Millisecond},
+		fairgrpc.Prober{Options: []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}},
+	))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer mesh.Close(context.Background())
 
-	conn, err := grpc.NewClient("mesh:///orders", append(fairgrpc.DialOptions(mesh),
-		grpc.WithTransportCredentials(insecure.NewCredentials()))...)
-	if err != nil {
+	if _, err := mesh.Views(context.Background(), "orders"); err != nil { // or a call: the service is in use
 		fmt.Println(err)
 		return
 	}
-	defer conn.Close()
-	if _, err := healthpb.NewHealthClient(conn).Check(context.Background(), new(healthpb.HealthCheckRequest), grpc.WaitForReady(true)); err != nil {
-		fmt.Println(err)
-		return
-	}
-	for _, i := range mesh.Dump().Services[0].Instances {
-		if said := i.Stats.Reported; said != nil {
-			fmt.Println("calls in flight there:", said.InFlight)
+	for range time.Tick(time.Millisecond) {
+		if d := mesh.Dump().Services[0]; d.Health.Probes.Passed >= 2 {
+			fmt.Println("unwell:", d.Health.Unwell)
+			break
 		}
 	}
-	// Output: calls in flight there: 1
+	// Output: unwell: 0
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
@@ -241,23 +243,38 @@ func ExampleServer() {
 	// Output: http <nil>
 }
 
-// A server tells in its answers how busy it is. Clients whose mesh has the policy
-// balancer.Prequal choose by that.
-func ExampleReportLoad() {
-	reporter := &transport.LoadReporter{
-		Utilization: func() float64 { return 0.25 }, // of the CPU, of workers, …
-	}
-	orders := httptest.NewServer(fairhttp.ReportLoad(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		io.WriteString(w, "42")
-	}), reporter))
-	defer orders.Close()
-
-	resp, err := http.Get(orders.URL)
+// An instance that says of itself that it cannot work is noticed before a call
+// finds out. What it is asked over, such as TLS, is said by the Config that the
+// calls have.
+func ExampleProber() {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/healthz" {
+			http.Error(w, "no database", http.StatusServiceUnavailable)
+		}
+	}))
+	defer srv.Close()
+	registry, err := discovery.NewStatic(discovery.Addrs("orders", srv.Listener.Addr().String())...)
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer resp.Body.Close()
-	report, _, _ := strings.Cut(resp.Header.Get("Endpoint-Load-Metrics"), ",named_metrics.fairlead.latency_seconds=")
-	fmt.Println(report)
-	// Output: TEXT application_utilization=0.25,named_metrics.fairlead.rif=1
+	mesh, err := transport.New(registry, transport.WithLogger(slog.New(slog.DiscardHandler)),
+		transport.WithHealthCheck(balancer.HealthCheck{Interval: 100 * time.Millisecond}, fairhttp.Prober{Path: "/healthz"}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer mesh.Close(context.Background())
+
+	client := &http.Client{Transport: fairhttp.New(mesh, nil)}
+	resp, err := client.Get("mesh://orders/") // the first call begins it
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp.Body.Close()
+	for range time.Tick(time.Millisecond) {
+		if health := mesh.Dump().Services[0].Health; health.Probes.Failed > 0 && health.Unwell > 0 {
+			fmt.Println("unwell:", health.Unwell)
+			break
+		}
+	}
+	// Output: unwell: 1
 }
