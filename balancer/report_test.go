@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -98,10 +99,15 @@ func TestReportsThatCannotBeReadAreCounted(t *testing.T) {
 
 // Doors look for reports only where somebody wants them.
 func TestNobodyListensUntilSomebodyAsks(t *testing.T) {
-	for _, p := range policies {
+	asking := struct {
+		name   string
+		policy balancer.Policy
+	}{"weighted-round-robin by reports", balancer.WeightedRoundRobin{Reported: true}}
+	for _, p := range append(slices.Clip(policies), asking) {
 		nodes := newNodes(t, 2)
 		p.policy.Picker(balancer.Among(nodes...))
-		_, wants := p.policy.(balancer.Prequal)
+		_, prequal := p.policy.(balancer.Prequal)
+		wants := prequal || p.policy == asking.policy
 		if got := nodes[0].Listens(); got != wants {
 			t.Errorf("a picker of %s makes nodes listen: %v", p.name, got)
 		}

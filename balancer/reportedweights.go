@@ -45,8 +45,8 @@ func (w ReportedWeights) withDefaults() ReportedWeights {
 	return w
 }
 
-// of returns the weight of a node, a positive finite number; ok is false while
-// there is none that can be used. It makes the node listen to reports. w must
+// of returns the weight of a node, a positive finite number; it is 0, and ok is
+// false, while there is none that can be used. It makes the node listen to reports. w must
 // have its defaults.
 func (w *ReportedWeights) of(n *Node, now time.Duration) (weight float32, ok bool) {
 	r := n.listen()
@@ -63,5 +63,8 @@ func (w *ReportedWeights) of(n *Node, now time.Duration) (weight float32, ok boo
 	rates := r.rates.Load()
 	utilization, qps, eps := numberOf(uint32(rates>>32)), numberOf(uint32(rates)), numberOf(r.eps.Load())
 	weight = float32(qps / (utilization + eps/qps*w.ErrorUtilizationPenalty))
-	return weight, weight > 0 && weight <= math.MaxFloat32
+	if !(weight > 0 && weight <= math.MaxFloat32) {
+		return 0, false
+	}
+	return weight, true
 }

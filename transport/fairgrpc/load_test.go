@@ -237,3 +237,22 @@ func TestPrequalLeavesABusyServer(t *testing.T) {
 		return false
 	})
 }
+
+// One of two servers is three times as busy as the other: it gets fewer calls,
+// by the weights of gRFC A58.
+func TestReportsMakeWeights(t *testing.T) {
+	policy := balancer.WeightedRoundRobin{Reported: true, ReportedWeights: balancer.ReportedWeights{BlackoutPeriod: -1}}
+	w := newWorld(t, transport.WithPolicy(policy))
+	busy := reporting(t, "busy", &transport.LoadReporter{Utilization: func() float64 { return 0.9 }})
+	idle := reporting(t, "idle", &transport.LoadReporter{Utilization: func() float64 { return 0.3 }})
+	w.announce(busy, idle)
+	conn := w.dial()
+	eventually(t, "the busy server gets less than half of what the other gets", func() bool {
+		busy.executed.Store(0)
+		idle.executed.Store(0)
+		for range 40 {
+			mustCall(t, conn, get, "x")
+		}
+		return 2*busy.executed.Load() < idle.executed.Load()
+	})
+}

@@ -162,3 +162,25 @@ func TestReportsHoldWhatMakesAWeight(t *testing.T) {
 		t.Errorf("got %+v, want a quarter of failures", got)
 	}
 }
+
+// One of two servers is three times as busy as the other: it gets fewer calls,
+// by the weights of gRFC A58.
+func TestReportsMakeWeights(t *testing.T) {
+	policy := balancer.WeightedRoundRobin{Reported: true, ReportedWeights: balancer.ReportedWeights{BlackoutPeriod: -1}}
+	var servers [2]*server
+	var addrs []string
+	for i, used := range []float64{0.9, 0.3} {
+		servers[i] = reporting(t, &transport.LoadReporter{Utilization: func() float64 { return used }}, say("hello"))
+		addrs = append(addrs, servers[i].addr())
+	}
+	orders := newServiceWith(t, []transport.Option{transport.WithPolicy(policy)}, addrs...)
+	client, _ := orders.client(t, fairhttp.Config{}, nil)
+	until(t, "the busy server gets less than half of what the other gets", func() bool {
+		busy, idle := servers[0].executions.Load(), servers[1].executions.Load()
+		for range 40 {
+			fetch(t, client, "GET", "mesh://orders/", "")
+		}
+		busy, idle = servers[0].executions.Load()-busy, servers[1].executions.Load()-idle
+		return 2*busy < idle
+	})
+}
