@@ -2,6 +2,7 @@ package fairhttp_test
 
 import (
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"sync"
 	"testing"
@@ -53,9 +54,7 @@ func TestReportsOfAnswersReachTheNode(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-				for name, values := range tt.header {
-					w.Header()[name] = values
-				}
+				maps.Copy(w.Header(), tt.header)
 			})
 			// A single instance is not chosen by anything.
 			orders := newServiceWith(t, listening, s.addr(), refusing(t))
