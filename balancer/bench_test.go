@@ -23,6 +23,7 @@ var policies = []struct {
 	{"least-request", balancer.LeastRequest{}},
 	{"least-request-full-scan", balancer.LeastRequest{FullScan: true}},
 	{"p2c-ewma", balancer.P2CEWMA{}},
+	{"prequal", balancer.Prequal{MaxAge: time.Hour}}, // so that reports stay fresh
 	{"ring-hash", balancer.RingHash{}},
 	{"maglev", balancer.Maglev{}},
 }
@@ -64,7 +65,11 @@ func warmPool(tb testing.TB, policy balancer.Policy, size int) *balancer.Pool {
 	for _, node := range pool.View().Nodes {
 		now := balancer.Now()
 		node.Start(now-time.Duration(1+rand.IntN(1000))*time.Microsecond).Done(now, balancer.Success)
+		if node.Listens() {
+			node.Report(now, balancer.Load{InFlight: 1 + rand.IntN(20), Latency: time.Duration(1+rand.IntN(1000)) * time.Microsecond})
+		}
 	}
+	pool.Review(balancer.Now())
 	return pool
 }
 

@@ -5,8 +5,8 @@
 // end, and outlives every membership change. A [Picker] chooses among nodes
 // and keeps nothing of its own; a [Policy] builds one from [Candidates].
 // Policies are one file each. By what calls show: the default, [P2CEWMA], and
-// [LeastRequest]. By weight alone: [SmoothWeighted], [WeightedRoundRobin] and
-// [Random]. By nothing: [RoundRobin].
+// [LeastRequest]. By what servers report: [Prequal]. By weight alone:
+// [SmoothWeighted], [WeightedRoundRobin] and [Random]. By nothing: [RoundRobin].
 //
 // A [Pool] follows one service: each snapshot becomes an immutable [View]
 // behind one atomic pointer, so that a pick never waits and never locks.

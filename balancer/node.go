@@ -45,7 +45,7 @@ type Node struct {
 	testimony
 	suspicion
 	membership
-	_ [8]byte
+	reports atomic.Pointer[reports] // nil: nobody asks for any
 }
 
 // tracked is how many outstanding calls of one node are timed at once; more
@@ -119,6 +119,8 @@ type Stats struct {
 	Latency     time.Duration `json:"latencyNs"` // peak EWMA; 0: none known
 	Failing     float64       `json:"failing"`   // recent share of failures, 0 to 1
 	Idle        time.Duration `json:"idleNs"`    // since the last sample; 0 without history
+	// Reported is what the server said of its own load, nil if that is nothing.
+	Reported *Reported `json:"reported,omitempty"`
 }
 
 // Stats reads the node's measurements for display.
@@ -129,6 +131,7 @@ func (n *Node) Stats(now time.Duration) Stats {
 		Oldest:      time.Duration(n.oldest(load, at)),
 		Latency:     time.Duration(min(latencyOf(word), 1<<62)), // what a float32 rounds up must fit
 		Failing:     float64(shareOf(n.failing.Load())),
+		Reported:    n.reports.Load().last(now),
 	}
 	if last := tick(word); last != 0 {
 		s.Idle = time.Duration(at.since(last)) * nsPerTick

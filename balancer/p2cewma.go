@@ -43,6 +43,12 @@ type p2cEWMA struct {
 
 func (p *p2cEWMA) Pick(r Request) *Node {
 	i, j := drawTwo(r.Rand, len(p.nodes))
+	return p.cheaper(i, j, r)
+}
+
+// cheaper returns that of two nodes whose next call is expected to cost less,
+// the first where that is the same.
+func (p *p2cEWMA) cheaper(i, j int, r Request) *Node {
 	a, b := p.nodes[i], p.nodes[j]
 	at := tickOf(r.Now)
 	aLoad, aWord := a.outstanding.Load(), a.latency.Load()
@@ -78,11 +84,7 @@ func (p *p2cEWMA) Pick(r Request) *Node {
 		cx = max(cx, a.oldest(aLoad, at)*scale)
 		cy = max(cy, b.oldest(bLoad, at)*scale)
 	}
-	aPer, bPer := math.Float32frombits(a.perWeight.Load()), math.Float32frombits(b.perWeight.Load())
-	if p.factors != nil {
-		aPer /= p.factors[i]
-		bPer /= p.factors[j]
-	}
+	aPer, bPer := p.per(i), p.per(j)
 	cx *= float32(aLoad>>32 + 1)
 	cy *= float32(bLoad>>32 + 1)
 	if aPer != bPer && cx == cy {
@@ -92,6 +94,15 @@ func (p *p2cEWMA) Pick(r Request) *Node {
 		a = b
 	}
 	return a
+}
+
+// per is DefaultWeight ÷ weight of a node.
+func (p *p2cEWMA) per(i int) float32 {
+	per := math.Float32frombits(p.nodes[i].perWeight.Load())
+	if p.factors != nil {
+		per /= p.factors[i]
+	}
+	return per
 }
 
 // unknown stands for the latency of two nodes without history: so small that

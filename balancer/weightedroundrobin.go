@@ -9,28 +9,37 @@ import (
 
 // WeightedRoundRobin chooses the nodes in turn, each as often as its weight says,
 // over the static stride scheduler of gRFC A58 (grpc-go's and grpc-c++'s
-// weighted_round_robin). The weight is that of the instance. The schedule is made
-// again about once a second, as there, and takes two bytes for each node; from
-// one second to the next the turns go on.
+// weighted_round_robin). The weight is that of the instance; if Reported, times
+// one that is made of what the server reports of its load, as there. The schedule
+// is made again about once a second, as there, and takes two bytes for each node;
+// from one second to the next the turns go on.
 //
-// A node of which no weight is known has the mean of the others. Where it is
-// known of fewer than two, all are alike, and the picker shows that as [Cold] or,
-// if it was known before, as [Fallback]. No weight counts for more than ten times
+// A node that has not reported has the mean of what the others have. Where fewer
+// than two have, their reports are alike, and the picker shows that as [Cold] or,
+// if more had, as [Fallback]. No weight counts for more than ten times
 // the mean (as in grpc-c++), so that no choice takes long, or for less than
 // 1 ÷ 65535 of the heaviest.
 //
 // The counter is shared by all callers of the process, as that of [RoundRobin].
-type WeightedRoundRobin struct{}
+type WeightedRoundRobin struct {
+	// Reported makes weights of the loads that servers report, in the way of
+	// ReportedWeights.
+	Reported bool
+	ReportedWeights
+}
 
 // String returns "weighted-round-robin".
 func (WeightedRoundRobin) String() string { return "weighted-round-robin" }
 
 // Picker implements [Policy].
-func (WeightedRoundRobin) Picker(c Candidates) Picker {
+func (w WeightedRoundRobin) Picker(c Candidates) Picker {
 	if len(c.Nodes) < 2 {
 		return soleOf(c.Nodes)
 	}
 	p := &weightedRoundRobin{factors: c.factors()}
+	if w.Reported {
+		p.reported = new(w.ReportedWeights.withDefaults())
+	}
 	var rotation *rotation
 	if before, ok := c.Before.(*weightedRoundRobin); ok {
 		p.now.Store(before.now.Load())
@@ -41,7 +50,8 @@ func (WeightedRoundRobin) Picker(c Candidates) Picker {
 }
 
 type weightedRoundRobin struct {
-	factors  []float32 // nil: 1
+	reported *ReportedWeights // nil: nobody asks servers
+	factors  []float32        // nil: 1
 	rotation atomic.Pointer[rotation]
 	now      atomic.Int64 // when it was refreshed
 }
@@ -63,7 +73,11 @@ func (p *weightedRoundRobin) weights(nodes []*Node) []float64 {
 	now := time.Duration(p.now.Load())
 	weights := make([]float64, len(nodes))
 	for i, n := range nodes {
-		weights[i] = float64(weightOf(n, now))
+		weight := n.weight()
+		if p.reported != nil {
+			weight, _ = p.reported.of(n, now)
+		}
+		weights[i] = float64(weight)
 	}
 	return weights
 }
@@ -78,6 +92,11 @@ func (p *weightedRoundRobin) rotate(nodes []*Node, weights []float64, before *ro
 		r.mode = Cold
 	default:
 		r.mode = Fallback
+	}
+	if p.reported != nil {
+		for i, n := range nodes {
+			weights[i] *= float64(n.weight())
+		}
 	}
 	multiply(weights, p.factors)
 	if before.of(nodes) && before.mode == r.mode && slices.Equal(before.weights, weights) {

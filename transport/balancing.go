@@ -71,6 +71,8 @@ func policyOf(name string, code balancer.Policy) balancer.Policy {
 		return balancer.RingHash{}
 	case "maglev":
 		return balancer.Maglev{}
+	case "prequal":
+		return balancer.Prequal{}
 	case "least-request":
 		return balancer.LeastRequest{}
 	case "p2c-ewma":

@@ -12,6 +12,7 @@ type counts struct {
 	forbidden    atomic.Int64 // connections that the address policy refused
 	unrefreshed  atomic.Int64 // refreshes after a thaw that failed
 	late         atomic.Int64 // timeouts that were noticed late
+	misreported  atomic.Int64 // reports of a server's load that could not be read
 	delayed      atomic.Int64 // calls that a fault delayed
 	aborted      atomic.Int64 // calls that a fault aborted
 	mirrored     atomic.Int64 // copies that were sent

@@ -70,7 +70,10 @@ type ServiceDump struct {
 	Attempts    map[string]int64 `json:"attempts"` // by outcome
 	// LateTimeouts counts the timeouts among them that this process noticed late,
 	// for want of CPU or because it was stopped. No instance is charged with them.
-	LateTimeouts    int64 `json:"lateTimeouts,omitempty"`
+	LateTimeouts int64 `json:"lateTimeouts,omitempty"`
+	// RefusedReports counts what instances said of their load and could not be
+	// read.
+	RefusedReports  int64 `json:"refusedReports,omitempty"`
 	Retries         int64 `json:"retries"`
 	BudgetRemaining int   `json:"budgetRemaining"`
 	BudgetRefused   int64 `json:"budgetRefused"`
@@ -164,6 +167,7 @@ func (s *service) dump() ServiceDump {
 		Unrefreshed:      s.counts.unrefreshed.Load(),
 		Attempts:         map[string]int64{},
 		LateTimeouts:     s.counts.late.Load(),
+		RefusedReports:   s.counts.misreported.Load(),
 		Retries:          s.counts.retries.Load(),
 		BudgetRemaining:  s.budget.Remaining(now),
 		BudgetRefused:    s.counts.unaffordable.Load(),

@@ -16,6 +16,21 @@ type Lease struct {
 // Node returns the instance that was picked.
 func (l Lease) Node() *balancer.Node { return l.ticket.Node() }
 
+// Listens reports whether anybody wants to know the load of the server. A door
+// looks for a report in an answer only then.
+func (l Lease) Listens() bool { return l.Node().Listens() }
+
+// Report hands on what an answer said of the load of the server, or why that
+// could not be read. It comes before Done.
+func (l Lease) Report(load balancer.Load, err error) {
+	if err != nil || !load.Valid() {
+		l.Node().Misreport()
+		l.service.counts.one(&l.service.counts.misreported)
+		return
+	}
+	l.Node().Report(balancer.Now(), load)
+}
+
 // Done ends the attempt: for HTTP when the body ends, for gRPC when the stream
 // does. It must be called exactly once.
 func (l Lease) Done(o Outcome) {

@@ -42,8 +42,8 @@ type meter struct {
 	endpoints, modes, dropped, remaining, registeredIs, waiting, rules                                                           metric.Int64ObservableGauge
 	staleness, savedAge                                                                                                          metric.Float64ObservableGauge
 
-	probes, lateProbes, verdicts metric.Int64ObservableCounter
-	unwell                       metric.Int64ObservableGauge
+	probes, lateProbes, verdicts, misreports metric.Int64ObservableCounter
+	unwell                                   metric.Int64ObservableGauge
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
@@ -88,6 +88,7 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.rulesRefused = i.counter("fairlead.rules.refused", "Documents of rules that were not put in force because they are wrong.")
 	t.faults = i.counter("fairlead.client.faults", "Calls that suffered a fault of a rule, by kind.")
 	t.copies = i.counter("fairlead.client.copies", "Copies of calls that were due, by state: sent, or dropped.")
+	t.misreports = i.counter("fairlead.client.reports.refused", "Reports of a server's load that could not be read, where one is wanted.")
 	t.probes = i.counter("fairlead.health.probes", "Probes of instances, by outcome: passed, failed, or void, which says nothing.")
 	t.lateProbes = i.counter("fairlead.health.probes.late", "Probes that began an interval or more after they were due.")
 	t.verdicts = i.counter("fairlead.health.verdicts", "Changes of what health checks make of an instance, by state: unwell, or well again.")
@@ -162,6 +163,7 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		}
 		only := metric.WithAttributes(of)
 		to.ObserveInt64(t.late, s.counts.late.Load(), only)
+		to.ObserveInt64(t.misreports, s.counts.misreported.Load(), only)
 		to.ObserveInt64(t.retries, s.counts.retries.Load(), only)
 		to.ObserveInt64(t.refused, s.counts.unaffordable.Load(), only)
 		to.ObserveInt64(t.forbidden, s.counts.forbidden.Load(), only)

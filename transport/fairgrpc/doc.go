@@ -38,5 +38,6 @@
 // [transport.WithHealthCheck] wants that.
 //
 // The other end is [Serve], in one line, or [Server] where a program serves
-// more than gRPC.
+// more than gRPC. With [ReportLoad] it says in trailers how busy it is, for
+// clients whose policy goes by that.
 package fairgrpc

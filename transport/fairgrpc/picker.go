@@ -81,6 +81,9 @@ func (p *picker) Pick(info grpcbalancer.PickInfo) (grpcbalancer.PickResult, erro
 	r.refusal = nil
 	done := result.Done
 	result.Done = func(info grpcbalancer.DoneInfo) {
+		if lease.Listens() {
+			listen(lease, info.Trailer)
+		}
 		r.last = classify(info, r.bounded)
 		lease.Done(r.last)
 		if done != nil {

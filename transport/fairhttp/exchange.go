@@ -158,6 +158,9 @@ func (x *exchange) answered(resp *http.Response, lease transport.Lease, gen *gen
 	if o.Class == transport.Overload {
 		o.RetryAfter = retryAfter(resp.Header.Get("Retry-After"))
 	}
+	if lease.Listens() {
+		listen(lease, resp.Header)
+	}
 	resp.Request = x.request
 	x.response = resp
 	x.answer.begin(x, lease, gen, o)
