@@ -16,7 +16,7 @@ var mayImport = map[string]struct{ own, foreign []string }{
 	"discovery":               {},
 	"discovery/discoverytest": {own: []string{"discovery"}},
 	"discovery/etcd":          {own: []string{"discovery", "rule"}, foreign: []string{"go.etcd.io/etcd", "google.golang.org/grpc", "github.com/cenkalti/backoff", "go.uber.org/zap"}},
-	"balancer":                {own: []string{"discovery"}},
+	"balancer":                {own: []string{"discovery"}, foreign: []string{"github.com/cespare/xxhash"}},
 	"retry":                   {},
 	"rule/yaml":               {own: []string{"rule"}, foreign: []string{"github.com/goccy/go-yaml"}},
 	"rule":                    {own: []string{"discovery", "retry"}, foreign: []string{"github.com/cespare/xxhash"}},

@@ -45,7 +45,7 @@ type Node struct {
 	testimony
 	suspicion
 	membership
-	_ [8]byte
+	score atomic.Uint64 // float64, see Subset
 }
 
 // tracked is how many outstanding calls of one node are timed at once; more

@@ -59,3 +59,9 @@ func validate(p Policy) error {
 	}
 	return nil
 }
+
+// keyed asks a policy whether it gives every key a place.
+func keyed(p Policy) bool {
+	k, ok := p.(interface{ Keyed() bool })
+	return ok && k.Keyed()
+}
