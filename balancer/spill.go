@@ -7,41 +7,40 @@ import (
 	"time"
 )
 
-// The marks of a spill. They are told as ratios of costs, so that they hold for
-// services of any speed. The simulations in spill_test.go show what they do.
+// What a spill goes by. The marks are ratios of costs, so that they hold for
+// services of any speed. The simulations in spill_test.go show what each is good
+// for.
 const (
-	// highMark is how many times dearer than further calls those of a level must
-	// be so that more are passed on, lowMark how many times so that fewer are.
-	// Both are above one, for being near is worth something, and would else never
-	// be had back among equals.
+	// highMark is how many times dearer than calls that go further those of a level
+	// must be so that more are passed on, and lowMark how many times they may be
+	// when fewer are. Both are above one: being near is worth something, and would
+	// else not be had back among equals.
 	highMark = 1.5
 	lowMark  = 1.1
-	// mostRaised is how much more is passed on after a second at most, and
-	// takenBack how much less. Slow is safe: all clients of a zone do the same at
-	// the same time, and see the effect after a window.
+	// mostRaised is by how much more is passed on after a second at most, and
+	// takenBack by how much less. A level in trouble is left within seconds; it is
+	// entered again so slowly that all clients of a zone, who do the same at the same
+	// time, see the effect before they go too far.
 	mostRaised = 0.20
 	takenBack  = 0.02
-	// glimpse is the share of calls that shows how a level is.
+	// glimpse is the share of calls that shows how a level is that gets no others,
+	// and urgent that of calls that a level in trouble has to lose.
 	glimpse = 0.02
 	urgent  = 0.10
-	// deviation of the logarithms of latencies: that of waiting times is 1.28.
-	deviation = 1.3
-	// enough calls make a sample that tells something.
-	enough = 12
+	// trouble is how many times dearer than in the past calls are then.
+	trouble = 1.5
 
-	// window is how long a call is remembered where there are enough, and
-	// longWindow where there are few.
+	// Calls are remembered for the time of window, or longer, at most longWindow,
+	// until there are enough. What they cost in the past is what they cost at the
+	// least, forgotten within pastWindow.
+	enough     = 12
 	window     = 5 * time.Second
 	longWindow = time.Minute
-	// pastWindow is how long it takes for what is dearer to become the past.
 	pastWindow = 10 * time.Minute
-	// knownFor is how long it is believed what a level cost that gets no calls,
+	// knownFor is how long it is believed what a level cost that gets no calls, and
 	// knownInTrouble for how long where it is to help another.
 	knownFor       = 5 * time.Minute
 	knownInTrouble = 10 * time.Second
-	// trouble is how many times dearer than in the past calls of a level in trouble
-	// are.
-	trouble = 1.5
 	// Two looks so far apart tell something; after more, the sums of a toll may
 	// have wrapped.
 	shortestPause = 500 * time.Millisecond
@@ -76,50 +75,8 @@ type level struct {
 	learns float64 // the share of all calls that go to it only to see how it is
 }
 
-// sample is what some calls took.
-type sample struct {
-	ok, failed float64 // calls
-	took       float64 // the sum of the logarithms, of those that went well
-}
-
-func (s *sample) add(o sample) {
-	s.ok += o.ok
-	s.failed += o.failed
-	s.took += o.took
-}
-
-func (s *sample) scale(by float64) {
-	s.ok *= by
-	s.failed *= by
-	s.took *= by
-}
-
-func (s *sample) calls() float64 { return s.ok + s.failed }
-
-// price is what a call is expected to cost, in nanoseconds, and how many calls
-// say so.
-type price struct{ cost, calls float64 }
-
-// price is the geometric mean of the latencies, which a few calls that take very
-// long hardly move. Failures come on top of it as in P2CEWMA; where all fail,
-// nothing is dearer.
-func (s *sample) price() price {
-	if s.ok <= 0 {
-		return price{math.Inf(1), s.calls()}
-	}
-	share := s.ok / s.calls()
-	return price{math.Exp2(s.took/s.ok/(1<<(23-logarithmShift))) / (share * share), s.calls()}
-}
-
-func (p price) known() bool { return p.calls >= 1 }
-
-// atLeast and atMost are what the price is, give or take the deviation of a mean
-// of so many.
-func (p price) atLeast() float64 { return p.cost * math.Exp(-deviation/math.Sqrt(p.calls)) }
-func (p price) atMost() float64  { return p.cost * math.Exp(deviation/math.Sqrt(p.calls)) }
-
 // newSpill returns the spill of levels, given with their distance, nodes, room
-// and health, and takes over what is known from the one before, nil if there is none.
+// and health. It takes over what the one before knows, nil if there is none.
 func newSpill(levels []level, before *spill) *spill {
 	s := &spill{levels: levels, looked: never}
 	for i := range levels {
@@ -143,7 +100,7 @@ func newSpill(levels []level, before *spill) *spill {
 		l.unread = b.unread
 		l.unread.add(billOf(b.nodes).since(b.bill))
 		// What calls showed holds, save that a level which lost capacity keeps less.
-		l.passes = 1 - (1-b.passes)*min(1, l.room/b.room)
+		l.passes = min(1-glimpse, 1-(1-b.passes)*min(1, l.room/b.room))
 	}
 	return s
 }
@@ -221,8 +178,8 @@ func (s *spill) decide(now, pause time.Duration) {
 		switch {
 		case own.known() && further.known() && own.atLeast() > highMark*further.atMost():
 			excess := 1 - highMark*further.cost/own.cost
-			l.passes = min(1-glimpse, max(l.passes, l.passes+step*mostRaised*excess))
-			l.scale(0.5)
+			l.passes = min(1-glimpse, l.passes+step*mostRaised*excess)
+			l.scale(0.5) // it was under another division of the calls
 		case !own.known() || !further.known():
 			l.passes = max(min(l.passes, 1-l.room), l.passes-step*takenBack)
 		case own.cost < lowMark*further.cost:
@@ -241,10 +198,7 @@ func (s *spill) beyond(i int) (p price) {
 		case !p.known() || !own.known():
 			p = own
 		default:
-			kept := l.health * (1 - l.passes)
-			if p.cost = p.cost*(1-kept) + own.cost*kept; kept > 0.5 {
-				p.calls = own.calls
-			}
+			p = mixed(own, p, l.health*(1-l.passes))
 		}
 	}
 	return p

@@ -1,0 +1,65 @@
+package balancer
+
+import "math"
+
+// sample is what some calls took.
+type sample struct {
+	ok, failed float64 // calls
+	took       float64 // the sum of the logarithms, of those that went well
+}
+
+func (s *sample) add(o sample) {
+	s.ok += o.ok
+	s.failed += o.failed
+	s.took += o.took
+}
+
+func (s *sample) scale(by float64) {
+	s.ok *= by
+	s.failed *= by
+	s.took *= by
+}
+
+func (s *sample) calls() float64 { return s.ok + s.failed }
+
+const (
+	few       = 3
+	deviation = 1.28
+)
+
+// price is what a call is expected to cost, in nanoseconds, and how many calls
+// say so.
+type price struct{ cost, calls float64 }
+
+// price is the geometric mean of the latencies, which a few calls that take very
+// long hardly move. Failures come on top of it as in P2CEWMA; where all fail,
+// nothing is dearer.
+func (s *sample) price() price {
+	if s.ok <= 0 {
+		return price{math.Inf(1), s.calls()}
+	}
+	share := s.ok / s.calls()
+	return price{math.Exp2(s.took/s.ok/(1<<(23-logarithmShift))) / (share * share), s.calls()}
+}
+
+// known reports whether there were calls enough to compare it at all.
+func (p price) known() bool { return p.calls >= few }
+
+// atLeast and atMost are what the price is, give or take the deviation of a mean
+// of so many. That of the logarithm of one latency is taken to be that of waiting
+// times, π/√6.
+func (p price) atLeast() float64 { return p.cost * math.Exp(-deviation/math.Sqrt(p.calls)) }
+func (p price) atMost() float64  { return p.cost * math.Exp(deviation/math.Sqrt(p.calls)) }
+
+// mixed is the price of calls of which a share costs the first, and the rest the
+// second.
+func mixed(first, second price, share float64) price {
+	if share == 1 { // the second may be infinite
+		return first
+	}
+	p := price{first.cost*share + second.cost*(1-share), first.calls}
+	if share < 0.5 {
+		p.calls = second.calls
+	}
+	return p
+}
