@@ -29,17 +29,17 @@ const (
 
 // price is what a call is expected to cost, in nanoseconds, and how many calls
 // say so.
-type price struct{ cost, calls float64 }
+type price struct{ cost, calls, past float64 }
 
 // price is the geometric mean of the latencies, which a few calls that take very
 // long hardly move. Failures come on top of it as in P2CEWMA; where all fail,
 // nothing is dearer.
 func (s *sample) price() price {
 	if s.ok <= 0 {
-		return price{math.Inf(1), s.calls()}
+		return price{math.Inf(1), s.calls(), 0}
 	}
 	share := s.ok / s.calls()
-	return price{math.Exp2(s.took/s.ok/(1<<(23-logarithmShift))) / (share * share), s.calls()}
+	return price{math.Exp2(s.took/s.ok/(1<<(23-logarithmShift))) / (share * share), s.calls(), 0}
 }
 
 // known reports whether there were calls enough to compare it at all.
@@ -51,15 +51,5 @@ func (p price) known() bool { return p.calls >= few }
 func (p price) atLeast() float64 { return p.cost * math.Exp(-deviation/math.Sqrt(p.calls)) }
 func (p price) atMost() float64  { return p.cost * math.Exp(deviation/math.Sqrt(p.calls)) }
 
-// mixed is the price of calls of which a share costs the first, and the rest the
-// second.
-func mixed(first, second price, share float64) price {
-	if share == 1 { // the second may be infinite
-		return first
-	}
-	p := price{first.cost*share + second.cost*(1-share), first.calls}
-	if share < 0.5 {
-		p.calls = second.calls
-	}
-	return p
-}
+// inTrouble reports whether it is much dearer than in the past.
+func (p price) inTrouble() bool { return p.past > 0 && p.atLeast() > trouble*p.past }

@@ -21,7 +21,7 @@ const (
 	// takenBack by how much less. A level in trouble is left within seconds; it is
 	// entered again so slowly that all clients of a zone, who do the same at the same
 	// time, see the effect before they go too far.
-	mostRaised = 0.20
+	mostRaised = 0.30
 	takenBack  = 0.02
 	// glimpse is the share of calls that shows how a level is that gets no others,
 	// and urgent that of calls that a level in trouble has to lose.
@@ -34,7 +34,7 @@ const (
 	// until there are enough. What they cost in the past is what they cost at the
 	// least, forgotten within pastWindow.
 	enough     = 12
-	window     = 5 * time.Second
+	window     = 3 * time.Second
 	longWindow = time.Minute
 	pastWindow = 10 * time.Minute
 	// knownFor is how long it is believed what a level cost that gets no calls, and
@@ -133,6 +133,13 @@ func (s *spill) forget(now time.Duration) {
 	}
 }
 
+// price is that of the sample, beside what it was in the past.
+func (l *level) price() price {
+	p := l.sample.price()
+	p.past = l.past
+	return p
+}
+
 func (l *level) measure(now, pause time.Duration) {
 	b := billOf(l.nodes)
 	news := b.since(l.bill)
@@ -178,7 +185,11 @@ func (s *spill) decide(now, pause time.Duration) {
 		switch {
 		case own.known() && further.known() && own.atLeast() > highMark*further.atMost():
 			excess := 1 - highMark*further.cost/own.cost
-			l.passes = min(1-glimpse, l.passes+step*mostRaised*excess)
+			raise := mostRaised * excess * (1 - l.passes)
+			if further.inTrouble() {
+				raise = min(takenBack, raise)
+			}
+			l.passes = min(1-glimpse, l.passes+step*raise)
 			l.scale(0.5) // it was under another division of the calls
 		case !own.known() || !further.known():
 			l.passes = max(min(l.passes, 1-l.room), l.passes-step*takenBack)
@@ -189,16 +200,11 @@ func (s *spill) decide(now, pause time.Duration) {
 	s.learn(now)
 }
 
-// beyond is what a call costs that level i passes on.
+// beyond is what calls cost that level i passes on, where most of those end.
 func (s *spill) beyond(i int) (p price) {
 	for j := len(s.levels) - 1; j > i; j-- {
-		l := &s.levels[j]
-		switch own := l.price(); {
-		case l.health == 0: // it gets none
-		case !p.known() || !own.known():
-			p = own
-		default:
-			p = mixed(own, p, l.health*(1-l.passes))
+		if l := &s.levels[j]; l.health > 0 && (!p.known() || l.health*(1-l.passes) >= 0.5) {
+			p = l.price()
 		}
 	}
 	return p
@@ -208,18 +214,20 @@ func (s *spill) beyond(i int) (p price) {
 // now and then, since a first that was always bad has no better past to show
 // it, and to others where nearer ones are in trouble and no help to each other.
 func (s *spill) learn(now time.Duration) {
-	inTrouble := s.levels[0].past > 0 && s.levels[0].price().atLeast() > trouble*s.levels[0].past
+	inTrouble := s.levels[0].price().inTrouble()
 	for i := range s.levels[1:] {
 		near, l := &s.levels[i], &s.levels[i+1]
 		if i > 0 {
 			own := near.price()
 			inTrouble = inTrouble && own.known() && own.cost*highMark >= s.levels[i-1].price().cost
 		}
-		age := now - l.known
+		age, before := now-l.known, l.learns
 		switch l.learns = 0; {
 		case l.health == 0:
 		case inTrouble && age > knownInTrouble:
-			l.learns = urgent
+			if l.learns = urgent; before < urgent { // it may be in the same trouble
+				l.scale(min(1, few/max(l.calls(), few)))
+			}
 		case i == 0 && age > knownFor:
 			l.learns = glimpse
 		}
