@@ -17,8 +17,11 @@ var policies = []struct {
 	policy balancer.Policy
 }{
 	{"round-robin", balancer.RoundRobin{}},
+	{"smooth-weighted", balancer.SmoothWeighted{}},
+	{"weighted-round-robin", balancer.WeightedRoundRobin{}},
 	{"random", balancer.Random{}},
 	{"least-request", balancer.LeastRequest{}},
+	{"least-request-full-scan", balancer.LeastRequest{FullScan: true}},
 	{"p2c-ewma", balancer.P2CEWMA{}},
 }
 

@@ -4,8 +4,9 @@
 // instance has outstanding, remembers how long calls take there and how they
 // end, and outlives every membership change. A [Picker] chooses among nodes
 // and keeps nothing of its own; a [Policy] builds one from [Candidates].
-// Policies are one file each: [RoundRobin], [Random],
-// [LeastRequest] and the default, [P2CEWMA].
+// Policies are one file each. By what calls show: the default, [P2CEWMA], and
+// [LeastRequest]. By weight alone: [SmoothWeighted], [WeightedRoundRobin] and
+// [Random]. By nothing: [RoundRobin].
 //
 // A [Pool] follows one service: each snapshot becomes an immutable [View]
 // behind one atomic pointer, so that a pick never waits and never locks.
@@ -20,8 +21,8 @@
 //
 // Time is explicit everywhere (a [time.Duration] since an epoch of the
 // caller's choice, for real calls that of [Now]), and so is randomness: the
-// same node states and the same request give the same choice. Only [RoundRobin]
-// looks at neither.
+// same node states and the same request give the same choice. Only policies that
+// take turns look at neither, but count.
 //
 // The package knows no protocol, no registry and no telemetry.
 package balancer

@@ -127,7 +127,7 @@ func (n *Node) Stats(now time.Duration) Stats {
 	s := Stats{
 		Outstanding: int(load >> 32),
 		Oldest:      time.Duration(n.oldest(load, at)),
-		Latency:     time.Duration(latencyOf(word)),
+		Latency:     time.Duration(min(latencyOf(word), 1<<62)), // what a float32 rounds up must fit
 		Failing:     float64(shareOf(n.failing.Load())),
 	}
 	if last := tick(word); last != 0 {

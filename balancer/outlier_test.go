@@ -284,6 +284,27 @@ func TestRefusalsAreProbedLessAndLess(t *testing.T) {
 	}
 }
 
+// A call whose first attempt was the probe of one instance is not that of the
+// next, else it could be lost while most are well.
+func TestRetriesAreNoProbes(t *testing.T) {
+	c := newCourt(t, 5, balancer.OutlierDetection{})
+	c.calls(0, "r")
+	c.calls(1, "r")
+	c.wait(2 * time.Second)
+	picker := c.pool.View().Picker(discovery.HTTP)
+	first := picker.Pick(balancer.Request{Now: c.now})
+	if !slices.Contains([]*balancer.Node{c.node(0), c.node(1)}, first) {
+		t.Fatalf("the first call goes to %s, which waits for no probe", first.ID())
+	}
+	bits := rand.New(rand.NewPCG(1, 2))
+	for range 100 {
+		n := picker.Pick(balancer.Request{Now: c.now, Rand: bits.Uint64(), Retry: true})
+		if n == c.node(0) || n == c.node(1) {
+			t.Fatalf("a retry goes to %s, which is passed over", n.ID())
+		}
+	}
+}
+
 // Where fewer than half are well, ejections do not count. Who cannot be reached
 // is passed over all the same, unless nobody can be.
 func TestPanic(t *testing.T) {

@@ -33,7 +33,7 @@ func (P2CEWMA) Picker(c Candidates) Picker {
 	if len(c.Nodes) < 2 {
 		return soleOf(c.Nodes)
 	}
-	return &p2cEWMA{c.Nodes, c.Factors}
+	return &p2cEWMA{c.Nodes, c.factors()}
 }
 
 type p2cEWMA struct {

@@ -11,6 +11,9 @@ type Request struct {
 	// Key names what the call is about, "" if nothing is known. Policies that
 	// hash look at it.
 	Key string
+	// Retry says that the call was tried before. It is never a probe then: a call
+	// that lost one attempt to a dead instance must not lose them all to such.
+	Retry bool
 }
 
 // Picker chooses a node. It never blocks, never allocates, and is safe for

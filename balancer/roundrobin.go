@@ -1,13 +1,12 @@
 package balancer
 
-import (
-	"math/rand/v2"
-	"sync/atomic"
-)
+import "slices"
 
-// RoundRobin chooses the nodes in turn. Its counter is shared by all callers
-// of the process, so it is the one policy that gets slower with more
-// processors; it is here for comparison and for those who want it.
+// RoundRobin chooses the nodes in turn, whatever their weight: who wants
+// weights takes [SmoothWeighted]. Where the turns begin is drawn, so that
+// processes that start together do not march in step, and again when there are
+// other nodes. The counter is shared by all callers of the process, so that this
+// policy gets slower with more processors.
 type RoundRobin struct{}
 
 // String returns "round-robin".
@@ -19,18 +18,19 @@ func (RoundRobin) Picker(c Candidates) Picker {
 		return soleOf(c.Nodes)
 	}
 	p := &roundRobin{nodes: c.Nodes}
-	// Processes that start together do not march in step.
-	p.next.Store(rand.Uint32())
+	if before, ok := c.Before.(*roundRobin); ok && slices.Equal(before.nodes, p.nodes) {
+		p.begin(&before.counter)
+	} else {
+		p.begin(nil)
+	}
 	return p
 }
 
 type roundRobin struct {
 	nodes []*Node
-	_     [40]byte // the counter's line holds nothing else
-	next  atomic.Uint32
-	_     [60]byte
+	counter
 }
 
 func (p *roundRobin) Pick(Request) *Node {
-	return p.nodes[p.next.Add(1)%uint32(len(p.nodes))]
+	return p.nodes[p.next()%uint32(len(p.nodes))]
 }

@@ -82,13 +82,17 @@ func (n *Node) claim(now time.Duration) bool {
 	return n.probe.CompareAndSwap(p, cmp.Or(int64(now), 1))
 }
 
-// probing is a picker that sends single calls to nodes that wait for a probe.
+// probing is a picker that sends single calls to nodes that wait for a probe,
+// each at its first attempt.
 type probing struct {
 	Picker
 	due []*Node
 }
 
 func (p *probing) Pick(r Request) *Node {
+	if r.Retry {
+		return p.Picker.Pick(r)
+	}
 	for _, n := range p.due {
 		if n.claim(r.Now) {
 			return n

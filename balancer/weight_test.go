@@ -14,7 +14,7 @@ import (
 // decides by weight, so that a lighter node is not left out.
 func TestWeightsHoldAtLowLoad(t *testing.T) {
 	const calls = 20_000
-	for name, policy := range map[string]balancer.Policy{"p2c-ewma": balancer.P2CEWMA{}, "least-request": balancer.LeastRequest{}} {
+	for name, policy := range map[string]balancer.Policy{"p2c-ewma": balancer.P2CEWMA{}, "least-request": balancer.LeastRequest{}, "full-scan": balancer.LeastRequest{FullScan: true}} {
 		for _, weights := range [][]int{{100, 50}, {100, 95}, {100, 100, 100, 95}, {100, 10}} {
 			t.Run(fmt.Sprintf("%s %v", name, weights), func(t *testing.T) {
 				var nodes []*balancer.Node

@@ -15,7 +15,7 @@ const maxSubject = 1 << 10
 type condition struct {
 	of     property
 	header Header
-	name   string // of a query parameter or of baggage
+	name   string // of a query parameter, of baggage, of a cookie
 	text   matcher
 }
 
@@ -28,6 +28,7 @@ const (
 	ofQuery
 	ofCaller
 	ofBaggage
+	ofCookie
 	ofKey
 )
 
@@ -51,6 +52,9 @@ func (c *condition) value(r Request) (string, bool) {
 		return caller, caller != ""
 	case ofBaggage:
 		return r.Baggage(c.name)
+	case ofCookie:
+		header, _ := r.Header(c.header)
+		return cookie(header, c.name)
 	default:
 		return r.Key(), true
 	}
@@ -62,6 +66,8 @@ func keyOf(text string) condition {
 	switch of {
 	case "header":
 		return condition{of: ofHeader, header: headerOf(name)}
+	case "cookie":
+		return condition{of: ofCookie, header: headerOf("cookie"), name: name}
 	case "query":
 		return condition{of: ofQuery, name: name}
 	case "baggage":

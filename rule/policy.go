@@ -1,5 +1,10 @@
 package rule
 
+import (
+	"slices"
+	"strings"
+)
+
 // The form of the documents that this version reads.
 const (
 	APIVersion = "fairlead/v1alpha1"
@@ -9,7 +14,7 @@ const (
 	// every addition to the form, so that whoever writes a document can tell
 	// whether its readers know all of it. A process that announces none is of a
 	// version that obeys no rules.
-	Edition = 1
+	Edition = 2
 )
 
 // Policy is the document of one service. The zero value of each part says
@@ -25,7 +30,22 @@ type Policy struct {
 }
 
 // Edition is the least edition of the form whose readers can read p.
-func (p Policy) Edition() int { return 1 } // nothing was added so far
+func (p Policy) Edition() int {
+	l := p.Spec.LoadBalancer
+	first := LoadBalancer{Algorithm: l.Algorithm}
+	keys := []string{}
+	for _, r := range p.Spec.Routes {
+		keys = append(keys, r.HashOn)
+	}
+	if p.Spec.Lane != nil {
+		keys = append(keys, p.Spec.Lane.Key)
+	}
+	cookies := slices.ContainsFunc(keys, func(key string) bool { return strings.HasPrefix(key, "cookie:") })
+	if l != first || slices.Index(algorithms[:], l.Algorithm) >= algorithmsOfFirst || p.Spec.OutlierDetection != nil || cookies {
+		return 2
+	}
+	return 1
+}
 
 // Metadata is for people and their tools.
 type Metadata struct {
@@ -53,7 +73,9 @@ type Spec struct {
 	Retries Retries  `json:"retries,omitzero"`
 	// LoadBalancer says how one of several instances is chosen.
 	LoadBalancer LoadBalancer `json:"loadBalancer,omitzero"`
-	Telemetry    Telemetry    `json:"telemetry,omitzero"`
+	// OutlierDetection says who is passed over for a while.
+	OutlierDetection *OutlierDetection `json:"outlierDetection,omitempty"`
+	Telemetry        Telemetry         `json:"telemetry,omitzero"`
 }
 
 // Subset is the instances that have all of some labels. An instance's labels
@@ -83,13 +105,6 @@ type Budget struct {
 	Ratio Percent `json:"ratio,omitzero"`
 	// MinPerSecond is how many there may be however few calls there are.
 	MinPerSecond int `json:"minPerSecond,omitempty"`
-}
-
-// LoadBalancer says how one of several instances is chosen.
-type LoadBalancer struct {
-	// Algorithm is "p2c-ewma", "least-request" or "round-robin"; empty: what
-	// code said.
-	Algorithm string `json:"algorithm,omitempty"`
 }
 
 // Telemetry says how much is measured.

@@ -55,12 +55,9 @@ func (d *decoder) spec(n *document.Node, s *Spec) {
 		case "retries":
 			d.retries(v, &s.Retries)
 		case "loadBalancer":
-			d.object(v, &s.LoadBalancer, func(name string, v *document.Node) bool {
-				if name == "algorithm" {
-					d.text(v, &s.LoadBalancer.Algorithm)
-				}
-				return name == "algorithm"
-			})
+			d.loadBalancer(v, &s.LoadBalancer)
+		case "outlierDetection":
+			some(d, v, &s.OutlierDetection, (*decoder).outlierDetection)
 		case "telemetry":
 			d.object(v, &s.Telemetry, func(name string, v *document.Node) bool {
 				if name == "level" {

@@ -10,7 +10,7 @@ type Route struct {
 	Route []Destination `json:"route,omitempty"`
 	// HashOn makes the choice among destinations depend on something of the
 	// call, so that calls alike in it go the same way: "header:NAME",
-	// "query:NAME", "baggage:NAME" or "key", which is what code said the call is
+	// "cookie:NAME", "query:NAME", "baggage:NAME" or "key", which is what code said the call is
 	// about. A call without it is sent by chance.
 	HashOn string `json:"hashOn,omitempty"`
 	// Fallback is the subset that takes the place of a destination without

@@ -26,8 +26,8 @@ type Switches struct {
 	// ever been written.
 	SafeMode bool `json:"safeMode,omitempty"`
 	// Off are features that no document has a say in: "routes", "filters",
-	// "lane", "mirror", "fault", "timeout", "loadBalancer", or "rules", which is
-	// all of them. "retries" and "telemetry" are off where code set them, too.
+	// "lane", "mirror", "fault", "timeout", "loadBalancer", or "rules",
+	// which is all of them. "outlierDetection", "retries" and "telemetry" are off where code set them, too.
 	Off []string `json:"off,omitempty"`
 }
 
@@ -46,6 +46,7 @@ var features = [...]feature{
 	{"fault", func(s *Spec) { eachRoute(s, func(r *Route) { r.Fault = nil }) }},
 	{"timeout", func(s *Spec) { s.Timeout = 0; eachRoute(s, func(r *Route) { r.Timeout = 0 }) }},
 	{"loadBalancer", func(s *Spec) { s.LoadBalancer = LoadBalancer{} }},
+	{"outlierDetection", func(s *Spec) { s.OutlierDetection = &OutlierDetection{Off: true} }},
 	{"retries", func(s *Spec) {
 		s.Retries = Retries{MaxAttempts: 1}
 		eachRoute(s, func(r *Route) { r.Retries = RouteRetries{} })

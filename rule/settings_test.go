@@ -52,7 +52,8 @@ func TestSwitches(t *testing.T) {
 		{"mirror", func(s *rule.Spec) { s.Routes[0].Mirror = nil }},
 		{"fault", func(s *rule.Spec) { s.Routes[0].Fault = nil }},
 		{"timeout", func(s *rule.Spec) { s.Timeout, s.Routes[0].Timeout = 0, 0 }},
-		{"loadBalancer", func(s *rule.Spec) { s.LoadBalancer.Algorithm = "" }},
+		{"loadBalancer", func(s *rule.Spec) { s.LoadBalancer = rule.LoadBalancer{} }},
+		{"outlierDetection", func(s *rule.Spec) { s.OutlierDetection = &rule.OutlierDetection{Off: true} }},
 		{"retries", func(s *rule.Spec) {
 			s.Retries, s.Routes[0].Retries = rule.Retries{MaxAttempts: 1}, rule.RouteRetries{}
 		}},

@@ -20,6 +20,7 @@ type Table struct {
 
 	filters      []filter
 	lane         *lane
+	hashOn       *condition    // nil: nothing is said
 	alike        bool          // filters and lane are those of the previous table
 	destinations []destination // the first is all instances
 }
@@ -101,6 +102,9 @@ func compile(p Policy, previous *Table) *Table {
 	}
 	if l := p.Spec.Lane; l != nil {
 		t.lane = &lane{label: l.Label, key: keyOf(l.Key), force: l.Force}
+	}
+	if on := p.Spec.LoadBalancer.HashOn; on != "" {
+		t.hashOn = new(keyOf(on))
 	}
 	if previous != nil {
 		was := previous.Policy.Spec

@@ -130,9 +130,10 @@ func (c *checker) spec(s *Spec) {
 	}
 	c.back()
 	c.back()
-	c.field("loadBalancer")
-	c.oneOf("algorithm", s.LoadBalancer.Algorithm, "p2c-ewma", "least-request", "round-robin")
-	c.back()
+	c.loadBalancer(&s.LoadBalancer)
+	if s.OutlierDetection != nil {
+		c.outlierDetection(s.OutlierDetection)
+	}
 	c.field("telemetry")
 	c.oneOf("level", s.Telemetry.Level, "off", "metrics", "full")
 	c.back()
@@ -233,8 +234,8 @@ func (c *checker) oneOf(field, value string, allowed ...string) {
 // property judges what names something of a call.
 func (c *checker) property(field, text string) {
 	of, name, ok := strings.Cut(text, ":")
-	if text != "key" && !(ok && name != "" && len(text) <= MaxText && (of == "header" || of == "query" || of == "baggage")) {
-		c.badField(field, quote(text), `allowed are "header:NAME", "query:NAME", "baggage:NAME" and "key"`)
+	if text != "key" && !(ok && name != "" && len(text) <= MaxText && (of == "header" || of == "cookie" || of == "query" || of == "baggage")) {
+		c.badField(field, quote(text), `allowed are "header:NAME", "cookie:NAME", "query:NAME", "baggage:NAME" and "key"`)
 	}
 }
 

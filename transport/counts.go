@@ -11,6 +11,7 @@ type counts struct {
 	unaffordable atomic.Int64 // retries that the budget refused
 	forbidden    atomic.Int64 // connections that the address policy refused
 	unrefreshed  atomic.Int64 // refreshes after a thaw that failed
+	late         atomic.Int64 // timeouts that were noticed late
 	delayed      atomic.Int64 // calls that a fault delayed
 	aborted      atomic.Int64 // calls that a fault aborted
 	mirrored     atomic.Int64 // copies that were sent

@@ -20,6 +20,9 @@ func (c *course) decide(call *Call) {
 	call.bits = rand.Uint64()
 	d := c.table.Decide(request, call.bits)
 	call.table, call.route, call.narrowing = c.table, d.Route, d.Narrowing
+	if key := c.table.HashKey(request); key != "" {
+		call.Key = key
+	}
 }
 
 // random returns bits for a pick. For the first they are drawn from those that

@@ -64,12 +64,15 @@ type ServiceDump struct {
 	Ejections map[string]int64                  `json:"ejections,omitempty"`
 	// Waiting counts the calls that wait for an instance now, Unrefreshed the
 	// refreshes after a freeze that failed.
-	Waiting         int64            `json:"waiting,omitempty"`
-	Unrefreshed     int64            `json:"unrefreshed,omitempty"`
-	Attempts        map[string]int64 `json:"attempts"` // by outcome
-	Retries         int64            `json:"retries"`
-	BudgetRemaining int              `json:"budgetRemaining"`
-	BudgetRefused   int64            `json:"budgetRefused"`
+	Waiting     int64            `json:"waiting,omitempty"`
+	Unrefreshed int64            `json:"unrefreshed,omitempty"`
+	Attempts    map[string]int64 `json:"attempts"` // by outcome
+	// LateTimeouts counts the timeouts among them that this process noticed late,
+	// for want of CPU or because it was stopped. No instance is charged with them.
+	LateTimeouts    int64 `json:"lateTimeouts,omitempty"`
+	Retries         int64 `json:"retries"`
+	BudgetRemaining int   `json:"budgetRemaining"`
+	BudgetRefused   int64 `json:"budgetRefused"`
 }
 
 // NodeDump is one instance with what its calls showed.
@@ -157,6 +160,7 @@ func (s *service) dump() ServiceDump {
 		Waiting:          s.waiting.Load(),
 		Unrefreshed:      s.counts.unrefreshed.Load(),
 		Attempts:         map[string]int64{},
+		LateTimeouts:     s.counts.late.Load(),
 		Retries:          s.counts.retries.Load(),
 		BudgetRemaining:  s.budget.Remaining(now),
 		BudgetRefused:    s.counts.unaffordable.Load(),

@@ -20,8 +20,14 @@ func (l Lease) Node() *balancer.Node { return l.ticket.Node() }
 // does. It must be called exactly once.
 func (l Lease) Done(o Outcome) {
 	now := balancer.Now()
+	if o.Class == Timeout {
+		o.Late = l.service.lately(now, o.Late)
+	}
 	l.ticket.Done(now, o.result())
 	l.service.counts.add(uint64(now), o.Class)
+	if o.Class == Timeout && o.Late {
+		l.service.counts.one(&l.service.counts.late)
+	}
 	if l.span != nil {
 		endAttempt(l.span, l.Node(), o)
 	}

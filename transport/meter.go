@@ -39,9 +39,9 @@ type meter struct {
 	pickDuration metric.Float64Histogram
 	observed     metric.Registration // nil when off
 
-	attempts, retries, refused, forbidden, preserved, ejections, unsaved, thaws, unrefreshed, rulesRefused, faults, copies metric.Int64ObservableCounter
-	endpoints, modes, dropped, remaining, registeredIs, waiting, rules                                                     metric.Int64ObservableGauge
-	staleness, savedAge                                                                                                    metric.Float64ObservableGauge
+	attempts, retries, refused, forbidden, preserved, ejections, late, unsaved, thaws, unrefreshed, rulesRefused, faults, copies metric.Int64ObservableCounter
+	endpoints, modes, dropped, remaining, registeredIs, waiting, rules                                                           metric.Int64ObservableGauge
+	staleness, savedAge                                                                                                          metric.Float64ObservableGauge
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
@@ -66,6 +66,7 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 		metric.WithExplicitBucketBoundaries(1e-7, 2e-7, 5e-7, 1e-6, 2e-6, 5e-6, 1e-5, 1e-4, 1e-3))
 	i := instruments{in: in, errs: []error{err}}
 	t.attempts = i.counter("fairlead.client.attempts", "Attempts sent to an instance, by outcome.")
+	t.late = i.counter("fairlead.client.timeouts.late", "Attempts whose timeout this process noticed late, for want of CPU or because it was stopped; no instance is charged with them.")
 	t.retries = i.counter("fairlead.client.retries", "Attempts beyond the first of a call.")
 	t.refused = i.counter("fairlead.retry.budget.refused", "Retries not made because the budget was spent.")
 	t.remaining = i.gauge("fairlead.retry.budget.remaining", "Retries that could be made right now.")
@@ -154,6 +155,7 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 			to.ObserveInt64(t.attempts, s.counts.attempts(class), metric.WithAttributes(of, outcomeKey.String(class.String())))
 		}
 		only := metric.WithAttributes(of)
+		to.ObserveInt64(t.late, s.counts.late.Load(), only)
 		to.ObserveInt64(t.retries, s.counts.retries.Load(), only)
 		to.ObserveInt64(t.refused, s.counts.unaffordable.Load(), only)
 		to.ObserveInt64(t.forbidden, s.counts.forbidden.Load(), only)

@@ -48,6 +48,9 @@ type Outcome struct {
 	Err error
 	// Sent is false only if surely nothing of the attempt reached a server.
 	Sent bool
+	// Late says that this process noticed a timeout long after the time was up,
+	// see [NoticedLate].
+	Late bool
 	// Untrusted says that the instance could not prove who it is.
 	Untrusted bool
 	// Answered says that at least the beginning of an answer arrived.
@@ -59,7 +62,7 @@ type Outcome struct {
 // result is what the outcome says of the instance.
 func (o Outcome) result() balancer.Result {
 	switch {
-	case o.Class == Neutral:
+	case o.Class == Neutral, o.Class == Timeout && o.Late:
 		return balancer.Neutral
 	case o.Class == Success:
 		return balancer.Success

@@ -17,7 +17,7 @@ func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*b
 	}
 	var node *balancer.Node
 	if choice != nil {
-		node = choice.Picker.Pick(balancer.Request{Now: now, Rand: bits, Key: call.Key})
+		node = choice.Picker.Pick(balancer.Request{Now: now, Rand: bits, Key: call.Key, Retry: call.picks > 0})
 		if (call.picks > 0 || gate != nil) && !call.accepts(node, gate) {
 			node = repick(choice, call, gate, now)
 		}
@@ -69,7 +69,7 @@ func (c *course) instead(call *Call, choice *balancer.Choice, node *balancer.Nod
 	if choice = c.candidates(call, other); choice == nil {
 		return nil
 	}
-	n := choice.Picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key})
+	n := choice.Picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key, Retry: call.picks > 0})
 	if !call.accepts(n, gate) {
 		n = repick(choice, call, gate, now)
 	}
@@ -100,7 +100,7 @@ const repicks = 4
 // other. It returns nil if none is ready at all.
 func repick(choice *balancer.Choice, call *Call, gate Gate, now time.Duration) *balancer.Node {
 	for range repicks {
-		if n := choice.Picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key}); call.accepts(n, gate) {
+		if n := choice.Picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key, Retry: call.picks > 0}); call.accepts(n, gate) {
 			return n
 		}
 	}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"reflect"
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
@@ -47,10 +48,17 @@ type ruling struct {
 	standing  rule.Standing
 	trouble   error       // why the source cannot be heard
 	table     *rule.Table // what the settings leave of standing.Table
-	algorithm string      // that the rules ask for
+	balancing balancingRules
 	level     Level
 	kept      *kept // set before the rules are followed
 	refusals  int64 // documents that are not in force because they are wrong
+}
+
+// balancingRules are the sections of a document that say how instances are
+// chosen.
+type balancingRules struct {
+	loadBalancer     rule.LoadBalancer
+	outlierDetection *rule.OutlierDetection
 }
 
 // obey follows the rules of one service. It ends with the mesh.
@@ -157,10 +165,9 @@ func (m *Mesh) ruleLocked(s *service) {
 	_ = s.budget.Set(budget) // validated
 
 	before := s.pool.View()
-	if r.algorithm != spec.LoadBalancer.Algorithm {
-		r.algorithm = spec.LoadBalancer.Algorithm
-		b := m.options.pool.Balancing
-		b.Policy = policyOf(r.algorithm, b.Policy)
+	if asked := (balancingRules{spec.LoadBalancer, spec.OutlierDetection}); !reflect.DeepEqual(r.balancing, asked) {
+		r.balancing = asked
+		b := balancingOf(&spec, m.options.pool.Balancing)
 		if _, err := s.pool.Balance(b, balancer.Now()); err != nil { // cannot be: it was validated
 			m.logger.Error("fairlead: rules cannot be applied", "service", s.name, "error", err)
 		}
@@ -186,20 +193,6 @@ func levelOf(asked string, code Level) Level {
 		if name == asked {
 			return Level(level)
 		}
-	}
-	return code
-}
-
-// policyOf is the policy of a name that a document may have; empty: what code
-// set.
-func policyOf(name string, code balancer.Policy) balancer.Policy {
-	switch name {
-	case "round-robin":
-		return balancer.RoundRobin{}
-	case "least-request":
-		return balancer.LeastRequest{}
-	case "p2c-ewma":
-		return balancer.P2CEWMA{}
 	}
 	return code
 }

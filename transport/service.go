@@ -40,6 +40,8 @@ type service struct {
 	spentTold atomic.Int64
 	// forbiddenTold is the same of a forbidden connection.
 	forbiddenTold atomic.Int64
+	// late is when a timeout was last noticed late, 0: never.
+	late atomic.Int64
 	// turn is closed and replaced with every new view.
 	turn atomic.Pointer[chan struct{}]
 	// waiting counts the calls that wait for an instance.

@@ -193,6 +193,7 @@ func TestMetrics(t *testing.T) {
 			"fairlead.client.attempts outcome=overload service=orders":                0,
 			"fairlead.client.attempts outcome=timeout service=orders":                 0,
 			"fairlead.client.retries service=orders":                                  1,
+			"fairlead.client.timeouts.late service=orders":                            0,
 			"fairlead.retry.budget.refused service=orders":                            1,
 			"fairlead.retry.budget.remaining service=orders":                          1,
 			"fairlead.endpoints service=orders state=serving":                         2,

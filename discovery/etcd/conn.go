@@ -143,6 +143,24 @@ func (c *conn) state() (s connectivity.State, known bool) {
 	return c.client.ActiveConnection().GetState(), true
 }
 
+// settled waits until the connection over which etcd has just answered is said
+// to be ready, and reports whether it is. A channel of grpc lets calls through
+// before it says so: whoever took the state at its word then would hold a
+// connection for lost that has only just been made.
+func (c *conn) settled(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	for {
+		state, known := c.state()
+		if !known || state == connectivity.Ready {
+			return true
+		}
+		if !c.client.ActiveConnection().WaitForStateChange(ctx, state) {
+			return false
+		}
+	}
+}
+
 func (c *conn) close() {
 	if c.client != nil {
 		c.client.Close() // the only error is that of a second Close

@@ -132,6 +132,9 @@ func (l *link) hold(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !l.conn.settled(ctx) {
+		return errDisconnected
+	}
 	most := cmp.Or(l.conn.config.MaxCallRecvMsgSize, math.MaxInt32)
 	s := newSession(ctx, l.conn.client, l.conn.watch, grpc.MaxCallRecvMsgSize(most))
 	s.history, s.patience = h, l.conn.patience(0)

@@ -32,7 +32,18 @@ func allowed(of string) schema {
 	case "Budget.minPerSecond":
 		return schema{"minimum": 0, "maximum": 10_000}
 	case "LoadBalancer.algorithm":
-		return schema{"enum": []string{"", "p2c-ewma", "least-request", "round-robin"}}
+		return schema{"enum": []string{"", "p2c-ewma", "least-request", "round-robin", "random", "weighted-round-robin", "smooth-weighted"}}
+	case "LoadBalancer.hashOn":
+		return schema{"pattern": "^$|" + property}
+	case "SlowStart.minWeightPercent", "OutlierDetection.maxEjectionPercent", "FailurePercentageEjection.threshold", "SlowCallEjection.threshold",
+		"SuccessRateEjection.enforcementPercentage", "FailurePercentageEjection.enforcementPercentage", "SlowCallEjection.enforcementPercentage":
+		return schema{"minimum": 0, "maximum": 100}
+	case "OutlierDetection.consecutiveFailures":
+		return schema{"minimum": -1, "maximum": mostCalls}
+	case "SuccessRateEjection.stdevFactor", "SuccessRateEjection.minimumHosts", "SuccessRateEjection.requestVolume",
+		"FailurePercentageEjection.minimumHosts", "FailurePercentageEjection.requestVolume",
+		"SlowCallEjection.minimumHosts", "SlowCallEjection.requestVolume":
+		return schema{"minimum": 0, "maximum": mostCalls}
 	case "Telemetry.level":
 		return schema{"enum": []string{"", "off", "metrics", "full"}}
 
@@ -73,12 +84,13 @@ func allowed(of string) schema {
 		return schema{"propertyNames": schema{"pattern": serviceName, "maxLength": 253}}
 	case "Switches.off":
 		return schema{"items": schema{"enum": []string{
-			"rules", "routes", "filters", "lane", "mirror", "fault", "timeout", "loadBalancer", "retries", "telemetry"}}}
+			"rules", "routes", "filters", "lane", "mirror", "fault", "timeout", "loadBalancer", "outlierDetection", "retries", "telemetry"}}}
 	}
 	return nil
 }
 
 const (
+	mostCalls   = 1_000_000
 	serviceName = `^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$`
-	property    = `^(key|(header|query|baggage):.+)$`
+	property    = `^(key|(header|cookie|query|baggage):.+)$`
 )

@@ -61,6 +61,7 @@ func classify(info grpcbalancer.DoneInfo, caller context.Context) transport.Outc
 	default:
 		o.Class = transport.Neutral // nothing was sent: credentials, or a header too long
 	}
+	o.Late = o.Class == transport.Timeout && transport.NoticedLate(caller)
 	return o
 }
 

@@ -76,7 +76,7 @@ func (x *exchange) failed(err error, l *leaf, seen sightings) transport.Outcome 
 	ended, class := endedBy(x.ctx, x.request)
 	switch {
 	case ended:
-		o.Class = class
+		o.Class, o.Late = class, transport.NoticedLate(x.ctx)
 	case x.upload.broken():
 		o.Class = transport.Neutral // the caller's own body failed
 	case seen.asked+seen.got == 0 && !l.isShared():

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/internal/integration/child"
+	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
 	"github.com/fairlead-go/fairlead/internal/integration/fleet"
 	"github.com/fairlead-go/fairlead/internal/integration/history"
 )
@@ -25,11 +26,12 @@ type Settings struct {
 	Registry  fleet.Registry
 	DNS       string // address of a server to use instead, which has [SRVName]
 	Service   string
-	Rate      float64       // calls per second
-	Posts     int           // one call in so many is not idempotent; 0: none is
-	Deadline  time.Duration // of each call
-	Snapshots string        // directory in which lists survive; empty: none
-	Narrowed  bool          // by rules, see history.Settings
+	Rate      float64        // calls per second
+	Posts     int            // one call in so many is not idempotent; 0: none is
+	Deadline  time.Duration  // of each call
+	Snapshots string         // directory in which lists survive; empty: none
+	Narrowed  bool           // by rules, see history.Settings
+	TLS       etcdtest.Files // zero: plaintext
 
 	History string // file; Start fills it in
 }
@@ -49,6 +51,7 @@ type Status struct {
 	RSS        int64         // bytes
 	Replays    int64         // see fairhttp.State
 	Logged     int64         // lines
+	Warnings   []string      // the first of them
 }
 
 // Service is the one that is called; ok is false before the first call.
@@ -104,6 +107,10 @@ func (c *Caller) Status() Status {
 	c.must("status", &s)
 	return s
 }
+
+// Starve lets the caller's own calls wait for a single core that much else wants,
+// for so long.
+func (c *Caller) Starve(d time.Duration) { c.t.Helper(); c.must("starve?for="+d.String(), nil) }
 
 // Measure is Status after all free memory was given back to the system.
 func (c *Caller) Measure() Status {

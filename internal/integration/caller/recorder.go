@@ -64,9 +64,9 @@ func (r *recorder) end(key string, c *call, answer string, err error) {
 }
 
 // policy is the library's own. It is asked anew for each list; its picker tells
-// the call from which list it was served.
+// the call from which list it was served. Probes pass it by, see listed.
 func (r *recorder) policy(c balancer.Candidates) balancer.Picker {
-	nodes := c.Nodes
+	nodes := c.Listed // those that are passed over for a while, too
 	if nodes[0].Endpoint(discovery.HTTP) == "" {
 		return balancer.P2CEWMA{}.Picker(c) // for calls that are not made here
 	}
@@ -94,3 +94,7 @@ func (p picker) Pick(q balancer.Request) *balancer.Node {
 	}
 	return p.Picker.Pick(q)
 }
+
+// listed tells the call from which list an attempt that begins now is served,
+// unless the picker knows it better.
+func (r recorded) listed() { r.list = int(r.by.lists.Load()) }

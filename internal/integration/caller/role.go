@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/internal/integration/child"
 	"github.com/fairlead-go/fairlead/internal/integration/dnstest"
+	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
 	"github.com/fairlead-go/fairlead/internal/integration/fleet"
 	"github.com/fairlead-go/fairlead/internal/integration/history"
 	"github.com/fairlead-go/fairlead/transport"
@@ -80,8 +81,16 @@ func (c *caller) open() (took time.Duration, err error) {
 	if c.mesh, err = transport.Open(opener, c.options()...); err != nil {
 		return 0, err
 	}
-	c.door = fairhttp.New(c.mesh, nil)
-	return time.Since(began), nil
+	if c.settings.TLS == (etcdtest.Files{}) {
+		c.door = fairhttp.New(c.mesh, nil)
+		return time.Since(began), nil
+	}
+	trust, err := c.settings.TLS.Client()
+	if err != nil {
+		return 0, err
+	}
+	c.door, err = fairhttp.Config{TLS: trust}.Transport(c.mesh, nil)
+	return time.Since(began), err
 }
 
 func (c *caller) options() []transport.Option {
@@ -106,6 +115,14 @@ func (c *caller) control(stopped chan<- struct{}) http.Handler {
 	mux.HandleFunc("/rest", func(http.ResponseWriter, *http.Request) {
 		c.load.stop()
 		c.door.CloseIdleConnections()
+	})
+	mux.HandleFunc("/starve", func(w http.ResponseWriter, r *http.Request) {
+		d, err := time.ParseDuration(r.FormValue("for"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		starve(d)
 	})
 	mux.HandleFunc("/status", func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(c.status()) })
 	mux.HandleFunc("/measure", func(w http.ResponseWriter, _ *http.Request) {
@@ -164,9 +181,10 @@ func (c *caller) status() any {
 		Goroutines                int
 		CPU                       time.Duration
 		RSS, Replays, Logged      int64
+		Warnings                  []string
 	}{
 		c.mesh.Dump(), c.registry.Count(),
 		c.load.started.Load(), c.load.failed.Load(), c.load.inFlight.Load(),
-		runtime.NumGoroutine(), usage.cpu, usage.rss, c.door.State().Replays, c.log.n.Load(),
+		runtime.NumGoroutine(), usage.cpu, usage.rss, c.door.State().Replays, c.log.n.Load(), c.log.warned(),
 	}
 }

@@ -24,6 +24,7 @@ func (tracer) Start(ctx context.Context, name string, _ ...trace.SpanStartOption
 	if !ok || name != "fairlead.attempt" {
 		return ctx, noop.Span{}
 	}
+	c.listed()
 	c.Attempts = append(c.Attempts, history.Attempt{Start: c.by.now()})
 	return ctx, &attempt{of: c, n: len(c.Attempts) - 1}
 }

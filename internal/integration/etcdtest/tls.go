@@ -57,8 +57,19 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 }
 
 // Issue returns a certificate with a common name, which is also valid for
-// servers on this machine.
+// servers of that name and for those on this machine.
 func (ca *CA) Issue(name string) Files {
+	ca.t.Helper()
+	return ca.issue(name, name, time.Now().Add(24*time.Hour))
+}
+
+// IssueExpired returns one that was valid until a minute ago.
+func (ca *CA) IssueExpired(name string) Files {
+	ca.t.Helper()
+	return ca.issue(name, name+"-expired", time.Now().Add(-time.Minute))
+}
+
+func (ca *CA) issue(name, file string, until time.Time) Files {
 	ca.t.Helper()
 	key := newKey(ca.t)
 	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
@@ -67,10 +78,10 @@ func (ca *CA) Issue(name string) Files {
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost", name},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, &key.PublicKey, ca.key)
 	if err != nil {
@@ -81,8 +92,8 @@ func (ca *CA) Issue(name string) Files {
 		ca.t.Fatal(err)
 	}
 	return Files{
-		Cert: ca.write(name+".pem", "CERTIFICATE", der),
-		Key:  ca.write(name+".key", "PRIVATE KEY", private),
+		Cert: ca.write(file+".pem", "CERTIFICATE", der),
+		Key:  ca.write(file+".key", "PRIVATE KEY", private),
 		CA:   filepath.Join(ca.dir, "ca.pem"),
 	}
 }

@@ -1,7 +1,7 @@
 package faults_test
 
-// rows is the matrix of faults, as far as it is about the registry, its rules
-// and instances that come and go.
+// rows is the matrix of faults, as far as it is about the registry, its rules,
+// instances that come and go, and those that do badly.
 var rows = []row{
 	atStartWithSnapshot,
 	atStartWithoutSnapshot,
@@ -15,8 +15,15 @@ var rows = []row{
 	leaderKilled,
 	compacted,
 	killed,
+	hung,
+	zombie,
+	slowed,
+	sinkhole,
+	halfKilled,
 	nameless,
+	mistrusted,
 	rolling,
+	herd,
 	flapping,
 	relisting,
 	badRule,
@@ -29,4 +36,5 @@ var rows = []row{
 	churned,
 	revoked,
 	noSpace,
+	starved,
 }

@@ -51,11 +51,15 @@ type scene struct {
 	victim     *fleet.Instance
 	victimLink *tcpproxy.Proxy
 	dying      time.Duration // how long it took to kill the victim
+	ejected    bool
+	returned   time.Time // when who was away was seen again
 	before     caller.Status
 	revision   int64
 	leases     map[string]clientv3.LeaseID
 	lease      clientv3.LeaseID
 	restore    func()
+	authority  *etcdtest.CA
+	victims    []*fleet.Instance
 	aliases    map[string]string // see history.History
 
 	idle        float64 // cores that the caller needs anyway

@@ -33,6 +33,7 @@ type Service struct {
 	Retries         int64
 	BudgetRemaining int
 	BudgetRefused   int64
+	Ejections       map[string]int64
 }
 
 // Rules are those of a service as a caller sees them.
@@ -47,4 +48,5 @@ type Node struct {
 	ID       string
 	Draining bool
 	Stats    struct{ Outstanding int }
+	Outage   *struct{ Reason string } // nil: it is not passed over
 }

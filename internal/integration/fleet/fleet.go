@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/internal/integration/child"
+	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
 )
 
 // Fleet is the instances of one service, those that are gone too. Its methods
@@ -26,6 +27,10 @@ type Fleet struct {
 	host     string // that all listen on
 	work     time.Duration
 	All      []*Instance
+
+	// TLS is the identity of the instances that are started from now on; zero:
+	// they speak plaintext.
+	TLS etcdtest.Files
 }
 
 // Instance is one process.
@@ -85,7 +90,7 @@ func (f *Fleet) StartVia(r Registry) *Instance {
 func (f *Fleet) prepare(r Registry) *Instance {
 	id := fmt.Sprintf("i%d", len(f.All))
 	i := &Instance{ID: id, settings: settings{
-		Registry: r, Service: f.service, ID: id, Host: f.host, Work: f.work, Executions: filepath.Join(f.dir, id),
+		Registry: r, Service: f.service, ID: id, Host: f.host, Work: f.work, Executions: filepath.Join(f.dir, id), TLS: f.TLS,
 	}}
 	f.All = append(f.All, i)
 	f.t.Cleanup(i.kill)
@@ -138,7 +143,7 @@ func (i *Instance) Terminate(within time.Duration) error {
 	return err
 }
 
-// Status asks the instance how it is. It may be called from any goroutine.
+// Status asks the instance, which has no TLS, how it is. It may be called from any goroutine.
 func (i *Instance) Status(ctx context.Context) (s Status, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

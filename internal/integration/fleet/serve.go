@@ -2,8 +2,10 @@ package fleet
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/internal/integration/child"
+	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
 )
@@ -32,9 +35,10 @@ type settings struct {
 	Registry   Registry
 	Service    string
 	ID         string
-	Host       string        // to listen on
-	Work       time.Duration // on each call
-	Executions string        // file of the calls it executed
+	Host       string         // to listen on
+	Work       time.Duration  // on each call
+	Executions string         // file of the calls it executed
+	TLS        etcdtest.Files // zero: plaintext
 }
 
 // about is what an instance says when it listens.
@@ -53,6 +57,7 @@ type instance struct {
 	mesh        *transport.Mesh
 	registry    Calls
 	executions  *os.File
+	behaviour   atomic.Pointer[Behaviour]
 	connections atomic.Int64
 }
 
@@ -63,6 +68,7 @@ func serve(raw []byte, ready func(any)) error {
 	if err := json.Unmarshal(raw, &i.settings); err != nil {
 		return err
 	}
+	i.behaviour.Store(&Behaviour{Work: i.Work})
 	config, err := i.Registry.Config(&i.registry)
 	if err != nil {
 		return err
@@ -75,11 +81,20 @@ func serve(raw []byte, ready func(any)) error {
 		return err
 	}
 	defer i.mesh.Close(context.Background()) // an error says that etcd is away
+	var identity *tls.Config
+	if i.TLS != (etcdtest.Files{}) {
+		own, err := tls.LoadX509KeyPair(i.TLS.Cert, i.TLS.Key)
+		if err != nil {
+			return err
+		}
+		identity = &tls.Config{Certificates: []tls.Certificate{own}}
+	}
 	mux := http.NewServeMux()
+	mux.HandleFunc("/behave", i.behave)
 	mux.HandleFunc("/status", i.status)
 	mux.HandleFunc("/", i.work)
 	return fairhttp.Serve(context.Background(), i.mesh, &http.Server{
-		Addr: net.JoinHostPort(i.Host, "0"), Handler: mux,
+		Addr: net.JoinHostPort(i.Host, "0"), Handler: mux, TLSConfig: identity, ErrorLog: log.New(io.Discard, "", 0),
 		BaseContext: func(l net.Listener) context.Context {
 			ready(about{l.Addr().String()})
 			return context.Background()
@@ -93,12 +108,18 @@ func serve(raw []byte, ready func(any)) error {
 }
 
 func (i *instance) work(w http.ResponseWriter, r *http.Request) {
+	b := i.behaviour.Load()
+	if b.Fails {
+		time.Sleep(b.Work)
+		http.Error(w, i.ID+" is out of order", http.StatusInternalServerError)
+		return
+	}
 	// One write each, so that a kill loses nothing.
 	if _, err := i.executions.WriteString(r.Header.Get(CallHeader) + "\n"); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	time.Sleep(i.Work)
+	time.Sleep(b.Work)
 	w.Header().Set(AddrHeader, r.Context().Value(http.LocalAddrContextKey).(net.Addr).String())
 	io.WriteString(w, i.ID)
 }

@@ -1,0 +1,51 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Behaviour is how an instance treats calls.
+type Behaviour struct {
+	Work  time.Duration // on each call
+	Fails bool          // answers with 500 and executes nothing
+}
+
+// Behave makes the instance treat calls in another way from now on. It is for
+// instances without TLS, and may be called from any goroutine.
+func (i *Instance) Behave(ctx context.Context, b Behaviour) error {
+	body, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+i.Addr+"/behave", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Close = true // leave nothing behind
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", i.ID, resp.Status)
+	}
+	return nil
+}
+
+// behave is the instance's end of it.
+func (i *instance) behave(w http.ResponseWriter, r *http.Request) {
+	var b Behaviour
+	if err := json.NewDecoder(r.Body).Decode(&b); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	i.behaviour.Store(&b)
+}

@@ -1,0 +1,165 @@
+package transport_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/transport"
+	"github.com/fairlead-go/fairlead/transport/fairleadtest"
+)
+
+// Five failures in a row pass an instance over, all is told, and a probe takes
+// it back.
+func TestOutagesAreToldAndEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logged
+		fleet := orders(ten...)
+		m := newMesh(t, fleet, log.option(), inTurn())
+		fleet.Play("c", fairleadtest.Status(500))
+		call := func(n int) (toC int) {
+			t.Helper()
+			fleet.Forget()
+			for range n {
+				_ = m.Do(t.Context(), put(), fleet.Door(m))
+				time.Sleep(time.Millisecond)
+			}
+			for _, id := range fleet.Called() {
+				if id == "c" {
+					toC++
+				}
+			}
+			return toC
+		}
+		if got := call(100); got < 5 || got > 7 {
+			t.Errorf("%d calls went to c before it was passed over", got)
+		}
+		time.Sleep(100 * time.Millisecond)
+		if got := call(100); got != 0 {
+			t.Errorf("%d calls went to c while it is passed over", got)
+		}
+		s := service(t, m)
+		o := s.Instances[2].Outage
+		if o == nil || o.Reason != balancer.ConsecutiveFailures || o.Times != 1 || o.Until.Sub(o.Since) < 30*time.Second {
+			t.Errorf("outage is %+v", o)
+		}
+		if c := s.Choices[get().Protocol]; c.Instances != 0 && c.Well != 9 || s.Ejections["consecutive-failures"] != 1 {
+			t.Errorf("choices %+v, ejections %v", s.Choices, s.Ejections)
+		}
+		if n := log.lines("instance is passed over"); n != 1 {
+			t.Errorf("the beginning is told %d times", n)
+		}
+		fleet.Play("c")
+		time.Sleep(35 * time.Second)
+		call(20)
+		if s := service(t, m); s.Instances[2].Outage != nil || log.lines("instance is back") != 1 {
+			t.Errorf("after a probe: %+v", s.Instances[2])
+		}
+		if got := call(100); got != 10 {
+			t.Errorf("%d of 100 calls go to c again", got)
+		}
+	})
+}
+
+// An instance that cannot prove who it is is passed over at once, and one whose
+// timeouts we noticed late is not charged.
+func TestWhatAnOutcomeSaysOfTheInstance(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		outcome transport.Outcome
+		times   int
+		reason  balancer.Reason // 0: it is not passed over
+	}{
+		{"untrusted", transport.Outcome{Class: transport.Lost, Untrusted: true}, 1, balancer.TLS},
+		{"refused", transport.Outcome{Class: transport.Lost}, 1, balancer.ConnectionRefused},
+		{"lost", transport.Outcome{Class: transport.Lost, Sent: true}, 4, 0},
+		{"lost again and again", transport.Outcome{Class: transport.Lost, Sent: true}, 5, balancer.ConsecutiveFailures},
+		{"timeouts", transport.Outcome{Class: transport.Timeout, Sent: true}, 5, balancer.ConsecutiveFailures},
+		{"timeouts noticed late", transport.Outcome{Class: transport.Timeout, Sent: true, Late: true}, 20, 0},
+		{"neutral", transport.Outcome{Class: transport.Neutral}, 20, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fleet := orders("a", "b")
+				m := newMesh(t, fleet, inTurn(), transport.WithPinning())
+				for range tt.times {
+					c := put()
+					c.Apply(transport.WithCall(t.Context(), transport.Instance("a")))
+					_ = m.Do(t.Context(), c, ending{m, tt.outcome})
+				}
+				time.Sleep(100 * time.Millisecond)
+				s := service(t, m)
+				o := s.Instances[0].Outage
+				if (o != nil) != (tt.reason != 0) || o != nil && o.Reason != tt.reason {
+					t.Errorf("outage is %+v", o)
+				}
+				if want := tt.times; tt.outcome.Late && s.LateTimeouts != int64(want) {
+					t.Errorf("%d late timeouts, want %d", s.LateTimeouts, want)
+				}
+			})
+		})
+	}
+}
+
+// ending is a door at which every attempt ends alike.
+type ending struct {
+	mesh    *transport.Mesh
+	outcome transport.Outcome
+}
+
+func (e ending) Try(ctx context.Context, call *transport.Call) transport.Outcome {
+	lease, err := e.mesh.Acquire(ctx, call, nil)
+	if err != nil {
+		return transport.Outcome{Err: err}
+	}
+	lease.Done(e.outcome)
+	return e.outcome
+}
+
+// While timeouts are noticed late, those among them that are noticed in time say
+// nothing either; a second later they do again.
+func TestTimeoutsAmongLateOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMesh(t, orders("a", "b"), inTurn(), transport.WithPinning())
+		timeouts := func(n int, late bool) {
+			for range n {
+				c := put()
+				c.Apply(transport.WithCall(t.Context(), transport.Instance("a")))
+				_ = m.Do(t.Context(), c, ending{m, transport.Outcome{Class: transport.Timeout, Sent: true, Late: late}})
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		timeouts(1, true)
+		timeouts(20, false)
+		if s := service(t, m); s.Instances[0].Outage != nil || s.LateTimeouts != 21 {
+			t.Errorf("outage %+v after %d late timeouts, want none after 21", s.Instances[0].Outage, s.LateTimeouts)
+		}
+		time.Sleep(time.Second)
+		timeouts(5, false)
+		if o := service(t, m).Instances[0].Outage; o == nil || o.Reason != balancer.ConsecutiveFailures {
+			t.Errorf("outage %+v after timeouts noticed in time", o)
+		}
+	})
+}
+
+// A timeout counts as noticed late from a tenth of a second on.
+func TestNoticedLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for _, tt := range []struct {
+			after time.Duration
+			late  bool
+		}{{500 * time.Millisecond, false}, {500 * time.Millisecond, false}, {100 * time.Millisecond, false}, {time.Millisecond, true}} {
+			time.Sleep(tt.after)
+			if got := transport.NoticedLate(ctx); got != tt.late {
+				t.Errorf("after %v more: %t", tt.after, got)
+			}
+		}
+		if transport.NoticedLate(t.Context()) {
+			t.Error("a call without a deadline is late")
+		}
+	})
+}
