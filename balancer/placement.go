@@ -6,6 +6,7 @@ import "slices"
 // immutable.
 type placement struct {
 	tiers    []Tier
+	demands  []demands // of the tiers
 	locality Locality
 	subset   Subset
 }
@@ -13,7 +14,10 @@ type placement struct {
 // placement returns what a policy leaves of the settings: one that gives keys a
 // place has to see all instances of a tier.
 func (b Balancing) placement() *placement {
-	p := &placement{b.Tiers, b.Locality, b.Subset}
+	p := &placement{tiers: b.Tiers, locality: b.Locality, subset: b.Subset}
+	for n := range p.tiers {
+		p.demands = append(p.demands, p.tiers[n].demands())
+	}
 	if keyed(b.Policy) {
 		p.locality, p.subset = Locality{}, Subset{Off: true}
 	}
@@ -34,13 +38,12 @@ func (p *placement) divide(nodes []*Node, earlier []part) []part {
 	bins := make([]bin, (len(p.tiers)+1)*distances)
 	for _, n := range nodes {
 		i := n.Instance()
-		tier, distance := tierOf(p.tiers, i), p.locality.distance(i)
+		tier, distance := tierOf(p.demands, i), p.locality.distance(i)
 		b := &bins[tier*distances+int(distance)]
 		b.nodes = append(b.nodes, n)
 		b.weight += n.announced()
-		if distance != Anywhere {
-			bins[tier*distances].zones.add(i.Region, i.Zone)
-			bins[tier*distances].regions.add(i.Region, "")
+		if first := &bins[tier*distances]; distance != Anywhere && first.zones.add(place{i.Region, i.Zone}) {
+			first.regions.add(place{region: i.Region})
 		}
 	}
 	var parts []part
@@ -104,8 +107,16 @@ type place struct{ region, zone string }
 
 const mostPlaces = 64
 
-func (p *places) add(region, zone string) {
-	if len(*p) < mostPlaces && !slices.Contains(*p, place{region, zone}) {
-		*p = append(*p, place{region, zone})
+// add reports whether it is new.
+func (p *places) add(one place) bool {
+	for _, known := range *p {
+		if known.zone == one.zone && known.region == one.region {
+			return false
+		}
 	}
+	if len(*p) == mostPlaces {
+		return false
+	}
+	*p = append(*p, one)
+	return true
 }

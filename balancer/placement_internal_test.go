@@ -109,7 +109,7 @@ func TestTierOf(t *testing.T) {
 		{"none", discovery.Instance{Meta: map[string]string{"pool": "slow"}}, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := tierOf(tiers, &tt.instance); got != tt.want {
+			if got := tierOf((Balancing{Tiers: tiers}).placement().demands, &tt.instance); got != tt.want {
 				t.Errorf("tier %d, want %d", got, tt.want)
 			}
 		})
@@ -119,11 +119,11 @@ func TestTierOf(t *testing.T) {
 // The parts of a choice hold each of its nodes once, in their order.
 func TestPartsHoldAllNodes(t *testing.T) {
 	nodes := inZones(map[string]int{"eu-a": 3, "eu-b": 2, "us-a": 4, "": 1})
-	p := &placement{
-		tiers:    []Tier{{"b", map[string]string{"zone": "eu-b"}}, {"nobody", map[string]string{"zone": "mars"}}},
-		locality: Locality{Region: "eu", Zone: "eu-a"},
-		subset:   Subset{Off: true},
-	}
+	p := Balancing{
+		Tiers:    []Tier{{"b", map[string]string{"zone": "eu-b"}}, {"nobody", map[string]string{"zone": "mars"}}},
+		Locality: Locality{Region: "eu", Zone: "eu-a"},
+		Subset:   Subset{Off: true},
+	}.placement()
 	parts := p.divide(nodes, nil)
 	got := ""
 	for _, part := range parts {

@@ -23,12 +23,15 @@ func (s *sample) scale(by float64) {
 func (s *sample) calls() float64 { return s.ok + s.failed }
 
 const (
-	few       = 3
+	// few calls are the least that something is compared by.
+	few = 3
+	// deviation is that of the logarithm of one latency: that of waiting times,
+	// π/√6.
 	deviation = 1.28
 )
 
-// price is what a call is expected to cost, in nanoseconds, and how many calls
-// say so.
+// price is what a call is expected to cost, in nanoseconds; how many calls say
+// so; and what it did cost in the past, 0 if that is not known.
 type price struct{ cost, calls, past float64 }
 
 // price is the geometric mean of the latencies, which a few calls that take very
@@ -46,8 +49,7 @@ func (s *sample) price() price {
 func (p price) known() bool { return p.calls >= few }
 
 // atLeast and atMost are what the price is, give or take the deviation of a mean
-// of so many. That of the logarithm of one latency is taken to be that of waiting
-// times, π/√6.
+// of so many.
 func (p price) atLeast() float64 { return p.cost * math.Exp(-deviation/math.Sqrt(p.calls)) }
 func (p price) atMost() float64  { return p.cost * math.Exp(deviation/math.Sqrt(p.calls)) }
 

@@ -221,13 +221,11 @@ func (s *spill) learn(now time.Duration) {
 			own := near.price()
 			inTrouble = inTrouble && own.known() && own.cost*highMark >= s.levels[i-1].price().cost
 		}
-		age, before := now-l.known, l.learns
+		age := now - l.known
 		switch l.learns = 0; {
 		case l.health == 0:
 		case inTrouble && age > knownInTrouble:
-			if l.learns = urgent; before < urgent { // it may be in the same trouble
-				l.scale(min(1, few/max(l.calls(), few)))
-			}
+			l.learns = urgent
 		case i == 0 && age > knownFor:
 			l.learns = glimpse
 		}

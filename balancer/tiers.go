@@ -2,6 +2,8 @@ package balancer
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/fairlead-go/fairlead/discovery"
 )
@@ -41,19 +43,30 @@ func validateTiers(tiers []Tier) error {
 	return nil
 }
 
-// tierOf returns the number of an instance's tier.
-func tierOf(tiers []Tier, i *discovery.Instance) int {
+// tierOf returns the number of an instance's tier, given what each tier asks
+// for.
+func tierOf(tiers []demands, i *discovery.Instance) int {
 	for n := range tiers {
-		if tiers[n].has(i) {
+		if tiers[n].meets(i) {
 			return n
 		}
 	}
 	return len(tiers)
 }
 
-func (t *Tier) has(i *discovery.Instance) bool {
-	for name, want := range t.Labels {
-		if have, ok := i.Label(name); !ok || have != want {
+// demands are labels in an order, which is faster to go through than a map.
+type demands []struct{ name, value string }
+
+func (t *Tier) demands() (all demands) {
+	for _, name := range slices.Sorted(maps.Keys(t.Labels)) {
+		all = append(all, struct{ name, value string }{name, t.Labels[name]})
+	}
+	return all
+}
+
+func (d demands) meets(i *discovery.Instance) bool {
+	for n := range d {
+		if have, ok := i.Label(d[n].name); !ok || have != d[n].value {
 			return false
 		}
 	}

@@ -11,8 +11,8 @@ import (
 // node keeps is drawn to peaks, and so is higher where there are more calls.
 type toll struct {
 	// went counts the successes in its upper 24 bits and, in the lower 40, adds up
-	// the logarithms of how long they took. As a sum of sums it may wrap; the
-	// difference of two moments is right for up to 16 million calls.
+	// the logarithms of how long they took. It may wrap, and so may a sum of such;
+	// the difference of two moments is right for up to 16 million calls.
 	went   atomic.Uint64
 	failed atomic.Uint32
 }

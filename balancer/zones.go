@@ -23,14 +23,16 @@ import "github.com/fairlead-go/fairlead/discovery"
 //     overloaded, which is what is reckoned with here.
 //   - what calls cost, once that is measured: about once a second the latency
 //     and the failures of calls to a level are compared with those of calls that
-//     go further, and what is passed on grows or shrinks by a step. A level that
-//     is slow keeps 2 % of its calls, so that its recovery is seen; nothing is
-//     passed on to where calls cost more.
+//     go further. Where they cost 1.5 times as much, up to 30 % of what the level
+//     keeps is passed on; but 2 % where those further on are dearer than they were
+//     before, too, so that two zones do not flee into each other. Where they cost
+//     less than 1.1 times as much, 2 % are taken back; in between nothing moves. A
+//     level keeps at least 2 %, by which its recovery is seen.
 //
-// What calls cost beyond a level is not known while none go there. To learn
-// it, 2 % of the calls go to the next level at first and every five minutes,
-// until some dozen have; those calls go further only where the next level is no
-// better than a near one that is in trouble.
+// What calls cost further on is not known while none go there. To learn it, 2 %
+// of the calls go to the next level at first and every five minutes, until a
+// dozen have, and 10 % while the level is in trouble. Those calls go even further
+// only where the next level is no better than the one in trouble.
 type Locality struct {
 	// Region and Zone are where this process is, in the words of the instances;
 	// "" is not known.
@@ -75,7 +77,7 @@ func (l Locality) Validate() error {
 type Distance uint8
 
 const (
-	// SameZone is not told from SameRegion where that is preferred alike.
+	// SameZone counts as SameRegion where the region is preferred.
 	SameZone Distance = iota
 	SameRegion
 	// Elsewhere is any other place, or one that is not known.
