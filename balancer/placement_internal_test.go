@@ -125,15 +125,15 @@ func TestPartsHoldAllNodes(t *testing.T) {
 		Subset:   Subset{Off: true},
 	}.placement()
 	parts := p.divide(nodes, nil)
-	got := ""
+	var all []string
 	for _, part := range parts {
-		got += fmt.Sprintf("%d/%s:%d ", part.tier, part.distance, len(part.nodes))
+		all = append(all, fmt.Sprintf("%d/%s:%d", part.tier, part.distance, len(part.nodes)))
 	}
-	if want := "0/region:2 2/zone:3 2/elsewhere:5 "; got != want {
+	if got, want := strings.Join(all, " "), "0/region:2 2/zone:3 2/elsewhere:5"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	all := union(nodes, nil, parts, func(p *part) []*Node { return p.nodes })
-	if len(all) != len(nodes) || &all[0] != &nodes[0] {
+	whole := union(nodes, nil, parts, func(p *part) []*Node { return p.nodes })
+	if len(whole) != len(nodes) || &whole[0] != &nodes[0] {
 		t.Error("the union of all is not all")
 	}
 	if got := p.divide(nil, nil); len(got) != 1 || len(got[0].nodes) != 0 {

@@ -166,9 +166,9 @@ func (r *report) p99() time.Duration {
 }
 
 func (r *report) String() string {
-	shares := ""
+	var shares []string
 	for _, zone := range slices.Sorted(maps.Keys(r.to)) {
-		shares += fmt.Sprintf("%s %.3f, ", zone, r.share(zone))
+		shares = append(shares, fmt.Sprintf("%s %.3f", zone, r.share(zone)))
 	}
-	return fmt.Sprintf("%sfailed %.3f, p99 %v", shares, float64(r.failed)/float64(r.calls), r.p99().Round(time.Millisecond))
+	return fmt.Sprintf("%s, failed %.3f, p99 %v", strings.Join(shares, ", "), float64(r.failed)/float64(r.calls), r.p99().Round(time.Millisecond))
 }
