@@ -23,6 +23,8 @@ var policies = []struct {
 	{"least-request", balancer.LeastRequest{}},
 	{"least-request-full-scan", balancer.LeastRequest{FullScan: true}},
 	{"p2c-ewma", balancer.P2CEWMA{}},
+	{"ring-hash", balancer.RingHash{}},
+	{"maglev", balancer.Maglev{}},
 }
 
 var sizes = []int{10, 1_000, 10_000}

@@ -13,6 +13,8 @@
 // there are too many instances, or better and worse places, [Tier], [Locality]
 // and [Subset] say where calls go.
 //
+// A [Checker] probes instances beside the calls they get, where that is wanted.
+//
 // Any client can use it, whatever it speaks:
 //
 //	picker := pool.View().Picker(protocol)

@@ -33,11 +33,13 @@ func (j *judge) configure(o OutlierDetection, compares bool, members []*Node, no
 		}
 	}
 	if o.Off {
-		for _, n := range j.known {
+		j.known = slices.DeleteFunc(j.known, func(n *Node) bool {
+			if n.outage.reason == FailedHealthCheck {
+				return false
+			}
 			changed = changed || n.outage.reason != 0
-			j.forget(n)
-		}
-		j.known = nil
+			return j.forget(n)
+		})
 	}
 	return changed
 }
@@ -74,7 +76,7 @@ func (j *judge) review(nodes []*Node, of int, now time.Duration) (changed bool, 
 	}
 	for _, n := range told {
 		signals := n.signals.Swap(0)
-		ejected := n.outage != nil && n.outage.reason != 0 && !n.outage.reason.unready()
+		ejected := n.outage != nil && n.outage.reason.ejection()
 		c, readmitted := j.hear(n, signals, of, now)
 		if changed = changed || c; readmitted && ejected {
 			back = append(back, n)
@@ -166,18 +168,44 @@ func (j *judge) renew(n *Node, now time.Duration) {
 	n.watch()
 }
 
-// readmit ends that a node is passed over. Its ejections are not forgiven yet.
+// readmit ends that a node is passed over, unless checks still say that it is
+// not well. Its ejections are not forgiven yet.
 func (j *judge) readmit(n *Node) {
 	n.outage.reason, n.outage.refusals = 0, 0
 	n.streak.Store(0)
 	n.probe.Store(0)
 	n.watch()
+	if n.Unwell() {
+		n.outage.reason, n.outage.until = FailedHealthCheck, never
+	}
 }
 
-// forget readmits a node and forgives all.
-func (j *judge) forget(n *Node) {
-	j.readmit(n)
+// never is when a node is probed by a call whose checks fail.
+const never = time.Duration(math.MaxInt64)
+
+// forget readmits a node and forgives all. It reports whether the node is not
+// passed over any more.
+func (j *judge) forget(n *Node) bool {
+	if j.readmit(n); n.outage.reason != 0 {
+		return false
+	}
 	n.outage = nil
+	return true
+}
+
+// sentence is what active checks make of a node. They readmit whom calls
+// ejected, as in Envoy. It reports whether the node was readmitted.
+func (j *judge) sentence(n *Node, healthy bool, now time.Duration) (changed, readmitted bool) {
+	away := n.outage != nil && n.outage.reason != 0
+	switch {
+	case healthy && away:
+		j.readmit(n)
+		return true, true
+	case !healthy && !away:
+		j.begin(n, FailedHealthCheck, now).until = never
+		return true, false
+	}
+	return false, false
 }
 
 // forgive takes one ejection off those that are not passed over.
@@ -200,7 +228,7 @@ func (j *judge) forgive() {
 // ejected counts those that can be called and are passed over for how they do.
 func (j *judge) ejected() (count int) {
 	for _, n := range j.known {
-		if o := n.outage; o.reason != 0 && !o.reason.unready() && n.standing < missed {
+		if o := n.outage; o.reason.ejection() && n.standing < missed {
 			count++
 		}
 	}

@@ -29,6 +29,8 @@ const (
 	LowSuccessRate
 	HighFailurePercentage
 	SlowCalls
+	// FailedHealthCheck: active checks say so, see [HealthCheck].
+	FailedHealthCheck
 	// ConnectionRefused: no connection comes about.
 	ConnectionRefused
 	// TLS: the instance cannot prove who it is.
@@ -37,7 +39,7 @@ const (
 	reasons = iota
 )
 
-var reasonNames = [reasons]string{"", "consecutive-failures", "success-rate", "failure-percentage", "slow-calls", "refused", "tls"}
+var reasonNames = [reasons]string{"", "consecutive-failures", "success-rate", "failure-percentage", "slow-calls", "health-check", "refused", "tls"}
 
 func (r Reason) String() string {
 	if int(r) < len(reasonNames) {
@@ -48,6 +50,9 @@ func (r Reason) String() string {
 
 // MarshalText makes a reason readable in JSON.
 func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// ejection reports whether it is one: a matter of statistics, which is bounded.
+func (r Reason) ejection() bool { return r != 0 && r <= SlowCalls }
 
 // unready reports whether nobody could be reached at all, which is no matter of
 // statistics.
@@ -76,8 +81,11 @@ type outage struct {
 }
 
 func (o *outage) times() int {
-	if o.reason.unready() {
+	switch {
+	case o.reason.unready():
 		return o.refusals
+	case o.reason.ejection():
+		return o.ejections
 	}
-	return o.ejections
+	return 0
 }

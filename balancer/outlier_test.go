@@ -513,3 +513,57 @@ func BenchmarkDoneOfAFailure(b *testing.B) {
 		n.Start(start).Done(start, balancer.Failure)
 	}
 }
+
+// Who fails active checks is passed over, in any number, until it passes them.
+// Then it is back at once, also from an ejection; and a probe by a call does not
+// take back whom checks still find unwell.
+func TestChecksSayWhoIsWell(t *testing.T) {
+	c := newCourt(t, 4, balancer.OutlierDetection{})
+	judge := func(i int, well bool) { c.pool.Judge(c.node(i), well, c.now) }
+	want := func(what string, away ...int) {
+		t.Helper()
+		if got := c.away(); !slices.Equal(got, away) {
+			t.Errorf("%s: away are %v, want %v", what, got, away)
+		}
+	}
+	judge(0, false)
+	judge(1, false)
+	want("two fail", 0, 1)
+	if o := c.pool.View().Outages[0]; o.Reason != balancer.FailedHealthCheck || o.Probing {
+		t.Errorf("outage is %+v", o)
+	}
+	c.wait(time.Hour)
+	want("time alone takes nobody back", 0, 1)
+	if got := c.picked()[c.node(0)]; got != 0 {
+		t.Errorf("%d calls were probes", got)
+	}
+	judge(1, true)
+	want("one passes", 0)
+	c.calls(2, "fffff")
+	want("another is ejected beside", 0, 2)
+	judge(2, true)
+	want("and passes", 0)
+	judge(3, false)
+	judge(2, false)
+	want("fewer than half are well: panic")
+	if mode := c.pool.View().Choice(discovery.HTTP).Mode(); mode != balancer.Panic {
+		t.Errorf("mode is %v", mode)
+	}
+
+	c = newCourt(t, 4, balancer.OutlierDetection{})
+	c.calls(0, "r")
+	judge(0, false)
+	c.wait(2 * time.Second)
+	c.picked()
+	c.calls(0, "s")
+	want("a call succeeds where checks fail", 0)
+	judge(0, true)
+	want("until they pass")
+	c.calls(0, "fffff")
+	if _, err := c.pool.Balance(balancer.Balancing{OutlierDetection: balancer.OutlierDetection{Off: true}}, c.now); err != nil {
+		t.Fatal(err)
+	}
+	want("detection is off")
+	judge(0, false)
+	want("checks are not", 0)
+}

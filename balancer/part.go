@@ -135,7 +135,7 @@ func (v *View) picker(parts []part, shares []float64, before *Choice) (picker Pi
 	for t, levels := range tiersOf(parts) {
 		tiers[t] = newSpreadTier(levels, shares[t], earlier)
 	}
-	return newSpread(pickers, tiers, keyed(v.policy)), false
+	return newSpread(pickers, tiers, keysHavePlaces(v.policy)), false
 }
 
 // weighed returns the factors of those that are eligible.

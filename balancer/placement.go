@@ -18,7 +18,7 @@ func (b Balancing) placement() *placement {
 	for n := range p.tiers {
 		p.demands = append(p.demands, p.tiers[n].demands())
 	}
-	if keyed(b.Policy) {
+	if keysHavePlaces(b.Policy) {
 		p.locality, p.subset = Locality{}, Subset{Off: true}
 	}
 	return p

@@ -60,8 +60,8 @@ func validate(p Policy) error {
 	return nil
 }
 
-// keyed asks a policy whether it gives every key a place.
-func keyed(p Policy) bool {
+// keysHavePlaces asks a policy whether it gives every key a place.
+func keysHavePlaces(p Policy) bool {
 	k, ok := p.(interface{ Keyed() bool })
 	return ok && k.Keyed()
 }

@@ -3,25 +3,25 @@ package balancer
 import "math"
 
 const (
-	// mostSlots is how many turns a round has, about, where weights cannot be
+	// mostTurns is how many turns a round has, about, where weights cannot be
 	// kept exactly in fewer.
-	mostSlots = 4096
+	mostTurns = 4096
 	// leastSlots is how many a node of mean weight must have then, so that
 	// rounding does not tell: its share is off by 1 ÷ 32 at most.
 	leastSlots = 16
 )
 
-// slots returns how many turns each node has in a round: weights as integers
+// turnsIn returns how many turns each node has in a round: weights as integers
 // that have no common divisor. Whole numbers are kept exactly if their sum is at
-// most mostSlots. Otherwise they are scaled to that, but nobody is left without
+// most mostTurns. Otherwise they are scaled to that, but nobody is left without
 // a turn. nil: so many nodes that rounding would tell.
-func slots(weights []float64) []int64 {
+func turnsIn(weights []float64) []int64 {
 	if exact := integers(weights); exact != nil {
-		if reduce(exact) <= mostSlots {
+		if reduce(exact) <= mostTurns {
 			return exact
 		}
 	}
-	if len(weights)*leastSlots > mostSlots {
+	if len(weights)*leastSlots > mostTurns {
 		return nil
 	}
 	sum := 0.0
@@ -30,7 +30,7 @@ func slots(weights []float64) []int64 {
 	}
 	scaled := make([]int64, len(weights))
 	for i, w := range weights {
-		scaled[i] = max(1, int64(math.Round(w/sum*mostSlots)))
+		scaled[i] = max(1, int64(math.Round(w/sum*mostTurns)))
 	}
 	reduce(scaled)
 	return scaled

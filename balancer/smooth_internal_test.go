@@ -104,7 +104,7 @@ func TestSlots(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := slots(tt.weights); !slices.Equal(got, tt.want) {
+			if got := turnsIn(tt.weights); !slices.Equal(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
@@ -116,22 +116,22 @@ func TestSlots(t *testing.T) {
 func TestSlotsKeepProportions(t *testing.T) {
 	bits := rand.New(rand.NewPCG(3, 4))
 	for range 2000 {
-		n := 1 + bits.IntN(mostSlots/leastSlots)
+		n := 1 + bits.IntN(mostTurns/leastSlots)
 		weights, sum := make([]float64, n), 0.0
 		for i := range weights {
 			weights[i] = math.Exp(6 * bits.Float64())
 			sum += weights[i]
 		}
-		shares, total := slots(weights), int64(0)
+		shares, total := turnsIn(weights), int64(0)
 		for _, s := range shares {
 			total += s
 		}
-		if total > mostSlots+int64(n) {
+		if total > mostTurns+int64(n) {
 			t.Fatalf("%d turns in a round of %d", total, n)
 		}
 		for i, s := range shares {
 			got, want := float64(s)/float64(total), weights[i]/sum
-			if off := (1 + want*float64(n)) / float64(mostSlots-n/2); s < 1 || math.Abs(got-want) > off {
+			if off := (1 + want*float64(n)) / float64(mostTurns-n/2); s < 1 || math.Abs(got-want) > off {
 				t.Fatalf("a share of %v became %v, of %d", want, got, n)
 			}
 		}

@@ -64,7 +64,7 @@ func (p *smoothWeighted) rotate(nodes []*Node, before *rotation) *rotation {
 		return before
 	}
 	r := &rotation{nodes: nodes, weights: weights}
-	if shares := slots(weights); shares != nil {
+	if shares := turnsIn(weights); shares != nil {
 		order := smooth(shares)
 		r.turns = make([]*Node, len(order))
 		for turn, place := range order {

@@ -47,8 +47,8 @@ const (
 	longestPause  = 10 * time.Second
 )
 
-// never was before everything.
-const never = math.MinInt64 / 2
+// longAgo was before everything.
+const longAgo = math.MinInt64 / 2
 
 // spill decides by what calls cost which share of the calls each of several
 // levels, the nearest first, passes on to the next.
@@ -78,10 +78,10 @@ type level struct {
 // newSpill returns the spill of levels, given with their distance, nodes, room
 // and health. It takes over what the one before knows, nil if there is none.
 func newSpill(levels []level, before *spill) *spill {
-	s := &spill{levels: levels, looked: never}
+	s := &spill{levels: levels, looked: longAgo}
 	for i := range levels {
 		l := &levels[i]
-		l.passes, l.known, l.bill = 1-l.room, never, billOf(l.nodes)
+		l.passes, l.known, l.bill = 1-l.room, longAgo, billOf(l.nodes)
 	}
 	if before == nil {
 		return s
@@ -111,7 +111,7 @@ func (s *spill) look(now time.Duration) {
 	defer s.mu.Unlock()
 	pause := now - s.looked
 	switch {
-	case s.looked == never || pause < 0 || pause > longestPause:
+	case s.looked == longAgo || pause < 0 || pause > longestPause:
 		s.forget(now)
 		return
 	case pause < shortestPause:

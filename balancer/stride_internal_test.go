@@ -113,7 +113,11 @@ func TestStrideScalesWeights(t *testing.T) {
 // no weight is cut to less than it must be.
 func TestStrideChoosesInFewTurns(t *testing.T) {
 	bits := rand.New(rand.NewPCG(5, 6))
-	for range 300 {
+	rounds := 300
+	if raceEnabled {
+		rounds = 30
+	}
+	for range rounds {
 		weights := make([]float64, 1+bits.IntN(500))
 		spread := 60 * bits.Float64()
 		for i := range weights {

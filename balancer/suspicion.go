@@ -23,7 +23,8 @@ const suspected = 1 << 31
 const (
 	unreachable uint32 = 1 << 31 // no connection came about
 	answered    uint32 = 1 << 30 // a call succeeded
-	failures           = answered - 1
+	unwell      uint32 = 1 << 29 // as active checks say; of any node
+	failures           = unwell - 1
 )
 
 // enoughFailures, with no success, are an instance that does not answer. From
@@ -32,7 +33,7 @@ const enoughFailures = 3
 
 // suspect makes the node a suspect, of whom nothing is known yet.
 func (n *Node) suspect(now time.Duration) {
-	n.evidence.Store(0)
+	n.evidence.And(unwell)
 	n.since.Store(int64(now))
 	n.failing.Or(suspected)
 }

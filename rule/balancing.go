@@ -8,7 +8,7 @@ import (
 
 // algorithms are the ways to choose an instance that a document may name. The
 // first of them are of the first edition.
-var algorithms = [...]string{"p2c-ewma", "least-request", "round-robin", "random", "weighted-round-robin", "smooth-weighted"}
+var algorithms = [...]string{"p2c-ewma", "least-request", "round-robin", "random", "weighted-round-robin", "smooth-weighted", "ring-hash", "maglev"}
 
 const algorithmsOfFirst = 3
 

@@ -67,6 +67,10 @@ func policyOf(name string, code balancer.Policy) balancer.Policy {
 		return balancer.WeightedRoundRobin{}
 	case "smooth-weighted":
 		return balancer.SmoothWeighted{}
+	case "ring-hash":
+		return balancer.RingHash{}
+	case "maglev":
+		return balancer.Maglev{}
 	case "least-request":
 		return balancer.LeastRequest{}
 	case "p2c-ewma":

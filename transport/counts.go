@@ -16,6 +16,8 @@ type counts struct {
 	aborted      atomic.Int64 // calls that a fault aborted
 	mirrored     atomic.Int64 // copies that were sent
 	unmirrored   atomic.Int64 // copies that were due and were not sent
+	sickened     atomic.Int64 // instances that began to fail their health checks
+	recovered    atomic.Int64 // instances that passed them again
 }
 
 // one adds to a counter that few calls come to.

@@ -36,7 +36,8 @@ type ServiceDump struct {
 	Age       time.Duration `json:"ageNs"`
 	Trouble   string        `json:"trouble,omitempty"` // the registry's last complaint
 	Snapshot  *SnapshotDump `json:"snapshot,omitempty"`
-	Rules     *RulesDump    `json:"rules,omitempty"` // nil: there is no source of rules
+	Rules     *RulesDump    `json:"rules,omitempty"`  // nil: there is no source of rules
+	Health    *HealthDump   `json:"health,omitempty"` // nil: nobody is probed
 	Instances []NodeDump    `json:"instances"`
 	// Refused counts malformed records, Dropped metadata left out of others,
 	// Ignored unix endpoints that may not be used here, and Forbidden those of
@@ -83,6 +84,7 @@ type NodeDump struct {
 	Version  string `json:"version,omitempty"`
 	Weight   int    `json:"weight"`
 	Draining bool   `json:"draining,omitempty"`
+	Unwell   bool   `json:"unwell,omitempty"` // as health checks say
 	// Held says that the instance vanished from the list at HeldSince and is
 	// called nevertheless, see [balancer.Protection].
 	Held      bool           `json:"held,omitempty"`
@@ -155,6 +157,7 @@ func (s *service) dump() ServiceDump {
 		ForbiddenSockets: s.counts.forbidden.Load(),
 		Snapshot:         s.disk.dump(),
 		Rules:            s.dumpRules(),
+		Health:           s.dumpHealth(view),
 		Held:             view.Held,
 		Preserved:        view.Preserved,
 		Waiting:          s.waiting.Load(),
@@ -195,7 +198,7 @@ func (s *service) dump() ServiceDump {
 	for _, n := range view.Nodes {
 		i := n.Instance()
 		node := NodeDump{
-			ID: i.ID, Addr: i.Addr, Zone: i.Zone, Version: i.Version, Draining: i.Draining,
+			ID: i.ID, Addr: i.Addr, Zone: i.Zone, Version: i.Version, Draining: i.Draining, Unwell: n.Unwell(),
 			Weight: cmp.Or(i.Weight, discovery.DefaultWeight), Stats: n.Stats(now), Outage: outages[n],
 		}
 		if since, held := n.Held(); held {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/rule"
 	"github.com/fairlead-go/fairlead/transport"
@@ -248,4 +249,37 @@ func ExampleError() {
 	err = mesh.Do(context.Background(), call, fleet.Door(mesh))
 	fmt.Println(strings.TrimSuffix(err.Error(), " read tcp: connection reset by peer"))
 	// Output: fairlead: orders POST: send, instance a, maybe executed:
+}
+
+// Instances are probed beside the calls they get.
+func ExampleWithHealthCheck() {
+	fleet := fairleadtest.NewFleet(fairleadtest.Instances("orders", "a", "b")...)
+	prober := balancer.ProberFunc(func(_ context.Context, n *balancer.Node) error { // such as fairhttp.Prober{Path: "/healthz"}
+		if n.ID() == "b" {
+			return errors.New("disk full")
+		}
+		return nil
+	})
+	mesh, err := transport.New(fleet, transport.WithLogger(slog.New(slog.DiscardHandler)),
+		transport.WithHealthCheck(balancer.HealthCheck{Interval: 100 * time.Millisecond}, prober))
+	if err != nil {
+		panic(err)
+	}
+	defer mesh.Close(context.Background())
+
+	call := &transport.Call{Service: "orders", Protocol: discovery.HTTP}
+	if err := mesh.Do(context.Background(), call, fleet.Door(mesh)); err != nil { // the first one begins it
+		panic(err)
+	}
+	for range time.Tick(time.Millisecond) {
+		if mesh.Dump().Services[0].Health.Unwell > 0 {
+			break
+		}
+	}
+	for _, i := range mesh.Dump().Services[0].Instances {
+		fmt.Println(i.ID, i.Unwell)
+	}
+	// Output:
+	// a false
+	// b true
 }

@@ -36,7 +36,7 @@ type Mesh struct {
 	ctx    context.Context // ends with Close; the root of the watch loops
 	cancel context.CancelFunc
 	// loops are two per watched service (instances and rules), one more while it
-	// has instances held, one for the settings, the keeper, the pulse, and
+	// has instances held, one more where they are probed, one for the settings, the keeper, the pulse, and
 	// refreshes under way.
 	loops sync.WaitGroup
 
@@ -75,7 +75,8 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 	for _, set := range opts {
 		set(&o)
 	}
-	if err := errors.Join(o.retry.Validate(), o.budget.Validate(), o.pool.Reach.Validate(), o.pool.Protection.Validate(), o.pool.Balancing.Validate(), o.level.validate(), o.validateSnapshotDir(), o.validateCaller()); err != nil {
+	if err := errors.Join(o.retry.Validate(), o.budget.Validate(), o.pool.Reach.Validate(), o.pool.Protection.Validate(), o.pool.Balancing.Validate(),
+		o.level.validate(), o.validateSnapshotDir(), o.validateCaller(), o.validateHealth()); err != nil {
 		return nil, err
 	}
 	if registry == nil {
@@ -185,8 +186,13 @@ func (m *Mesh) begin(name string) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
+	checker, err := m.options.health.checker()
+	if err != nil {
+		return nil, err
+	}
 	s := newService(name, m, pool, budget)
 	s.disk = m.onDisk(name)
+	s.checker = checker
 	if m.pulse != nil {
 		s.trusted = m.beatLocked()
 		s.refreshes.Store(s.trusted)
@@ -200,5 +206,8 @@ func (m *Mesh) begin(name string) (*service, error) {
 		s.mu.Unlock()
 	}
 	m.loops.Go(func() { m.follow(s) })
+	if checker != nil {
+		m.loops.Go(func() { m.check(s) })
+	}
 	return s, nil
 }

@@ -42,6 +42,9 @@ type meter struct {
 	attempts, retries, refused, forbidden, preserved, ejections, late, unsaved, thaws, unrefreshed, rulesRefused, faults, copies metric.Int64ObservableCounter
 	endpoints, modes, dropped, remaining, registeredIs, waiting, rules                                                           metric.Int64ObservableGauge
 	staleness, savedAge                                                                                                          metric.Float64ObservableGauge
+
+	probes, lateProbes, verdicts metric.Int64ObservableCounter
+	unwell                       metric.Int64ObservableGauge
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
@@ -86,6 +89,10 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.rulesRefused = i.counter("fairlead.rules.refused", "Documents of rules that were not put in force because they are wrong.")
 	t.faults = i.counter("fairlead.client.faults", "Calls that suffered a fault of a rule, by kind.")
 	t.copies = i.counter("fairlead.client.copies", "Copies of calls that were due, by state: sent, or dropped.")
+	t.probes = i.counter("fairlead.health.probes", "Probes of instances, by outcome: passed, failed, or void, which says nothing.")
+	t.lateProbes = i.counter("fairlead.health.probes.late", "Probes that began an interval or more after they were due.")
+	t.verdicts = i.counter("fairlead.health.verdicts", "Changes of what health checks make of an instance, by state: unwell, or well again.")
+	t.unwell = i.gauge("fairlead.health.unwell", "Instances that fail their health checks.")
 	t.registeredIs = i.gauge("fairlead.registered", "Own instances that the registry is proved to hold.")
 	if err := errors.Join(i.errs...); err != nil {
 		return err
@@ -165,6 +172,7 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 			to.ObserveInt64(t.unrefreshed, s.counts.unrefreshed.Load(), only)
 		}
 		t.observeRules(s, to, of)
+		t.observeHealth(s, to, of)
 		view := s.pool.View()
 		draining := 0
 		for _, n := range view.Nodes {
@@ -221,6 +229,21 @@ func (t *meter) observeRules(s *service, to metric.Observer, of attribute.KeyVal
 	to.ObserveInt64(t.faults, d.Aborted, metric.WithAttributes(of, kindKey.String("abort")))
 	to.ObserveInt64(t.copies, d.Mirrored, metric.WithAttributes(of, stateKey.String("sent")))
 	to.ObserveInt64(t.copies, d.Unmirrored, metric.WithAttributes(of, stateKey.String("dropped")))
+}
+
+// observeHealth reports what health checks found, where there are any.
+func (t *meter) observeHealth(s *service, to metric.Observer, of attribute.KeyValue) {
+	d := s.dumpHealth(s.pool.View())
+	if d == nil {
+		return
+	}
+	to.ObserveInt64(t.unwell, int64(d.Unwell), metric.WithAttributes(of))
+	to.ObserveInt64(t.verdicts, s.counts.sickened.Load(), metric.WithAttributes(of, stateKey.String("unwell")))
+	to.ObserveInt64(t.verdicts, s.counts.recovered.Load(), metric.WithAttributes(of, stateKey.String("well")))
+	for outcome, n := range map[string]int64{"passed": d.Probes.Passed, "failed": d.Probes.Failed, "void": d.Probes.Void} {
+		to.ObserveInt64(t.probes, n, metric.WithAttributes(of, outcomeKey.String(outcome)))
+	}
+	to.ObserveInt64(t.lateProbes, d.Probes.Late, metric.WithAttributes(of))
 }
 
 func staleness(s discovery.Snapshot) time.Duration {

@@ -28,6 +28,7 @@ type options struct {
 	rules       []rule.Source
 	caller      string
 	pinning     bool
+	health      *health // nil: nobody is probed
 }
 
 func (o *options) validateCaller() error {

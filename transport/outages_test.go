@@ -74,6 +74,7 @@ func TestWhatAnOutcomeSaysOfTheInstance(t *testing.T) {
 	}{
 		{"untrusted", transport.Outcome{Class: transport.Lost, Untrusted: true}, 1, balancer.TLS},
 		{"refused", transport.Outcome{Class: transport.Lost}, 1, balancer.ConnectionRefused},
+		{"unsent over a connection", transport.Outcome{Class: transport.Lost, Connected: true}, 1, 0},
 		{"lost", transport.Outcome{Class: transport.Lost, Sent: true}, 4, 0},
 		{"lost again and again", transport.Outcome{Class: transport.Lost, Sent: true}, 5, balancer.ConsecutiveFailures},
 		{"timeouts", transport.Outcome{Class: transport.Timeout, Sent: true}, 5, balancer.ConsecutiveFailures},

@@ -53,6 +53,9 @@ type Outcome struct {
 	Late bool
 	// Untrusted says that the instance could not prove who it is.
 	Untrusted bool
+	// Connected says that there was a connection, so that what could not be sent
+	// says nothing of whether one comes about.
+	Connected bool
 	// Answered says that at least the beginning of an answer arrived.
 	Answered bool
 	// RetryAfter is the server's wish, 0 if it had none.
@@ -68,7 +71,7 @@ func (o Outcome) result() balancer.Result {
 		return balancer.Success
 	case o.Untrusted:
 		return balancer.Untrusted
-	case o.Class == Lost && !o.Sent:
+	case o.Class == Lost && !o.Sent && !o.Connected:
 		return balancer.Unreachable
 	default:
 		return balancer.Failure

@@ -282,7 +282,7 @@ func versionsWith(g governed, p rule.Policy) governed {
 
 // Every algorithm that a document may name is one.
 func TestEveryAlgorithmIsKnown(t *testing.T) {
-	for _, name := range []string{"p2c-ewma", "least-request", "round-robin", "random", "weighted-round-robin", "smooth-weighted"} {
+	for _, name := range []string{"p2c-ewma", "least-request", "round-robin", "random", "weighted-round-robin", "smooth-weighted", "ring-hash", "maglev"} {
 		p := ordersPolicy()
 		p.Spec.LoadBalancer.Algorithm = name
 		if err := p.Validate(); err != nil {

@@ -32,6 +32,10 @@ type service struct {
 	// registry has said that it cannot be reached.
 	told     chan struct{}
 	tellOnce sync.Once
+	// checker is nil where nobody is probed. Verdicts, which its goroutine has to
+	// itself, bounds what it logs.
+	checker  *balancer.Checker
+	verdicts ration
 	// disk is nil where the list is not kept there.
 	disk *onDisk
 	// trouble is what the registry last complained of, nil while it is live.

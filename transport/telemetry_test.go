@@ -165,7 +165,7 @@ func busy(t *testing.T, level transport.Level) (*transport.Mesh, *meters, *trace
 	}
 	fleet := fairleadtest.NewFleet(instances...)
 	meters, tracers := new(meters), new(tracers)
-	m := newMesh(t, fleet, inTurn(), transport.WithTelemetry(level), transport.WithMeterProvider(meters), transport.WithTracerProvider(tracers),
+	m := newMesh(t, fleet, inAnyCase(), transport.WithTelemetry(level), transport.WithMeterProvider(meters), transport.WithTracerProvider(tracers),
 		transport.WithBudget(retry.BudgetConfig{MinPerSecond: 0.1}))
 	fleet.Play("a", fairleadtest.Refused(), fairleadtest.Refused(), fairleadtest.OK())
 	for range 1000 {
@@ -200,10 +200,11 @@ func TestMetrics(t *testing.T) {
 			"fairlead.endpoints service=orders state=draining":                        1,
 			"fairlead.endpoints service=orders state=held":                            0,
 			"fairlead.endpoints.preserved service=orders":                             0,
-			"fairlead.endpoints service=orders state=passed-over":                     1,
+			"fairlead.endpoints service=orders state=passed-over":                     0,
 			"fairlead.balancer.mode mode=normal protocol= service=orders":             1,
 			"fairlead.balancer.mode mode=normal protocol=http service=orders":         1,
-			"fairlead.endpoints.ejections reason=refused service=orders":              1,
+			"fairlead.endpoints.ejections reason=refused service=orders":              0,
+			"fairlead.endpoints.ejections reason=health-check service=orders":         0,
 			"fairlead.endpoints.ejections reason=tls service=orders":                  0,
 			"fairlead.endpoints.ejections reason=consecutive-failures service=orders": 0,
 			"fairlead.endpoints.ejections reason=success-rate service=orders":         0,

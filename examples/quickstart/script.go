@@ -178,7 +178,7 @@ func playKill(ctx context.Context, s *stage) ([]verdict, error) {
 }
 
 func playAdd(ctx context.Context, s *stage) ([]verdict, error) {
-	const within = 2 * time.Second
+	const within = 10 * time.Second // its load grows slowly, see balancer.SlowStart
 	w := s.watch()
 	added, at := map[string]*process{}, map[string]time.Time{}
 	for _, d := range s.doors {

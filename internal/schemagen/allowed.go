@@ -32,7 +32,7 @@ func allowed(of string) schema {
 	case "Budget.minPerSecond":
 		return schema{"minimum": 0, "maximum": 10_000}
 	case "LoadBalancer.algorithm":
-		return schema{"enum": []string{"", "p2c-ewma", "least-request", "round-robin", "random", "weighted-round-robin", "smooth-weighted"}}
+		return schema{"enum": []string{"", "p2c-ewma", "least-request", "round-robin", "random", "weighted-round-robin", "smooth-weighted", "ring-hash", "maglev"}}
 	case "LoadBalancer.hashOn":
 		return schema{"pattern": "^$|" + property}
 	case "SlowStart.minWeightPercent", "OutlierDetection.maxEjectionPercent", "FailurePercentageEjection.threshold", "SlowCallEjection.threshold",

@@ -44,7 +44,7 @@ var verdicts = [...]struct{ answered, silent transport.Class }{
 // stream that broke between its opening and its message, whose error comes out
 // later. Neither received a byte, as every success has.
 func classify(info grpcbalancer.DoneInfo, caller context.Context) transport.Outcome {
-	o := transport.Outcome{Err: info.Err, Sent: info.BytesSent, Answered: info.BytesReceived}
+	o := transport.Outcome{Err: info.Err, Sent: info.BytesSent, Answered: info.BytesReceived, Connected: true}
 	code := status.Code(info.Err)
 	if int(code) >= len(verdicts) {
 		code = codes.Unknown

@@ -26,11 +26,16 @@ func (b *bound) policed() *attributes.Attributes {
 	return attributes.New(policedKey{}, policed{b.door.mesh, b.service})
 }
 
+// systemDialer leaves keep-alive times to the system: what is faster is for gRPC
+// to say.
+func systemDialer() net.Dialer {
+	return net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}}
+}
+
 // dial connects as gRPC does by itself, save that the address policy of the
 // mesh is asked about what the address of an instance has become by then.
 func dial(ctx context.Context, addr string) (net.Conn, error) {
-	// The system's own keep-alive times: what is faster is for gRPC to say.
-	d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: -1, Interval: -1, Count: -1}}
+	d := systemDialer()
 	to := credentials.ClientHandshakeInfoFromContext(ctx).Attributes
 	if p, ok := to.Value(policedKey{}).(policed); ok {
 		d.ControlContext = func(_ context.Context, network, address string, _ syscall.RawConn) error {

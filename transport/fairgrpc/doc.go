@@ -34,6 +34,9 @@
 // a [transport.Error], which says at which stage, on which instance and after
 // how many attempts the call failed.
 //
+// [Prober] asks instances for their health by gRPC's own protocol, where
+// [transport.WithHealthCheck] wants that.
+//
 // The other end is [Serve], in one line, or [Server] where a program serves
 // more than gRPC.
 package fairgrpc

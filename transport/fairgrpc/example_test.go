@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/status"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairgrpc"
@@ -238,4 +239,32 @@ func ExampleServer() {
 	}, server)
 	fmt.Println(server.Endpoint().Protocol, err)
 	// Output: grpc <nil>
+}
+
+// Instances are asked by gRPC's health protocol how they are, beside the calls
+// they get.
+func ExampleProber() {
+	registry, stop := instances()
+	defer stop()
+	mesh, err := transport.New(registry, quiet, transport.WithHealthCheck(
+		balancer.HealthCheck{Interval: 100 * time.Millisecond},
+		fairgrpc.Prober{Options: []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}},
+	))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer mesh.Close(context.Background())
+
+	if _, err := mesh.Views(context.Background(), "orders"); err != nil { // or a call: the service is in use
+		fmt.Println(err)
+		return
+	}
+	for range time.Tick(time.Millisecond) {
+		if d := mesh.Dump().Services[0]; d.Health.Probes.Passed >= 2 {
+			fmt.Println("unwell:", d.Health.Unwell)
+			break
+		}
+	}
+	// Output: unwell: 0
 }

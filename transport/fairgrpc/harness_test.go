@@ -291,6 +291,11 @@ func newMesh(tb testing.TB, registry discovery.Registry, opts ...transport.Optio
 	return mesh
 }
 
+// inTurnInAnyCase chooses the instances in turn, and passes over nobody.
+func inTurnInAnyCase() transport.Option {
+	return transport.WithBalancing(balancer.Balancing{Policy: balancer.RoundRobin{}, OutlierDetection: balancer.OutlierDetection{Off: true}})
+}
+
 // announce registers backends as instances of service "orders".
 func (w *world) announce(backends ...*backend) {
 	w.tb.Helper()

@@ -202,7 +202,7 @@ func TestStreamToNobody(t *testing.T) {
 // G11: a stream that a server refused before it processed it is opened again
 // by gRPC, to another instance.
 func TestG11RefusedStreamIsOpenedElsewhere(t *testing.T) {
-	w := newWorld(t, transport.WithPolicy(balancer.RoundRobin{}))
+	w := newWorld(t, inTurnInAnyCase())
 	r, good := refuse(t), start(t, "good")
 	w.announce(good, &backend{id: "refuser", addr: r.addr})
 	conn := w.dial()

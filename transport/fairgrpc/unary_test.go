@@ -123,7 +123,7 @@ func TestG11ServiceConfigRetriesDoNotMultiplyOurs(t *testing.T) {
 // by gRPC itself, through our picker. That pick is in the call's ledger, so it
 // goes to another instance; gRPC would not try a third time.
 func TestG11TransparentRetriesAreInTheLedger(t *testing.T) {
-	w := newWorld(t, transport.WithPolicy(balancer.RoundRobin{}))
+	w := newWorld(t, inTurnInAnyCase())
 	refusers := []*refuser{refuse(t), refuse(t)}
 	good := start(t, "good")
 	w.announce(good, &backend{id: "refuser0", addr: refusers[0].addr})

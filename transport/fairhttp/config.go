@@ -83,8 +83,7 @@ func (c Config) Transport(mesh *transport.Mesh, base http.RoundTripper) (*Transp
 		return nil, &discovery.FieldError{Field: "Config." + field, Value: fmt.Sprintf("set beside a %T", base),
 			Allowed: "unset, or a base that is nil or an *http.Transport: the connections of any other base are its own affair"}
 	}
-	//lint:ignore SA1019 a caller's transport may still have one
-	if own, ok := base.(*http.Transport); ok && c.TLS != nil && (own.DialTLSContext != nil || own.DialTLS != nil) {
+	if own, ok := base.(*http.Transport); ok && c.TLS != nil && dialsTLS(own) {
 		return nil, &discovery.FieldError{Field: "Config.TLS", Value: "set beside a base with DialTLSContext",
 			Allowed: "one of the two: a base that dials TLS by itself decides by itself whom it trusts"}
 	}

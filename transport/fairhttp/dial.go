@@ -5,6 +5,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"github.com/fairlead-go/fairlead/balancer"
 )
 
 // dialFunc is the form of [net/http.Transport].DialContext.
@@ -29,16 +31,23 @@ func (s *service) dial(ctx context.Context, network, addr string) (net.Conn, err
 	return d.DialContext(ctx, network, addr)
 }
 
-// checked is dial with the address that it connected to checked before anybody
-// writes to it.
+// checked is dial with the address that it connected to checked by the mesh.
 func (s *service) checked(dial dialFunc) dialFunc {
+	return checkedBy(dial, func(network, address string) error {
+		return s.transport.mesh.CheckSocket(s.name, network, address)
+	})
+}
+
+// checkedBy is dial with the address that it connected to checked before anybody
+// writes to it.
+func checkedBy(dial dialFunc, check balancer.SocketCheck) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil || conn == nil || conn.RemoteAddr() == nil {
 			return conn, err
 		}
 		remote := conn.RemoteAddr()
-		if err := s.transport.mesh.CheckSocket(s.name, remote.Network(), remote.String()); err != nil {
+		if err := check(remote.Network(), remote.String()); err != nil {
 			conn.Close()
 			return nil, err
 		}

@@ -79,6 +79,11 @@
 // http.Client.Timeout, for which the client starts a goroutine per call
 // through any RoundTripper but its own.
 //
+// # Health checks
+//
+// [Prober] probes instances over HTTP where [transport.WithHealthCheck] asks for
+// it. Its connections are its own, made as those of calls are.
+//
 // # The other end
 //
 // [Serve] runs an http.Server as an instance in one line, [Server] where a

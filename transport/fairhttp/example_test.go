@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
@@ -239,4 +241,40 @@ func ExampleServer() {
 	err = transport.Serve(ctx, mesh, discovery.Instance{Service: "orders"}, config, server)
 	fmt.Println(server.Endpoint().Protocol, err)
 	// Output: http <nil>
+}
+
+// An instance that says of itself that it cannot work is noticed before a call
+// finds out. What it is asked over, such as TLS, is said by the Config that the
+// calls have.
+func ExampleProber() {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/healthz" {
+			http.Error(w, "no database", http.StatusServiceUnavailable)
+		}
+	}))
+	defer srv.Close()
+	registry, err := discovery.NewStatic(discovery.Addrs("orders", srv.Listener.Addr().String())...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	mesh, err := transport.New(registry, transport.WithLogger(slog.New(slog.DiscardHandler)),
+		transport.WithHealthCheck(balancer.HealthCheck{Interval: 100 * time.Millisecond}, fairhttp.Prober{Path: "/healthz"}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer mesh.Close(context.Background())
+
+	client := &http.Client{Transport: fairhttp.New(mesh, nil)}
+	resp, err := client.Get("mesh://orders/") // the first call begins it
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp.Body.Close()
+	for range time.Tick(time.Millisecond) {
+		if health := mesh.Dump().Services[0].Health; health.Probes.Failed > 0 && health.Unwell > 0 {
+			fmt.Println("unwell:", health.Unwell)
+			break
+		}
+	}
+	// Output: unwell: 1
 }

@@ -27,6 +27,12 @@ func buildable(base http.RoundTripper) bool {
 	return ok
 }
 
+// dialsTLS reports whether a base makes its TLS connections in a way of its own.
+func dialsTLS(base *http.Transport) bool {
+	//lint:ignore SA1019 a caller's transport may still have one
+	return base.DialTLSContext != nil || base.DialTLS != nil
+}
+
 // modelOf returns what the transport of each instance is cloned from: the
 // base with c applied. It is complete, so that Clone is all that is left to do.
 func modelOf(base *http.Transport, c Config) *http.Transport {

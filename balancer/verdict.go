@@ -1,0 +1,33 @@
+package balancer
+
+import "time"
+
+// Judge takes note of what active checks make of a node, see [Checker], and
+// publishes a view if that changes who may be chosen: one that fails them is
+// passed over; one that passes them is back at once, also if its calls had it
+// ejected, and its load grows slowly. The verdict stays with the node, which may
+// leave the list and come back.
+func (p *Pool) Judge(n *Node, healthy bool, now time.Duration) *View {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if healthy {
+		n.evidence.And(^unwell)
+	} else {
+		n.evidence.Or(unwell)
+	}
+	if n.inbox != p.judge.inbox { // it belongs to another pool, or to none
+		return p.View()
+	}
+	changed, readmitted := p.judge.sentence(n, healthy, now)
+	if readmitted {
+		p.nursery.admit(n, 0, now)
+	}
+	if !changed {
+		return p.View()
+	}
+	return p.publish(p.View().Snapshot, false)
+}
+
+// Unwell reports whether active checks say that the instance cannot do its
+// work. Without any, none is.
+func (n *Node) Unwell() bool { return n.evidence.Load()&unwell != 0 }
