@@ -3,7 +3,6 @@ package balancer_test
 import (
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -15,22 +14,6 @@ import (
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/internal/fixture"
 )
-
-// byHash is a policy that gives every key a place.
-type byHash struct{}
-
-func (byHash) String() string { return "by-hash" }
-func (byHash) Keyed() bool    { return true }
-
-func (byHash) Picker(c balancer.Candidates) balancer.Picker { return hashed(c.Nodes) }
-
-type hashed []*balancer.Node
-
-func (p hashed) Pick(r balancer.Request) *balancer.Node {
-	h := fnv.New32a()
-	h.Write([]byte(r.Key))
-	return p[h.Sum32()%uint32(len(p))]
-}
 
 // town is a court with instances in tiers and zones: one for each word, which is
 // the labels of its pool and its zone, and perhaps its weight.
@@ -131,10 +114,11 @@ func TestPartsOfAChoice(t *testing.T) {
 		{"a zone of each tier", both, "a/eu-a a/eu-b b/eu-a b/us-a", nil, "first/zone:1/1=100%, first/region:1/1=0%, second/zone:1/1=0%, second/elsewhere:1/1=0%"},
 		{"the zone of the first is not well: there and in the next", both, "a/eu-a a/eu-b b/eu-a", []int{0}, "first/zone:1/1=0%, first/region:1/1=70%, second/zone:1/1=30%"},
 
-		{"a policy with places for keys: tiers, and no zones", balancer.Balancing{Tiers: inTiers, Locality: here, Policy: byHash{}}, "a/eu-a a/eu-b b/eu-a", nil, "first/anywhere:2/2=100%, second/anywhere:1/1=0%"},
+		{"a policy with places for keys: tiers, and no zones", balancer.Balancing{Tiers: inTiers, Locality: here, Policy: balancer.RingHash{}}, "a/eu-a a/eu-b b/eu-a", nil, "first/anywhere:2/2=100%, second/anywhere:1/1=0%"},
+		{"and nobody of the first is well", balancer.Balancing{Tiers: inTiers, Policy: balancer.RingHash{}}, "a a b b", []int{0, 1}, "first/anywhere:2/2=0%, second/anywhere:2/2=100%"},
 		{"a small subset", balancer.Balancing{Subset: balancer.Subset{Size: 2}}, "x x x x x", nil, "anywhere:2/5=100%"},
 		{"of each zone", balancer.Balancing{Subset: balancer.Subset{Size: 1}, Locality: here}, "x/eu-a x/eu-a x/eu-b x/eu-b", nil, "zone:1/2=100%, region:1/2=0%"},
-		{"none for keys", balancer.Balancing{Subset: balancer.Subset{Size: 2}, Policy: byHash{}}, "x x x x x", nil, "anywhere:5/5=100%"},
+		{"none for keys", balancer.Balancing{Subset: balancer.Subset{Size: 2}, Policy: balancer.RingHash{}}, "x x x x x", nil, "anywhere:5/5=100%"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := town(t, tt.balancing, tt.instances)
@@ -144,7 +128,7 @@ func TestPartsOfAChoice(t *testing.T) {
 			}
 			// The calls are what the parts say, and nobody else gets any.
 			key := func(i int) string { return fmt.Sprint("key", i) }
-			if tt.balancing.Policy != (byHash{}) {
+			if tt.balancing.Policy != (balancer.RingHash{}) {
 				key = nil
 			}
 			got, view := c.got(key), c.pool.View()
@@ -169,7 +153,7 @@ func TestPartsOfAChoice(t *testing.T) {
 // Keys stay with their tier. Where it loses some of its share, only keys of it
 // move.
 func TestTiersByKey(t *testing.T) {
-	c := town(t, balancer.Balancing{Tiers: inTiers, Policy: byHash{}}, "a a b b")
+	c := town(t, balancer.Balancing{Tiers: inTiers, Policy: balancer.RingHash{}}, "a a b b")
 	place := func() (at []string) {
 		for i := range 1000 {
 			at = append(at, c.choice().Picker.Pick(balancer.Request{Rand: rand.Uint64(), Key: fmt.Sprint("key", i)}).Instance().Meta["pool"])
