@@ -12,8 +12,8 @@ type Choice struct {
 	// Nodes are those of the choice, sorted by ID, whether they can be chosen at
 	// the moment or not. They must not be written to.
 	Nodes []*Node
-	// Eligible are those that can, among which Picker chooses. Beside them it
-	// sends single calls, as probes, to others.
+	// Eligible are those that can, of all parts, among which Picker chooses. Beside
+	// them it sends single calls, as probes, to others.
 	Eligible []*Node
 	Picker   Picker
 	// Well is how many of Called are not passed over. Where that is too few, all

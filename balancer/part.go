@@ -54,56 +54,6 @@ func tiersOf(parts []part) (tiers [][]part) {
 	return tiers
 }
 
-// assess sees who of the parts' nodes is well, and returns what share of the
-// calls each tier gets for that.
-func (v *View) assess(parts, earlier []part) []float64 {
-	if len(parts) == 1 { // nobody can relieve it
-		p := &parts[0]
-		p.eligible, p.well = v.eligible(p.nodes, p.in(earlier).eligible, false)
-		return nil
-	}
-	tiers := tiersOf(parts)
-	health := make([]float64, len(tiers))
-	spare := make([]bool, len(tiers)) // some levels have for others
-	for t, levels := range tiers {
-		of, well := 0.0, 0.0
-		each := make([]float64, len(levels))
-		for l := range levels {
-			p := &levels[l]
-			share := v.wellOf(p.nodes)
-			p.health = healthOf(share, 1)
-			each[l] = p.health
-			of += p.weight
-			well += p.weight * share
-		}
-		health[t] = healthOf(well, of)
-		_, spare[t] = fill(each)
-	}
-	shares, enough := fill(health)
-	for t, levels := range tiers {
-		for l := range levels {
-			p := &levels[l]
-			p.eligible, p.well = v.eligible(p.nodes, p.in(earlier).eligible, enough || spare[t])
-		}
-	}
-	return shares
-}
-
-// wellOf returns the share of the nodes that is well, by weight.
-func (v *View) wellOf(nodes []*Node) float64 {
-	if len(v.Outages) == 0 {
-		return 1
-	}
-	well, all := 0.0, 0.0
-	for _, n := range nodes {
-		weight := n.announced()
-		if all += weight; v.outage(n) == 0 {
-			well += weight
-		}
-	}
-	return well / max(all, 1)
-}
-
 // picker returns a picker over the parts, given the share of each tier: that of
 // the only part, or one that spreads the calls. It is the one of before, and
 // kept, where nothing has changed.
@@ -179,45 +129,4 @@ func union(nodes, earlier []*Node, parts []part, of func(*part) []*Node) []*Node
 		}
 	}
 	return some.nodes()
-}
-
-// Part is some of a choice's nodes, of the same tier and at the same distance,
-// which get a share of its calls.
-type Part struct {
-	Tier     string   // its name; "": there are no tiers, or the instances are of none
-	Distance Distance // Anywhere: distances do not matter
-	// Instances counts the part's own; Called are those of them that a [Subset]
-	// left, and Eligible those that can be chosen now. The lists must not be
-	// written to.
-	Instances        int
-	Called, Eligible []*Node
-	Well             int     // of Called
-	Share            float64 // of the calls, now
-	Mode             Mode
-}
-
-// Parts returns the parts of the choice, the most preferred first, as they are
-// now.
-func (c *Choice) Parts() []Part {
-	shares := []float64{1}
-	if s, ok := c.inner.(*spread); ok {
-		shares = s.shares()
-	}
-	parts := make([]Part, len(c.parts))
-	for i := range c.parts {
-		p := &c.parts[i]
-		mode := ModeOf(p.picker)
-		if p.panics() {
-			mode = Panic
-		}
-		parts[i] = Part{c.tierName(p.tier), p.distance, p.of, p.nodes, p.eligible, p.well, shares[i], mode}
-	}
-	return parts
-}
-
-func (c *Choice) tierName(number int) string {
-	if number < len(c.tiers) {
-		return c.tiers[number].Name
-	}
-	return ""
 }
