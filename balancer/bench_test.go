@@ -56,7 +56,7 @@ func pick(pool *balancer.Pool) {
 
 func warmPool(tb testing.TB, policy balancer.Policy, size int) *balancer.Pool {
 	tb.Helper()
-	pool, err := balancer.NewPool(balancer.PoolConfig{Balancing: balancer.Balancing{Policy: policy}})
+	pool, err := balancer.NewPool(balancer.PoolConfig{Balancing: balancer.Balancing{Policy: policy, Subset: balancer.Subset{Off: true}}})
 	if err != nil {
 		tb.Fatal(err)
 	}

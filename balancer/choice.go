@@ -12,24 +12,34 @@ type Choice struct {
 	// Nodes are those of the choice, sorted by ID, whether they can be chosen at
 	// the moment or not. They must not be written to.
 	Nodes []*Node
-	// Eligible are those that can, among which Picker chooses. Beside them it
-	// sends single calls, as probes, to others.
+	// Eligible are those that can, of all parts, among which Picker chooses. Beside
+	// them it sends single calls, as probes, to others.
 	Eligible []*Node
 	Picker   Picker
-	// Well is how many of Nodes are not passed over. Where that is too few, all
+	// Well is how many of Called are not passed over. Where that is too few, all
 	// are eligible, see [Balancing].
 	Well int
 
-	inner     Picker  // of the policy
+	called    []*Node
+	parts     []part
+	tiers     []Tier  // of the parts
+	inner     Picker  // of the policy, or over such
 	due       []*Node // that wait for a probe
 	epoch     int     // of the view
 	refreshed atomic.Int64
 }
 
+// Called returns those of Nodes that calls may go to, be it at another time:
+// all of them, save where a [Subset] is drawn. It is sorted by ID and must not
+// be written to. It changes with the list only, and as little as that.
+func (c *Choice) Called() []*Node { return c.called }
+
 // Mode is that of the picker, or Panic.
 func (c *Choice) Mode() Mode {
-	if c.Well < len(c.Nodes) && len(c.Eligible) > c.Well {
-		return Panic
+	for i := range c.parts {
+		if p := &c.parts[i]; p.panics() {
+			return Panic
+		}
 	}
 	return ModeOf(c.inner)
 }
@@ -59,23 +69,32 @@ func (v *View) Over(nodes []*Node, before *Choice) *Choice {
 	if before == nil {
 		before = &Choice{epoch: -1}
 	}
-	if slices.Equal(before.Nodes, nodes) {
-		nodes = before.Nodes
+	c := &Choice{Nodes: nodes, epoch: v.epoch, tiers: v.placement.tiers}
+	// Who is called changes with the list only, ...
+	same := slices.Equal(before.Nodes, nodes)
+	if same {
+		c.Nodes = before.Nodes
 	}
-	c := &Choice{Nodes: nodes, epoch: v.epoch}
-	c.Eligible, c.Well = v.eligible(nodes, before.Eligible)
-	c.due = who(v.due, func(n *Node) bool { return among(n, nodes) })
-	if before.epoch == c.epoch && slices.Equal(before.Nodes, nodes) && slices.Equal(before.Eligible, c.Eligible) {
-		if c.inner = before.inner; before.Well == c.Well && slices.Equal(before.due, c.due) {
+	if same && before.epoch == v.epoch {
+		c.called, c.parts = before.called, slices.Clone(before.parts)
+	} else {
+		c.parts = v.placement.divide(c.Nodes, before.parts)
+		c.called = union(c.Nodes, before.called, c.parts, func(p *part) []*Node { return p.nodes })
+	}
+	// ... who of those is well with how calls end, ...
+	shares := v.assess(c.parts, before.parts)
+	c.Eligible = union(c.called, before.Eligible, c.parts, func(p *part) []*Node { return p.eligible })
+	for i := range c.parts {
+		c.Well += c.parts[i].well
+	}
+	c.due = who(v.due, func(n *Node) bool { return among(n, c.called) })
+	// ... and pickers with both.
+	var kept bool
+	if c.inner, kept = v.picker(c.parts, shares, before); kept {
+		if same && c.Well == before.Well && slices.Equal(c.due, before.due) {
 			return before
 		}
 		c.refreshed.Store(before.refreshed.Load())
-	} else {
-		candidates := Candidates{Nodes: c.Eligible, Listed: nodes, Before: before.inner}
-		if v.inbox.attended.Load() {
-			candidates.Later = v.inbox.later
-		}
-		c.inner = v.policy.Picker(candidates)
 	}
 	if c.Picker = c.inner; len(c.due) > 0 {
 		c.Picker = &probing{c.inner, c.due}

@@ -9,7 +9,9 @@
 // [SmoothWeighted], [WeightedRoundRobin] and [Random]. By nothing: [RoundRobin].
 //
 // A [Pool] follows one service: each snapshot becomes an immutable [View]
-// behind one atomic pointer, so that a pick never waits and never locks.
+// behind one atomic pointer, so that a pick never waits and never locks. Where
+// there are too many instances, or better and worse places, [Tier], [Locality]
+// and [Subset] say where calls go.
 //
 // A [Checker] probes instances beside the calls they get, where that is wanted.
 //

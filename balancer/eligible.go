@@ -3,8 +3,10 @@ package balancer
 // eligible returns those of the nodes that calls may go to, and how many of the
 // nodes are well. Where that is too small a part, it is nearly all: those who
 // are well could not carry the load. Who cannot be reached at all is passed over
-// even then, as long as anybody can. Earlier is the list of a moment ago.
-func (v *View) eligible(nodes, earlier []*Node) (eligible []*Node, well int) {
+// even then, as long as anybody can. Where others relieve the nodes of it, only
+// those are eligible that are well, be it nobody. Earlier is the list of a
+// moment ago.
+func (v *View) eligible(nodes, earlier []*Node, relieved bool) (eligible []*Node, well int) {
 	if len(v.Outages) == 0 {
 		return nodes, len(nodes)
 	}
@@ -23,7 +25,7 @@ func (v *View) eligible(nodes, earlier []*Node) (eligible []*Node, well int) {
 	switch reached := reachable.nodes(); {
 	case well == len(nodes):
 		return nodes, well
-	case well > 0 && float64(well) >= v.panicThreshold*float64(len(nodes)):
+	case relieved || well > 0 && float64(well) >= v.panicThreshold*float64(len(nodes)):
 		return some.nodes(), well
 	case len(reached) > 0:
 		return reached, well

@@ -14,10 +14,10 @@ import (
 // start is when the tests begin: any moment but zero would do.
 const start = time.Hour
 
-// newPool returns a pool that believes every list.
+// newPool returns a pool that believes every list, and calls all that are on it.
 func newPool(tb testing.TB, policy balancer.Policy) *balancer.Pool {
 	tb.Helper()
-	return balancing(tb, balancer.Balancing{Policy: policy})
+	return balancing(tb, balancer.Balancing{Policy: policy, Subset: balancer.Subset{Off: true}})
 }
 
 // balancing returns one that balances in a way of its own.

@@ -10,23 +10,24 @@ import (
 // judge applies an [OutlierDetection] to the nodes of a pool, under its lock.
 type judge struct {
 	OutlierDetection
-	inbox *inbox
-	known []*Node // that are passed over, or have something to be forgiven
-	due   time.Duration
+	compares bool // what calls cost at different places
+	inbox    *inbox
+	known    []*Node // that are passed over, or have something to be forgiven
+	due      time.Duration
 	// counts is how many were passed over so far, by reason.
 	counts Ejections
 }
 
 // configure makes the judge go by o, which has its defaults, from now on.
-func (j *judge) configure(o OutlierDetection, members []*Node, now time.Duration) {
-	before := j.OutlierDetection
-	j.OutlierDetection, j.due = o, now+o.Interval
+func (j *judge) configure(o OutlierDetection, compares bool, members []*Node, now time.Duration) {
+	before, compared := j.OutlierDetection, j.compares
+	j.OutlierDetection, j.compares, j.due = o, compares, now+o.Interval
 	enough := uint32(math.MaxUint32)
 	if !o.Off && o.ConsecutiveFailures > 0 {
 		enough = uint32(o.ConsecutiveFailures)
 	}
 	j.inbox.enough.Store(enough)
-	if o.counts() != before.counts() || o.SlowCalls.Duration != before.SlowCalls.Duration {
+	if o.counts() != before.counts() || compares != compared || o.SlowCalls.Duration != before.SlowCalls.Duration {
 		for _, n := range members {
 			j.welcome(n)
 		}
@@ -38,12 +39,12 @@ func (j *judge) configure(o OutlierDetection, members []*Node, now time.Duration
 	}
 }
 
-// welcome makes the calls of a node be counted, where rates are looked at.
+// welcome makes the calls of a node be counted, where that is of use.
 func (j *judge) welcome(n *Node) {
-	if !j.OutlierDetection.counts() {
+	if !j.OutlierDetection.counts() && !j.compares {
 		n.tally.Store(nil)
 	} else {
-		n.tally.Store(newTally(j.SlowCalls.Duration))
+		n.tally.Store(newTally(j.SlowCalls.Duration, n.tally.Load()))
 	}
 	n.watch()
 }
@@ -58,16 +59,16 @@ func (n *Node) watch() {
 }
 
 // review judges by all that came in since the last time, of the nodes that can
-// be called. It reports whether others are passed over now, or wait for a
+// be called; calls go to so many of them. It reports whether others are passed over now, or wait for a
 // probe, and returns those that are back from an ejection.
-func (j *judge) review(nodes []*Node, now time.Duration) (changed bool, back []*Node) {
+func (j *judge) review(nodes []*Node, of int, now time.Duration) (changed bool, back []*Node) {
 	for _, n := range j.inbox.take() {
 		signals := n.signals.Swap(0)
 		if j.Off || n.standing >= missed {
 			continue
 		}
 		ejected := n.outage != nil && n.outage.reason.ejection()
-		c, readmitted := j.hear(n, signals, len(nodes), now)
+		c, readmitted := j.hear(n, signals, of, now)
 		if changed = changed || c; readmitted && ejected {
 			back = append(back, n)
 		}
@@ -81,7 +82,7 @@ func (j *judge) review(nodes []*Node, now time.Duration) (changed bool, back []*
 	}
 	if now >= j.due {
 		j.due = now + j.Interval
-		changed = j.look(nodes, now) || changed
+		changed = j.look(nodes, of, now) || changed
 		j.forgive(now)
 	}
 	return changed, back

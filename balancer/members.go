@@ -92,6 +92,7 @@ func (p *Pool) admit(known *Node, i *discovery.Instance, now time.Duration) *Nod
 	n.standing, n.draining = listed, i.Draining
 	n.ignored, n.forbidden = uint8(passed.Ignored), uint8(len(passed.Forbidden))
 	n.instance.Store(i)
+	n.rate(p.seed)
 	switch {
 	case stayed && n == known:
 		p.nursery.weigh(n, now)

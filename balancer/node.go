@@ -43,7 +43,9 @@ type Node struct {
 	outage *outage       // nil: nothing is held against it
 
 	testimony
-	suspicion
+	since    atomic.Int64  // when it became a suspect
+	evidence atomic.Uint32 // about it
+	score    atomic.Uint32 // float32, see Subset
 	membership
 	reports atomic.Pointer[reports] // nil: nobody asks for any
 }

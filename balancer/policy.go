@@ -59,3 +59,9 @@ func validate(of any) error {
 	}
 	return nil
 }
+
+// keysHavePlaces asks a policy whether it gives every key a place.
+func keysHavePlaces(p Policy) bool {
+	k, ok := p.(interface{ Keyed() bool })
+	return ok && k.Keyed()
+}

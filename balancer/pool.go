@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/fairlead-go/fairlead/discovery"
 )
 
@@ -30,6 +32,12 @@ type Balancing struct {
 	// means 0.5, as in Envoy; less than 0: it is never ignored while anybody is
 	// well.
 	PanicThreshold float64
+	// Tiers, Locality and Subset say where calls go, in this order: they divide
+	// the instances into tiers, each tier into those at the same place and
+	// others, and leave some of each to be called.
+	Tiers    []Tier
+	Locality Locality
+	Subset   Subset
 }
 
 // Validate reports a bad field as a [*discovery.FieldError].
@@ -37,7 +45,8 @@ func (b Balancing) Validate() error {
 	if !(b.PanicThreshold <= 1) {
 		return &discovery.FieldError{Field: "PanicThreshold", Value: b.PanicThreshold, Allowed: "0 (meaning 0.5) to 1, or less than 0 for never"}
 	}
-	return errors.Join(validate(policyOr(b.Policy)), b.OutlierDetection.Validate(), b.SlowStart.Validate())
+	return errors.Join(validate(policyOr(b.Policy)), b.OutlierDetection.Validate(), b.SlowStart.Validate(),
+		validateTiers(b.Tiers), b.Locality.Validate(), b.Subset.Validate())
 }
 
 func (b Balancing) withDefaults() Balancing {
@@ -45,6 +54,7 @@ func (b Balancing) withDefaults() Balancing {
 	b.OutlierDetection = b.OutlierDetection.withDefaults()
 	b.SlowStart = b.SlowStart.withDefaults()
 	b.PanicThreshold = cmp.Or(b.PanicThreshold, 0.5)
+	b.Subset = b.Subset.withDefaults()
 	return b
 }
 
@@ -52,6 +62,7 @@ func (b Balancing) withDefaults() Balancing {
 // any time; Update and Review take turns.
 type Pool struct {
 	config PoolConfig
+	name   string // as which it draws subsets, where none is given
 	view   atomic.Pointer[View]
 
 	mu        sync.Mutex // guards the rest
@@ -62,7 +73,9 @@ type Pool struct {
 	guard     guard
 	judge     judge
 	nursery   nursery
-	listed    bool // there was a list before
+	placement *placement // of the configuration
+	seed      uint64     // of subsets
+	listed    bool       // there was a list before
 }
 
 // NewPool returns a pool whose view is empty and cold. The error is a
@@ -71,9 +84,10 @@ func NewPool(config PoolConfig) (*Pool, error) {
 	if err := errors.Join(config.Reach.Validate(), config.Protection.Validate(), config.Balancing.Validate()); err != nil {
 		return nil, err
 	}
-	p := &Pool{config: config, guard: guard{Protection: config.Protection.withDefaults()}, judge: judge{inbox: newInbox()}}
+	p := &Pool{config: config, name: discovery.NewID(), guard: guard{Protection: config.Protection.withDefaults()}, judge: judge{inbox: newInbox()}}
 	p.view.Store(&View{})
 	p.balance(config.Balancing, 0)
+	p.view.Store(&View{policy: p.config.Policy, placement: p.placement, inbox: p.judge.inbox})
 	return p, nil
 }
 
@@ -115,7 +129,7 @@ func (p *Pool) Review(now time.Duration) *View {
 
 // look judges the nodes that can be called, and lets the young grow.
 func (p *Pool) look(now time.Duration) (changed bool) {
-	changed, back := p.judge.review(p.View().Nodes, now)
+	changed, back := p.judge.review(p.View().Nodes, p.View().called(), now)
 	for _, n := range back {
 		p.nursery.admit(n, 0, now)
 	}
@@ -184,11 +198,14 @@ func (p *Pool) Balance(b Balancing, now time.Duration) (*View, error) {
 }
 
 func (p *Pool) balance(b Balancing, now time.Duration) {
-	p.config.Balancing = b.withDefaults()
-	p.judge.configure(p.config.OutlierDetection, p.members, now)
+	b = b.withDefaults()
+	p.config.Balancing, p.placement = b, b.placement()
+	p.judge.configure(b.OutlierDetection, p.placement.compares(), p.members, now)
 	p.nursery.SlowStart = p.config.SlowStart
+	p.seed = xxhash.Sum64String(cmp.Or(b.Subset.Seed, p.name))
 	for _, n := range p.members {
 		p.nursery.admit(n, now-n.born, now)
+		n.rate(p.seed)
 	}
 }
 

@@ -65,7 +65,7 @@ func (p pooled) call(id string, result balancer.Result, now time.Duration) {
 
 func protected(tb testing.TB, c balancer.Protection) pooled {
 	tb.Helper()
-	pool, err := balancer.NewPool(balancer.PoolConfig{Protection: c, Balancing: balancer.Balancing{OutlierDetection: balancer.OutlierDetection{Off: true}}})
+	pool, err := balancer.NewPool(balancer.PoolConfig{Protection: c, Balancing: balancer.Balancing{OutlierDetection: balancer.OutlierDetection{Off: true}, Subset: balancer.Subset{Off: true}}})
 	if err != nil {
 		tb.Fatal(err)
 	}

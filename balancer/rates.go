@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// look ejects those whose rates stand out.
-func (j *judge) look(nodes []*Node, now time.Duration) (changed bool) {
+// look ejects those whose rates stand out, of so many that are called.
+func (j *judge) look(nodes []*Node, of int, now time.Duration) (changed bool) {
 	if !j.OutlierDetection.counts() {
 		return false
 	}
@@ -19,7 +19,7 @@ func (j *judge) look(nodes []*Node, now time.Duration) (changed bool) {
 	}
 	eject := func(n *Node, reason Reason, enforcement int) {
 		if (n.outage == nil || n.outage.reason == 0) && rand.IntN(100) < enforcement {
-			changed = j.eject(n, reason, len(nodes), now) || changed
+			changed = j.eject(n, reason, of, now) || changed
 		}
 	}
 	if s := j.SuccessRate; s.On {
@@ -28,14 +28,14 @@ func (j *judge) look(nodes []*Node, now time.Duration) (changed bool) {
 		}
 	}
 	if f := j.FailurePercentage; f.On {
-		of := func(v volume) int { return v.failed }
-		for _, n := range above(nodes, volumes, of, f.Threshold, f.MinimumHosts, f.RequestVolume) {
+		failed := func(v volume) int { return v.failed }
+		for _, n := range above(nodes, volumes, failed, f.Threshold, f.MinimumHosts, f.RequestVolume) {
 			eject(n, HighFailurePercentage, f.EnforcementPercentage)
 		}
 	}
 	if s := j.SlowCalls; s.On {
-		of := func(v volume) int { return v.slow }
-		for _, n := range above(nodes, volumes, of, s.Threshold, s.MinimumHosts, s.RequestVolume) {
+		slow := func(v volume) int { return v.slow }
+		for _, n := range above(nodes, volumes, slow, s.Threshold, s.MinimumHosts, s.RequestVolume) {
 			eject(n, SlowCalls, s.EnforcementPercentage)
 		}
 	}

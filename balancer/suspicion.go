@@ -1,20 +1,11 @@
 package balancer
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "time"
 
 // A node is a suspect while it can be chosen although its instance vanished
 // from the list, see [Protection]. Its calls are the witnesses. Those of all
 // other nodes pay nothing for it: whether a node is one is read together with
 // its share of failures.
-
-// suspicion is what is kept of a suspect.
-type suspicion struct {
-	since    atomic.Int64  // when it became one
-	evidence atomic.Uint32 // about it
-}
 
 // suspected is the bit of Node.failing that says so, the sign of the float.
 const suspected = 1 << 31

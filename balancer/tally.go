@@ -6,15 +6,23 @@ import (
 )
 
 // tally counts how the calls of one node ended within an interval, where
-// somebody looks at rates. It fills a cache line of its own.
+// somebody looks at rates or compares places. It fills a cache line of its own.
 type tally struct {
 	calls, failed, slow atomic.Uint32
 	slowFrom            float32 // nanoseconds; fixed
-	_                   [48]byte
+	toll                toll
+	_                   [32]byte
 }
 
-func newTally(slowFrom time.Duration) *tally {
-	return &tally{slowFrom: float32(slowFrom)}
+// newTally returns the tally that takes the place of another, nil if there is
+// none.
+func newTally(slowFrom time.Duration, before *tally) *tally {
+	t := &tally{slowFrom: float32(slowFrom)}
+	if before != nil {
+		t.toll.went.Store(before.toll.went.Load())
+		t.toll.failed.Store(before.toll.failed.Load())
+	}
+	return t
 }
 
 func (t *tally) count(c completion) {
@@ -25,6 +33,7 @@ func (t *tally) count(c completion) {
 	if t.slowFrom > 0 && c.elapsed >= t.slowFrom {
 		t.slow.Add(1)
 	}
+	t.toll.pay(c.elapsed, c.result >= Failure)
 }
 
 // volume is what a tally counted.

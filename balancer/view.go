@@ -47,6 +47,7 @@ type View struct {
 	reasons        []Reason // why nodes are passed over, by their numbers; nil: none is
 	due            []*Node  // that wait for a probe
 	panicThreshold float64
+	placement      *placement
 	inbox          *inbox // of the pool
 
 	policy   Policy
@@ -119,6 +120,14 @@ func (v *View) Eligible(p discovery.Protocol) []*Node {
 		return c.Eligible
 	}
 	return nil
+}
+
+// called is how many nodes calls may go to.
+func (v *View) called() (count int) {
+	for _, c := range v.choices {
+		count += len(c.called)
+	}
+	return min(count, len(v.Nodes))
 }
 
 // refresh renews what the pickers keep.

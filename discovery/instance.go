@@ -87,6 +87,29 @@ func (i *Instance) Equal(o *Instance) bool {
 		slices.Equal(i.Endpoints, o.Endpoints) && maps.Equal(i.Meta, o.Meta)
 }
 
+// Label returns what rules see of an instance by a name: its ID, Addr, Version,
+// Zone and Region by theirs in lower case, where they say something, else the
+// entry of Meta.
+func (i *Instance) Label(name string) (value string, ok bool) {
+	switch name {
+	case "id":
+		value = i.ID
+	case "addr":
+		value = i.Addr
+	case "version":
+		value = i.Version
+	case "zone":
+		value = i.Zone
+	case "region":
+		value = i.Region
+	}
+	if value == "" {
+		value, ok = i.Meta[name]
+		return value, ok
+	}
+	return value, true
+}
+
 func isUnix(e Endpoint) bool {
 	_, ok := e.Unix()
 	return ok

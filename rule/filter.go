@@ -62,7 +62,7 @@ func (f *filter) leaves(i *discovery.Instance) bool {
 // look reports whether all labels of an instance look as they should.
 func look(i *discovery.Instance, all []labelled) bool {
 	for n := range all {
-		value, ok := label(i, all[n].name)
+		value, ok := i.Label(all[n].name)
 		if !ok || !all[n].text.matches(value) {
 			return false
 		}

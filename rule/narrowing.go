@@ -40,7 +40,7 @@ func (t *Table) LaneOf(i *discovery.Instance) string {
 	if t.lane == nil {
 		return ""
 	}
-	value, _ := label(i, t.lane.label)
+	value, _ := i.Label(t.lane.label)
 	return value
 }
 

@@ -69,32 +69,11 @@ type selector struct {
 
 func (s *selector) selects(i *discovery.Instance) bool {
 	for name, want := range s.labels {
-		if have, ok := label(i, name); !ok || have != want {
+		if have, ok := i.Label(name); !ok || have != want {
 			return false
 		}
 	}
 	return true
-}
-
-// label returns one of an instance's labels.
-func label(i *discovery.Instance, name string) (value string, ok bool) {
-	switch name {
-	case "id":
-		value = i.ID
-	case "addr":
-		value = i.Addr
-	case "version":
-		value = i.Version
-	case "zone":
-		value = i.Zone
-	case "region":
-		value = i.Region
-	}
-	if value == "" {
-		value, ok = i.Meta[name]
-		return value, ok
-	}
-	return value, true
 }
 
 // Compile makes a table of a policy. What is the same in the previous table,

@@ -112,8 +112,9 @@ type ChoiceDump struct {
 	Policy    string        `json:"policy"`
 	Mode      balancer.Mode `json:"mode"`
 	Instances int           `json:"instances"` // that can be reached
-	Well      int           `json:"well"`      // of those
-	Eligible  int           `json:"eligible"`  // of those; all of them in a panic
+	Called    int           `json:"called"`    // of those: fewer where a subset is drawn
+	Well      int           `json:"well"`      // of those called
+	Eligible  int           `json:"eligible"`  // of those called; all of them in a panic
 }
 
 // Stater is a registry that can say how it is, for [Mesh.Dump].
@@ -185,7 +186,7 @@ func (s *service) dump() ServiceDump {
 		if d.Choices == nil {
 			d.Choices = map[discovery.Protocol]ChoiceDump{}
 		}
-		d.Choices[p] = ChoiceDump{view.Policy().String(), c.Mode(), len(c.Nodes), c.Well, len(c.Eligible)}
+		d.Choices[p] = ChoiceDump{view.Policy().String(), c.Mode(), len(c.Nodes), len(c.Called()), c.Well, len(c.Eligible)}
 	}
 	for reason, count := range view.Ejections.All() {
 		if count > 0 && d.Ejections == nil {

@@ -108,7 +108,7 @@ func repick(choice *balancer.Choice, call *Call, gate Gate, now time.Duration) *
 	if n, _ := search(choice.Eligible, first, call, gate); n != nil {
 		return n
 	}
-	n, tried := search(choice.Nodes, first, call, gate)
+	n, tried := search(choice.Called(), first, call, gate)
 	if n != nil {
 		return n
 	}
