@@ -161,7 +161,7 @@ func (s *service) dump() ServiceDump {
 		ForbiddenSockets: s.counts.forbidden.Load(),
 		Snapshot:         s.disk.dump(),
 		Rules:            s.dumpRules(),
-		Health:           s.dumpHealth(view),
+		Health:           s.dumpHealth(),
 		Held:             view.Held,
 		Preserved:        view.Preserved,
 		Waiting:          s.waiting.Load(),

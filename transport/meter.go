@@ -238,7 +238,7 @@ func (t *meter) observeRules(s *service, to metric.Observer, of attribute.KeyVal
 
 // observeHealth reports what health checks found, where there are any.
 func (t *meter) observeHealth(s *service, to metric.Observer, of attribute.KeyValue) {
-	d := s.dumpHealth(s.pool.View())
+	d := s.dumpHealth()
 	if d == nil {
 		return
 	}

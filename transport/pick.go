@@ -54,7 +54,11 @@ func (c *course) candidates(call *Call, n rule.Narrowing) *balancer.Choice {
 	case c.table:
 		return c.some(n, call.Protocol)
 	}
-	return c.narrow(call.table, n, call.Protocol, nil)
+	choice := c.narrow(call.table, n, call.Protocol, nil)
+	if choice != nil {
+		c.ask(call.Protocol, choice.Called())
+	}
+	return choice
 }
 
 // instead picks among the instances of the fallback, where a call's route has

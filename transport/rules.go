@@ -178,9 +178,10 @@ func (m *Mesh) ruleLocked(s *service) {
 // steerLocked makes the course of the view and the rules at hand.
 func (s *service) steerLocked() {
 	r := &s.ruling
-	c := &course{view: s.pool.View(), table: r.table, level: r.level}
-	c.takeOver(s.course.Load())
+	c, now := &course{service: s, view: s.pool.View(), table: r.table, level: r.level}, balancer.Now()
+	c.takeOver(s.course.Load(), now)
 	s.course.Store(c)
+	s.asked.forget(now)
 }
 
 // levelOf is what is measured where the rules ask for some level. What code
