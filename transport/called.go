@@ -57,12 +57,15 @@ func (m *Mesh) Called(ctx context.Context, service string, p discovery.Protocol)
 
 // called returns those that calls of a protocol may go to, sorted by ID.
 func (c *course) called(p discovery.Protocol) []*balancer.Node {
-	all := c.view.Choice(p)
-	if all == nil {
-		return nil
+	var called []*balancer.Node
+	if all := c.view.Choice(p); all != nil {
+		called = all.Called()
+		if len(called) < len(all.Nodes) {
+			number := c.view.Number(p)
+			called = c.withSelections(called, func(s *selection) bool { return c.view.Number(s.protocol) == number })
+		}
 	}
-	number := c.view.Number(p)
-	return c.with(all.Nodes, all.Called(), func(s *selection) bool { return c.view.Number(s.protocol) == number })
+	return joined(called, slices.DeleteFunc(c.asked(), func(n *balancer.Node) bool { return n.Endpoint(p) == "" }))
 }
 
 // calledAtAll returns those that calls of any protocol may go to, sorted by ID.
@@ -71,22 +74,25 @@ func (c *course) calledAtAll() []*balancer.Node {
 	for _, choice := range c.view.Choices() {
 		called = joined(called, choice.Called())
 	}
-	return c.with(c.view.Nodes, called, func(*selection) bool { return true })
+	if len(called) < len(c.view.Nodes) {
+		called = c.withSelections(called, func(*selection) bool { return true })
+	}
+	return joined(called, c.asked())
 }
 
-// with returns those called and, of all, those of selections that concern
-// whoever asks and those that calls asked for.
-func (c *course) with(all, called []*balancer.Node, concerns func(*selection) bool) []*balancer.Node {
-	if len(called) == len(all) {
-		return all
-	}
+// withSelections adds those of selections.
+func (c *course) withSelections(called []*balancer.Node, concerned func(*selection) bool) []*balancer.Node {
 	for _, s := range *c.selections.Load() {
-		if s.choice != nil && concerns(s) {
+		if s.choice != nil && concerned(s) {
 			called = joined(called, s.choice.Called())
 		}
 	}
-	return joined(called, c.service.asked.among(all))
+	return called
 }
+
+// asked returns those that single calls asked for, whoever they are: also
+// instances that drain, which nobody else calls.
+func (c *course) asked() []*balancer.Node { return c.service.asked.among(c.view.Nodes) }
 
 // joined returns the nodes of two lists, sorted by ID: the first itself where the
 // second has nobody else.
@@ -109,11 +115,10 @@ func joined(a, b []*balancer.Node) []*balancer.Node {
 // ask makes those called whom a call has to choose among beyond the rest,
 // however many courses pass until they are connected.
 func (c *course) ask(p discovery.Protocol, nodes []*balancer.Node) {
-	all := c.view.Choice(p)
-	if all == nil || len(all.Called()) == len(all.Nodes) {
-		return
+	if all := c.view.Choice(p); all != nil {
+		_, nodes = balancer.Diff(all.Called(), nodes)
 	}
-	if _, more := balancer.Diff(all.Called(), nodes); c.service.asked.add(more, balancer.Now()) {
+	if c.service.asked.add(nodes, balancer.Now()) {
 		c.service.tell()
 	}
 }

@@ -39,6 +39,8 @@ type ServiceDump struct {
 	Rules     *RulesDump    `json:"rules,omitempty"`  // nil: there is no source of rules
 	Health    *HealthDump   `json:"health,omitempty"` // nil: nobody is probed
 	Instances []NodeDump    `json:"instances"`
+	// Connections are those of gRPC clients; nil: there never was one.
+	Connections *Connections `json:"connections,omitempty"`
 	// Refused counts malformed records, Dropped metadata left out of others,
 	// Ignored unix endpoints that may not be used here, and Forbidden those of
 	// an address that may not be called.
@@ -162,6 +164,7 @@ func (s *service) dump() ServiceDump {
 		Snapshot:         s.disk.dump(),
 		Rules:            s.dumpRules(),
 		Health:           s.dumpHealth(),
+		Connections:      s.connections.dump(),
 		Held:             view.Held,
 		Preserved:        view.Preserved,
 		Waiting:          s.waiting.Load(),

@@ -43,7 +43,7 @@ type meter struct {
 	staleness, savedAge                                                                                                          metric.Float64ObservableGauge
 
 	probes, lateProbes, verdicts, misreports metric.Int64ObservableCounter
-	unwell                                   metric.Int64ObservableGauge
+	unwell, connections                      metric.Int64ObservableGauge
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
@@ -73,6 +73,7 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.refused = i.counter("fairlead.retry.budget.refused", "Retries not made because the budget was spent.")
 	t.remaining = i.gauge("fairlead.retry.budget.remaining", "Retries that could be made right now.")
 	t.waiting = i.gauge("fairlead.client.waiting", "Calls that wait for an instance, as they asked to.")
+	t.connections = i.gauge("fairlead.client.connections", "Connections of gRPC clients, by state: ready, connecting, idle, or failed and to be tried again.")
 	t.forbidden = i.counter("fairlead.client.connections.forbidden", "Connections not made because the socket's address may not be called.")
 	t.endpoints = i.gauge("fairlead.endpoints", "Instances by state: serving, passed over among those, draining, held although they vanished, refused as malformed; and endpoints: unix sockets ignored, addresses forbidden.")
 	t.ejections = i.counter("fairlead.endpoints.ejections", "How often instances began to be passed over because of how their calls ended, by reason.")
@@ -174,6 +175,7 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		}
 		t.observeRules(s, to, of)
 		t.observeHealth(s, to, of)
+		t.observeConnections(s, to, of)
 		view := s.pool.View()
 		draining := 0
 		for _, n := range view.Nodes {

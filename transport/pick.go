@@ -22,6 +22,9 @@ func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*b
 			node = repick(choice, call, gate, now)
 		}
 	}
+	if choice != nil && node == nil && opening(gate) {
+		return nil, ErrNotReady
+	}
 	if call.narrowed() && (node == nil || call.last || call.picks > 0 || choice.Well == 0 || node.Failing(now)) {
 		if other := c.instead(call, choice, node, gate, now); other != nil {
 			return other, nil

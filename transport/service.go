@@ -50,6 +50,8 @@ type service struct {
 	// instances that were not called before.
 	turn  atomic.Pointer[chan struct{}]
 	asked asked
+	// connections are those that doors count.
+	connections connections
 	// waiting counts the calls that wait for an instance.
 	waiting atomic.Int64
 	// refreshes is the last thaw whose refresh has ended; refresh is the last

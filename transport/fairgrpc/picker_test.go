@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 
 	"google.golang.org/grpc/attributes"
@@ -63,7 +64,7 @@ func bench(tb testing.TB, ids ...string) (*bound, []*balancer.Node) {
 
 func childOf(n *balancer.Node, state connectivity.State, p grpcbalancer.Picker) endpointsharding.ChildState {
 	return endpointsharding.ChildState{
-		Endpoint: resolver.Endpoint{Attributes: attributes.New(instancesKey{}, &instances{[]*balancer.Node{n}})},
+		Endpoint: resolver.Endpoint{Attributes: attributes.New(instancesKey{}, &instances{[]*balancer.Node{n}, new(atomic.Bool)})},
 		State:    grpcbalancer.State{ConnectivityState: state, Picker: p},
 	}
 }
