@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
-	"strings"
 	"sync"
 	"testing"
 
@@ -120,11 +119,15 @@ func (w *world) called() (ids []string) {
 	return nil
 }
 
+// knows waits until the mesh knows a list of n instances of orders.
+func (w *world) knows(n int) {
+	w.tb.Helper()
+	eventually(w.tb, fmt.Sprintf("the mesh knows %d instances", n), func() bool { return len(w.mesh.Dump().Services[0].Instances) == n })
+}
+
 // hundred is the default, which a number of instances above it makes a subset.
 func hundred(seed string) transport.Option {
 	return transport.WithBalancing(balancer.Balancing{
 		Policy: balancer.Random{}, OutlierDetection: balancer.OutlierDetection{Off: true}, Subset: balancer.Subset{Seed: seed},
 	})
 }
-
-func joinedIDs(ids []string) string { return strings.Join(ids, " ") }
