@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/fixture"
 	"github.com/fairlead-go/fairlead/rule"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairleadtest"
@@ -89,6 +90,28 @@ func TestOneChangeIsOneConnection(t *testing.T) {
 	}
 	if now := w.called(); !slices.Equal(now, called) {
 		t.Errorf("%v are called, want those of before, %v", now, called)
+	}
+}
+
+// A channel is told of a list only if that changes who is called: each update
+// makes gRPC go through all its connections.
+func TestChannelIsNotToldOfWhoIsNotCalled(t *testing.T) {
+	w := newWorld(t, hundred("me"))
+	w.populate(fixture.Instances("orders", 300)...)
+	c := new(channel)
+	defer w.resolve(c).Close()
+	eventually(t, "the first list arrives", func() bool { return len(c.last().Endpoints) == 100 })
+	updates, called := c.updates(), w.called()
+	for n := range 20 {
+		w.register(discovery.Instance{ID: fmt.Sprint("x", n), Service: "orders", Addr: fmt.Sprintf("10.1.0.%d:80", n)})
+		w.knows(301 + n)
+		if now := w.called(); !slices.Equal(now, called) {
+			updates, called = updates+1, now
+			eventually(t, "the channel is told", func() bool { return c.updates() == updates })
+		}
+	}
+	if got := c.updates(); got != updates {
+		t.Errorf("%d updates too many", got-updates)
 	}
 }
 
