@@ -292,6 +292,40 @@ func TestCalledIsByProtocol(t *testing.T) {
 	})
 }
 
+// A call goes by its rules to its end, and so does whom it waits for: rules that
+// come between its pick and the connection, or before its pick, take nothing from
+// it.
+func TestWhoACallWaitsForStaysCalled(t *testing.T) {
+	for name, late := range map[string]bool{"RulesChangeAfterThePick": true, "RulesChangeBeforeThePick": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := versions(append(numbered("v1", 100), numbered("v2", 20)...)...)
+				m := obeying(t, g, ordersPolicy(on("/canary", "v2", true)), subset(5))
+				c := followCalled(t, m, discovery.HTTP)
+				call := get()
+				call.Request = &seen{path: "/canary"}
+				_ = m.Do(t.Context(), call, tryFunc(func(ctx context.Context, call *transport.Call) transport.Outcome {
+					if !late {
+						g.Put(ordersPolicy())
+						settled()
+					}
+					if _, err := m.Acquire(ctx, call, only("")); !errors.Is(err, transport.ErrNotReady) {
+						t.Errorf("error is %v", err)
+					}
+					if late {
+						g.Put(ordersPolicy())
+						settled()
+					}
+					if ids, _ := c.last(); of("v2", ids) < 5 {
+						t.Errorf("called are %v", ids)
+					}
+					return ended
+				}))
+			})
+		})
+	}
+}
+
 // connected is a door that can send to those that it was told are called, like
 // gRPC: a call that finds nobody ready tries again when it is told anew, and only
 // then.
