@@ -27,6 +27,10 @@ import (
 // heaviest claims in every round, one of half its weight in every other, as in
 // Envoy. Slow start moves no keys.
 //
+// Every client calls all instances, whatever the [Subset], since a key has to be
+// at the same place for all: gRPC channels connect to all of them, and all are
+// probed where there are health checks.
+//
 // A node that is passed over for a while keeps its slots. Its keys go to the
 // slots that follow until they meet a node that may be chosen, and come home
 // afterwards.

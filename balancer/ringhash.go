@@ -32,6 +32,10 @@ import (
 // within 8 % of a fair one (one standard deviation, 1 ÷ √160); those of [Maglev]
 // are exact. Slow start moves no keys.
 //
+// Every client calls all instances, whatever the [Subset], since a key has to be
+// at the same place for all: gRPC channels connect to all of them, and all are
+// probed where there are health checks.
+//
 // So that a look-up is a single load, the ring is cut into equal slots, and what
 // begins within one belongs to whoever its beginning belongs to.
 //

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
 )
 
@@ -369,6 +371,20 @@ func TestPrewarm(t *testing.T) {
 					t.Errorf("%d connections after %d calls, want the 3 that were there", n, second.executions.Load())
 				}
 			})
+		}
+	})
+	t.Run("only those that are called get any", func(t *testing.T) {
+		a, b, c := serve(t, say("1")), serve(t, say("2")), serve(t, say("3"))
+		orders := newServiceWith(t, []transport.Option{transport.WithBalancing(balancer.Balancing{Subset: balancer.Subset{Size: 1}})}, a.addr(), b.addr(), c.addr())
+		client, _ := orders.client(t, fairhttp.Config{Prewarm: 2}, nil)
+		fetch(t, client, "GET", "mesh://orders/", "")
+		connections := func() int64 { return a.connections.Load() + b.connections.Load() + c.connections.Load() }
+		until(t, "two connections are dialled", func() bool { return connections() >= 2 })
+		for range 4 {
+			fetch(t, client, "GET", "mesh://orders/", "")
+		}
+		if n := connections(); n > 3 { // the first call may have been before them
+			t.Errorf("%d connections, to %d, %d and %d", n, a.connections.Load(), b.connections.Load(), c.connections.Load())
 		}
 	})
 	t.Run("Close does not leave them", func(t *testing.T) {
