@@ -47,6 +47,9 @@ func TestWeightsHoldAtLowLoad(t *testing.T) {
 // A node of a tenth of the weight has a tenth of the calls, about, however many
 // are on their way at the others: less than ten of them must not mean none.
 func TestALightNodeIsNotLeftOut(t *testing.T) {
+	if underRace {
+		t.Skip("one goroutine plays it all")
+	}
 	for _, policy := range []balancer.Policy{balancer.P2CEWMA{}, balancer.LeastRequest{}} {
 		for _, inFlight := range []float64{0.1, 1, 1.7, 5, 20} {
 			for _, nodes := range []int{4, 10, 50} {
@@ -62,7 +65,7 @@ func TestALightNodeIsNotLeftOut(t *testing.T) {
 						return time.Duration((0.9 + bits.Float64()/5) * mean), balancer.Success
 					}
 					w.run(5 * time.Second)
-					got, want := w.run(20 * time.Second)["i00001"], 20*rate*10/(100*(nodes-1)+10)
+					got, want := w.run(10 * time.Second)["i00001"], 10*rate*10/(100*(nodes-1)+10)
 					if got < want/2 || got > want*2 {
 						t.Errorf("it got %d calls, its share is %d", got, want)
 					}
