@@ -23,8 +23,9 @@ import (
 // instances, those that it leaves of the instances of each route, lane and
 // fallback that calls used in the last five minutes, and the instances that calls
 // were pinned to in the last minute. Else, and with a policy that gives keys a
-// place, they are all instances. What is new here is so before the call that
-// needs it is told to wait; what is no longer used leaves with a later list.
+// place, they are all instances. A call that needs others than before makes them
+// called at once, and finds them not ready until its door is connected to them;
+// those that are not used any more leave with a later list.
 func (m *Mesh) Called(ctx context.Context, service string, p discovery.Protocol) (iter.Seq[[]*balancer.Node], error) {
 	s, err := m.lookup(service)
 	if err != nil {
