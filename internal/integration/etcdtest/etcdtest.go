@@ -5,7 +5,8 @@
 //
 //	func TestMain(m *testing.M) { etcdtest.Main(m) }
 //
-// Servers listen on 127.0.0.1 only and die with the test binary.
+// Servers listen on loopback only, each at addresses of its own, and die with the
+// test binary.
 package etcdtest
 
 import (
