@@ -19,13 +19,13 @@ import (
 )
 
 // Main runs the tests or, in a child process, the server or one of the other
-// roles. Tests that use this package wait more than they compute: ten of them
-// run at a time, unless -parallel says otherwise.
+// roles. Tests that use this package wait more than they compute: twenty of
+// them run at a time, unless -parallel says otherwise.
 func Main(m *testing.M, others ...child.Role) {
 	child.Main(append(others, role)...)
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		f.Value.Set("10")
+		f.Value.Set("20")
 	}
 	code := m.Run()
 	shared.stop()
