@@ -74,7 +74,10 @@ func TestH17IdlePoolFitsConcurrency(t *testing.T) {
 			orders := newService(t, s.addr())
 			client, _ := orders.client(t, fairhttp.Config{}, c.base)
 			together(t, client, &m, n, 5)
-			if got := s.connections.Load(); got != n {
+			// A call may come before net/http has put the connection of the one before
+			// back. With room for two, each round would dial nearly as many as there are
+			// calls.
+			if got := s.connections.Load(); got < n || got > n+n/4 {
 				t.Errorf("%d connections for 5 times %d calls at once, want %d", got, n, n)
 			}
 		})
