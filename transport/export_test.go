@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/rule"
 )
 
 // Freeze makes m find what it finds after its process stood still for d: that
@@ -14,7 +15,7 @@ func Freeze(m *Mesh, d time.Duration) {
 }
 
 // PolicyOf is what an algorithm of a document stands for.
-func PolicyOf(name string) balancer.Policy { return policyOf(name, nil) }
+func PolicyOf(name string) balancer.Policy { return policyOf(&rule.LoadBalancer{Algorithm: name}, nil) }
 
 // Nobody is what a call says that found nobody in an older view than the one
 // there is now.
