@@ -107,16 +107,6 @@ type OutageDump struct {
 	Probing bool `json:"probing,omitempty"`
 }
 
-// ChoiceDump is how an instance is chosen for calls of one protocol.
-type ChoiceDump struct {
-	Policy    string        `json:"policy"`
-	Mode      balancer.Mode `json:"mode"`
-	Instances int           `json:"instances"` // that can be reached
-	Called    int           `json:"called"`    // of those: fewer where a subset is drawn
-	Well      int           `json:"well"`      // of those called
-	Eligible  int           `json:"eligible"`  // of those called; all of them in a panic
-}
-
 // Stater is a registry that can say how it is, for [Mesh.Dump].
 type Stater interface {
 	State() any
@@ -186,7 +176,7 @@ func (s *service) dump() ServiceDump {
 		if d.Choices == nil {
 			d.Choices = map[discovery.Protocol]ChoiceDump{}
 		}
-		d.Choices[p] = ChoiceDump{view.Policy().String(), c.Mode(), len(c.Nodes), len(c.Called()), c.Well, len(c.Eligible)}
+		d.Choices[p] = dumpChoice(view.Policy(), c)
 	}
 	for reason, count := range view.Ejections.All() {
 		if count > 0 && d.Ejections == nil {
