@@ -17,6 +17,11 @@ func Freeze(m *Mesh, d time.Duration) {
 // PolicyOf is what an algorithm of a document stands for.
 func PolicyOf(name string) balancer.Policy { return policyOf(&rule.LoadBalancer{Algorithm: name}, nil) }
 
+// BalancingOf is what a document and code say together.
+func BalancingOf(spec rule.Spec, code balancer.Balancing) balancer.Balancing {
+	return balancingOf(&spec, code)
+}
+
 // Nobody is what a call says that found nobody in an older view than the one
 // there is now.
 func Nobody(m *Mesh, call *Call) error {
