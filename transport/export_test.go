@@ -22,6 +22,16 @@ func BalancingOf(spec rule.Spec, code balancer.Balancing) balancer.Balancing {
 	return balancingOf(&spec, code)
 }
 
+// FailCheck is a verdict of the checks on an instance.
+func FailCheck(m *Mesh, service, id string, cause error) {
+	s := (*m.services.Load())[service]
+	for _, n := range s.pool.View().Nodes {
+		if n.ID() == id {
+			s.verdict(n, false, cause)
+		}
+	}
+}
+
 // Nobody is what a call says that found nobody in an older view than the one
 // there is now.
 func Nobody(m *Mesh, call *Call) error {
