@@ -38,16 +38,16 @@ type leastRequest struct {
 func (p *leastRequest) Pick(r Request) *Node {
 	i, j := drawTwo(r.Rand, len(p.nodes))
 	a, b := p.nodes[i], p.nodes[j]
-	aCalls, bCalls := a.outstanding.Load()>>32, b.outstanding.Load()>>32
+	aCalls, bCalls := float32(a.outstanding.Load()>>32), float32(b.outstanding.Load()>>32)
 	aPer, bPer := math.Float32frombits(a.perWeight.Load()), math.Float32frombits(b.perWeight.Load())
 	if p.factors != nil {
 		aPer /= p.factors[i]
 		bPer /= p.factors[j]
 	}
-	if aPer != bPer && aCalls == bCalls {
-		return byWeight(r.Rand, a, b, aPer, bPer)
+	if aPer != bPer {
+		aCalls, bCalls = handicap(r.Rand, len(p.nodes), aPer, bPer, aCalls, bCalls)
 	}
-	if float32(bCalls+1)*bPer < float32(aCalls+1)*aPer {
+	if bCalls < aCalls {
 		a = b
 	}
 	return a

@@ -197,6 +197,20 @@ func TestOneProbeReadmits(t *testing.T) {
 		c.wait(2 * time.Second)
 		probe(t, c)
 	})
+	t.Run("that could not be sent: another after a second", func(t *testing.T) {
+		c := eject(t)
+		probe(t, c)
+		c.node(3).Unsent(c.now)
+		if got := c.picked()[c.node(3)]; got != 0 {
+			t.Errorf("chosen %d times at once", got)
+		}
+		c.wait(1100 * time.Millisecond)
+		probe(t, c)
+		c.calls(3, "s")
+		if len(c.away()) != 0 {
+			t.Errorf("away are %v", c.away())
+		}
+	})
 	t.Run("and not a call from before", func(t *testing.T) {
 		c := newCourt(t, 10, balancer.OutlierDetection{})
 		early := c.node(3).Start(c.now)

@@ -17,8 +17,9 @@ import "math"
 //   - Costs that differ by less than an eighth are equal, and then the draw
 //     decides. So a node that drifted is tried again, however little there is
 //     to do.
-//   - Between equals of different weight the draw decides by weight, so that
-//     the lighter one has its share when there is little to do, too.
+//   - Of two of different weight the lighter one is spared the division now and
+//     then, or it would get nothing while there is little to do: a node of a
+//     tenth of the weight would wait until the other has ten calls.
 //   - Cost is never below the age of the oldest call that is still outstanding,
 //     so that a node that has stopped answering is seen before it answers.
 //   - Failures multiply the cost, up to 1024 times, and never lower the latency:
@@ -85,12 +86,15 @@ func (p *p2cEWMA) cheaper(i, j int, r Request) *Node {
 		cy = max(cy, b.oldest(bLoad, at)*scale)
 	}
 	aPer, bPer := p.per(i), p.per(j)
-	cx *= float32(aLoad>>32 + 1)
-	cy *= float32(bLoad>>32 + 1)
-	if aPer != bPer && cx == cy {
-		return byWeight(r.Rand, a, b, aPer, bPer)
+	if aCalls, bCalls := float32(aLoad>>32), float32(bLoad>>32); aPer == bPer {
+		cx *= aCalls + 1
+		cy *= bCalls + 1
+	} else {
+		aTimes, bTimes := handicap(r.Rand, len(p.nodes), aPer, bPer, aCalls, bCalls)
+		cx *= aTimes
+		cy *= bTimes
 	}
-	if cy*bPer < cx*aPer {
+	if cy < cx {
 		a = b
 	}
 	return a

@@ -47,15 +47,6 @@ func drawTwo(rand uint64, n int) (int, int) {
 	return a, b
 }
 
-// byWeight draws one of two nodes with the probability of its weight. The bits
-// are the lowest, which the draw of the two themselves hardly looks at.
-func byWeight(rand uint64, a, b *Node, aPer, bPer float32) *Node {
-	if float32(uint16(rand))*(aPer+bPer) < (1<<16)*bPer {
-		return a
-	}
-	return b
-}
-
 // sole is the picker over at most one node, whatever the policy.
 type sole struct{ node *Node }
 

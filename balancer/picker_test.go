@@ -77,6 +77,9 @@ func TestRandomLooksAtNothing(t *testing.T) {
 }
 
 func TestLeastRequestChoosesTheLessBusy(t *testing.T) {
+	mostly := func(s float64) bool { return s > 0.9 }
+	twice := func(s float64) bool { return s > 0.62 && s < 0.72 }
+	rarely := func(s float64) bool { return s < 0.2 }
 	tests := []struct {
 		name          string
 		aCalls, bCall int
@@ -86,8 +89,9 @@ func TestLeastRequestChoosesTheLessBusy(t *testing.T) {
 		{"fewer calls", 0, 1, 100, always},
 		{"more calls", 2, 1, 100, never},
 		{"as many", 1, 1, 100, evenly},
-		{"more calls but more weight", 2, 1, 200, always},
-		{"as many for its weight", 3, 1, 200, evenly},
+		{"more calls, but fewer for its weight", 3, 2, 200, mostly},
+		{"as many for its weight", 2, 1, 200, twice},
+		{"more calls for its weight", 4, 1, 200, rarely},
 		{"weight 0 means 100", 1, 1, 0, evenly},
 	}
 	for _, tt := range tests {

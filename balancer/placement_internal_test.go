@@ -27,6 +27,7 @@ func TestDistance(t *testing.T) {
 		{"a region, and no zone", here, "eu", "", SameRegion},
 		{"own region not known: the zone", Locality{Zone: "eu-a"}, "eu", "eu-a", SameZone},
 		{"own region not known: another zone", Locality{Zone: "eu-a"}, "eu", "eu-b", Elsewhere},
+		{"neither region known: another zone", Locality{Zone: "eu-a"}, "", "eu-b", Elsewhere},
 		{"own zone not known", Locality{Region: "eu"}, "eu", "eu-a", SameRegion},
 		{"nothing known of oneself", Locality{}, "eu", "eu-a", Anywhere},
 		{"the region is preferred: the same zone", Locality{"eu", "eu-a", PreferRegion}, "eu", "eu-a", SameRegion},

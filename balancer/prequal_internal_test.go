@@ -82,11 +82,11 @@ func prequalModel(p Prequal, nodes []*known, now time.Duration, r Request) int {
 	if slices.Index(order, unknown) < slices.Index(order, best) {
 		first, second = unknown, best
 	}
-	pair := P2CEWMA{}.Picker(Among(nodes[first].node, nodes[second].node))
-	if pair.Pick(Request{Now: now, Rand: r.Rand &^ (1 << 63)}) == nodes[first].node {
-		return first
+	all := make([]*Node, len(nodes))
+	for i, k := range nodes {
+		all[i] = k.node
 	}
-	return second
+	return slices.Index(all, (&p2cEWMA{nodes: all}).cheaper(first, second, Request{Now: now, Rand: r.Rand}))
 }
 
 // modelPrefers says whether a, which was drawn after b, is chosen before it.

@@ -6,7 +6,10 @@ import "time"
 // publishes a view if that changes who may be chosen: one that fails them is
 // passed over; one that passes them is back at once, also if its calls had it
 // ejected, and its load grows slowly. The verdict stays with the node, which may
-// leave the list and come back.
+// leave the list and come back. A [Checker] tells changes only, so that checks
+// which go on passing take nobody back whom calls ejected: there Envoy's default
+// is another (successful_active_health_check_uneject_host), by which an instance
+// that fails its calls and passes its checks is back after each of these.
 func (p *Pool) Judge(n *Node, healthy bool, now time.Duration) *View {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/fixture"
 )
 
 // With one call at a time no counts tell the nodes apart. Then the draw
@@ -39,6 +40,37 @@ func TestWeightsHoldAtLowLoad(t *testing.T) {
 					t.Errorf("the lightest has %.3f of the calls, its weight says %.3f", got, want)
 				}
 			})
+		}
+	}
+}
+
+// A node of a tenth of the weight has a tenth of the calls, about, however many
+// are on their way at the others: less than ten of them must not mean none.
+func TestALightNodeIsNotLeftOut(t *testing.T) {
+	if underRace {
+		t.Skip("one goroutine plays it all")
+	}
+	for _, policy := range []balancer.Policy{balancer.P2CEWMA{}, balancer.LeastRequest{}} {
+		for _, inFlight := range []float64{0.1, 1, 1.7, 5, 20} {
+			for _, nodes := range []int{4, 10, 50} {
+				t.Run(fmt.Sprintf("%v/%v in flight/%d nodes", policy, inFlight, nodes), func(t *testing.T) {
+					const rate = 2000
+					pool := newPool(t, policy)
+					s := fixture.Snapshot("orders", nodes)
+					s.Instances[1].Weight = 10
+					pool.Update(s, start)
+					w := newTraffic(pool, rate)
+					mean := inFlight * float64(nodes-1) / rate * float64(time.Second)
+					w.serve = func(_ *balancer.Node, bits *rand.Rand) (time.Duration, balancer.Result) {
+						return time.Duration((0.9 + bits.Float64()/5) * mean), balancer.Success
+					}
+					w.run(5 * time.Second)
+					got, want := w.run(10 * time.Second)["i00001"], 10*rate*10/(100*(nodes-1)+10)
+					if got < want/2 || got > want*2 {
+						t.Errorf("it got %d calls, its share is %d", got, want)
+					}
+				})
+			}
 		}
 	}
 }

@@ -63,6 +63,36 @@ func TestOutagesAreToldAndEnd(t *testing.T) {
 	})
 }
 
+// The call that was to be the probe may find that there is no connection yet.
+// Then another is the probe a second later, and the instance does not wait until
+// the first would have ended.
+func TestAProbeThatCannotBeSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := knowing(t, newMesh(t, orders("a", "b"), inTurn()))
+		acquire := func(gate transport.Gate, outcome transport.Outcome) string {
+			t.Helper()
+			lease, err := m.Acquire(t.Context(), get(), gate)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lease.Done(outcome)
+			time.Sleep(20 * time.Millisecond)
+			return lease.Node().ID()
+		}
+		acquire(only("b"), fairleadtest.Refused().Outcome)
+		time.Sleep(1500 * time.Millisecond) // it may be tried again
+		for range 10 {
+			if got := acquire(only("a"), ended); got != "a" {
+				t.Fatalf("%s was acquired", got)
+			}
+		}
+		time.Sleep(1100 * time.Millisecond)
+		if got := acquire(nil, ended); got != "b" {
+			t.Errorf("%s was acquired, and b is ready and waits for a probe", got)
+		}
+	})
+}
+
 // An instance that cannot prove who it is is passed over at once, and one whose
 // timeouts we noticed late is not charged.
 func TestWhatAnOutcomeSaysOfTheInstance(t *testing.T) {

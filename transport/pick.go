@@ -19,6 +19,7 @@ func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*b
 	if choice != nil {
 		node = choice.Picker.Pick(balancer.Request{Now: now, Rand: bits, Key: call.Key, Retry: call.picks > 0})
 		if (call.picks > 0 || gate != nil) && !call.accepts(node, gate) {
+			node.Unsent(now)
 			node = repick(choice, call, gate, now)
 		}
 	}
