@@ -59,10 +59,12 @@ type ServiceDump struct {
 	HeldUntil time.Time          `json:"heldUntil,omitzero"`
 	Preserved balancer.Preserved `json:"preserved"`
 	// Choices say how an instance is chosen, by protocol; "" is that of all that
-	// are not named. Ejections count how often instances began to be passed over,
+	// are not named. Selections say the same of calls that rules narrow down to some
+	// of the instances. Ejections count how often instances began to be passed over,
 	// by reason.
-	Choices   map[discovery.Protocol]ChoiceDump `json:"choices,omitempty"`
-	Ejections map[string]int64                  `json:"ejections,omitempty"`
+	Choices    map[discovery.Protocol]ChoiceDump `json:"choices,omitempty"`
+	Selections []SelectionDump                   `json:"selections,omitempty"`
+	Ejections  map[string]int64                  `json:"ejections,omitempty"`
 	// Waiting counts the calls that wait for an instance now, Unrefreshed the
 	// refreshes after a freeze that failed.
 	Waiting     int64            `json:"waiting,omitempty"`
@@ -178,6 +180,7 @@ func (s *service) dump() ServiceDump {
 		}
 		d.Choices[p] = dumpChoice(view.Policy(), c)
 	}
+	d.Selections = s.course.Load().dumpSelections()
 	for reason, count := range view.Ejections.All() {
 		if count > 0 && d.Ejections == nil {
 			d.Ejections = map[string]int64{}

@@ -1,10 +1,14 @@
 package transport
 
 import (
+	"cmp"
 	"encoding/json"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/discovery"
 )
 
 // ChoiceDump is how an instance is chosen for calls of one protocol.
@@ -48,6 +52,33 @@ func dumpChoice(policy balancer.Policy, c *balancer.Choice) ChoiceDump {
 		d.Parts = append(d.Parts, PartDump{p.Tier, p.Distance, p.Instances, len(p.Called), p.Well, len(p.Eligible), p.Share, p.Mode})
 	}
 	return d
+}
+
+// SelectionDump is how an instance is chosen for calls that rules narrow down to
+// some of the instances.
+type SelectionDump struct {
+	Subset   string             `json:"subset,omitempty"`  // "": all
+	Filters  []string           `json:"filters,omitempty"` // that match the calls, by name
+	Lane     string             `json:"lane,omitempty"`    // "": none
+	Protocol discovery.Protocol `json:"protocol"`
+	ChoiceDump
+}
+
+// dumpSelections returns those that calls asked for since the last change of
+// the list or the rules, in an order.
+func (c *course) dumpSelections() (all []SelectionDump) {
+	for _, s := range c.used() {
+		if s.choice == nil {
+			continue
+		}
+		d := SelectionDump{Lane: s.narrowing.Lane(), Protocol: s.protocol, ChoiceDump: dumpChoice(c.view.Policy(), s.choice)}
+		d.Subset, d.Filters = c.table.Describe(s.narrowing)
+		all = append(all, d)
+	}
+	slices.SortFunc(all, func(a, b SelectionDump) int {
+		return cmp.Or(strings.Compare(a.Subset, b.Subset), slices.Compare(a.Filters, b.Filters), strings.Compare(a.Lane, b.Lane), cmp.Compare(a.Protocol, b.Protocol))
+	})
+	return all
 }
 
 // settingsOf returns what is set of a policy that is a plain value. One that is a

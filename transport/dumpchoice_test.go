@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/rule"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairleadtest"
 )
@@ -55,6 +56,38 @@ func TestDumpOfChoices(t *testing.T) {
 			if _, err := json.Marshal(m.Dump()); err != nil {
 				t.Error(err)
 			}
+		}
+	})
+}
+
+// What rules narrow calls down to shows with its own parts.
+func TestDumpOfSelections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := places("near-a", "near-b", "far-a", "far-b")
+		for n := range all {
+			all[n].Version = []string{"v1", "v2"}[n%2]
+		}
+		g := governed{fairleadtest.NewFleet(all...), new(fairleadtest.Rulebook)}
+		p := ordersPolicy(to("v2"))
+		p.Spec.Filters = []rule.Filter{{Name: "never", Keep: map[string]rule.Text{"zone": {Exact: "far"}}, Match: []rule.Match{{Method: "PUT"}}},
+			{Name: "no x", Drop: map[string]rule.Text{"zone": {Exact: "x"}}}}
+		m := obeying(t, g, p, transport.WithLocality("", "near"))
+		if d := service(t, m).Selections; len(d) != 0 {
+			t.Errorf("before a call: %+v", d)
+		}
+		call := get()
+		call.Request = new(seen)
+		if err := m.Do(t.Context(), call, g.Door(m)); err != nil {
+			t.Fatal(err)
+		}
+		d := service(t, m).Selections
+		if len(d) != 1 || d[0].Subset != "v2" || !slices.Equal(d[0].Filters, []string{"no x"}) || d[0].Lane != "" || d[0].Protocol != discovery.HTTP ||
+			d[0].Policy != "p2c-ewma" || d[0].Instances != 2 || len(d[0].Parts) != 2 || d[0].Parts[1].Distance != balancer.Elsewhere {
+			t.Errorf("got %+v", d)
+		}
+		text, err := json.Marshal(d)
+		if err != nil || !strings.HasPrefix(string(text), `[{"subset":"v2","filters":["no x"],"protocol":"http","policy":"p2c-ewma","mode":"normal","instances":2,`) {
+			t.Errorf("in JSON: %s, %v", text, err)
 		}
 	})
 }

@@ -79,7 +79,7 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.endpoints = i.gauge("fairlead.endpoints", "Instances by state: serving, passed over among those, draining, held although they vanished, refused as malformed; and endpoints: unix sockets ignored, addresses forbidden.")
 	t.ejections = i.counter("fairlead.endpoints.ejections", "How often instances began to be passed over because of how their calls ended, by reason.")
 	t.modes = i.gauge("fairlead.balancer.mode", "For how many protocols the instances of a service are chosen in a mode: normal, cold, fallback or panic.")
-	t.shares = i.ratio("fairlead.balancer.share", "Share of a service's calls that each tier of instances gets at each distance: zone, region, elsewhere, or anywhere where that does not matter.")
+	t.shares = i.ratio("fairlead.balancer.share", "Share of the calls to all instances of a service that each tier of instances gets at each distance: zone, region, elsewhere, or anywhere where that does not matter.")
 	t.preserved = i.counter("fairlead.endpoints.preserved", "Instances that vanished from the list and were held.")
 	t.dropped = i.gauge("fairlead.metadata.dropped", "Metadata entries left out of the instances' records because they break the limits.")
 	t.staleness = i.seconds("fairlead.registry.staleness", "Age of the list since the registry was last heard; 0 while it is live.")
