@@ -296,7 +296,8 @@ func ExampleWithLocality() {
 	instances := fairleadtest.Instances("orders", "a", "b", "c")
 	instances[0].Zone, instances[1].Zone, instances[2].Zone = "eu-1", "eu-1", "eu-2"
 	fleet := fairleadtest.NewFleet(instances...)
-	mesh, err := transport.New(fleet, transport.WithRules(source), transport.WithLocality("eu", "eu-1"))
+	mesh, err := transport.New(fleet, transport.WithRules(source), transport.WithLocality("eu", "eu-1"),
+		transport.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		panic(err)
 	}

@@ -22,7 +22,8 @@ func BalancingOf(spec rule.Spec, code balancer.Balancing) balancer.Balancing {
 	return balancingOf(&spec, code)
 }
 
-// FailCheck is a verdict of the checks on an instance.
+// FailCheck is a verdict of the checks on an instance, which nobody else checks
+// at the same time.
 func FailCheck(m *Mesh, service, id string, cause error) {
 	s := (*m.services.Load())[service]
 	for _, n := range s.pool.View().Nodes {
