@@ -74,6 +74,8 @@ func TestRoom(t *testing.T) {
 		{"only here", here, map[string]int{"eu-a": 3}, []float64{1}},
 		{"only elsewhere", here, map[string]int{"us-a": 3}, []float64{1}},
 		{"many are of no known place", here, map[string]int{"eu-a": 10, "": 90}, []float64{0.28, 1}},
+		{"its own region is not known", Locality{Zone: "eu-a"}, map[string]int{"eu-a": 10, "us-a": 10}, []float64{1, 1}},
+		{"its own region is not known, in a small zone", Locality{Zone: "eu-a"}, map[string]int{"eu-a": 2, "us-a": 18}, []float64{0.28, 1}},
 		{"by region", Locality{Region: "eu", Prefer: PreferRegion}, map[string]int{"eu-a": 1, "eu-b": 1, "us-a": 18}, []float64{0.28, 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

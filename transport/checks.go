@@ -1,6 +1,10 @@
 package transport
 
-import "github.com/fairlead-go/fairlead/balancer"
+import (
+	"time"
+
+	"github.com/fairlead-go/fairlead/balancer"
+)
 
 // WithHealthCheck has the instances of every service that is called probed, as
 // config says and by a prober: the Prober of a door, or [balancer.TCPProber]. Of
@@ -8,7 +12,8 @@ import "github.com/fairlead-go/fairlead/balancer"
 // Without it, the default, none is. Whether an instance is well shows in
 // [Mesh.Dump] and the metrics, and each change in the log; probes go to no
 // address that [WithReach] does not allow. See [balancer.HealthCheck] on what it
-// costs the instances.
+// costs the instances. Rules may change all of config but MaxConcurrent and Jitter,
+// and switch checks off, or on where they are Off.
 func WithHealthCheck(config balancer.HealthCheck, prober balancer.Prober) Option {
 	return func(o *options) { o.health = &health{config, prober} }
 }
@@ -53,6 +58,9 @@ func (s *service) probed() []*balancer.Node {
 func (s *service) verdict(n *balancer.Node, healthy bool, cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.checker.Config().Off { // meanwhile
+		return
+	}
 	now := balancer.Now()
 	before := s.pool.View()
 	view := s.pool.Judge(n, healthy, now)
@@ -91,6 +99,13 @@ func (s *service) unwell() (count int) {
 type HealthDump struct {
 	Unwell int             `json:"unwell"` // instances that fail them, of those that are probed
 	Probes balancer.Probes `json:"probes"`
+	// Off says that nobody is probed at present. The rest is what is in force, see
+	// [balancer.HealthCheck]; the thresholds are its Fall and Rise.
+	Off                bool          `json:"off,omitempty"`
+	Interval           time.Duration `json:"intervalNs"`
+	Timeout            time.Duration `json:"timeoutNs"`
+	UnhealthyThreshold int           `json:"unhealthyThreshold"`
+	HealthyThreshold   int           `json:"healthyThreshold"`
 }
 
 // dumpHealth returns nil if there are no checks.
@@ -98,5 +113,9 @@ func (s *service) dumpHealth() *HealthDump {
 	if s.checker == nil {
 		return nil
 	}
-	return &HealthDump{Unwell: s.unwell(), Probes: s.checker.Probes()}
+	c := s.checker.Config()
+	return &HealthDump{
+		Unwell: s.unwell(), Probes: s.checker.Probes(),
+		Off: c.Off, Interval: c.Interval, Timeout: c.Timeout, UnhealthyThreshold: c.Fall, HealthyThreshold: c.Rise,
+	}
 }

@@ -68,6 +68,8 @@ func TestFaults(t *testing.T) {
 				}
 			}
 		})
+	} else {
+		t.Parallel() // beside the other tests
 	}
 	all := newReport(t)
 	for _, r := range rows {
