@@ -1,6 +1,8 @@
 package fairgrpc
 
 import (
+	"time"
+
 	grpcbalancer "google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/balancer/endpointsharding"
 	"google.golang.org/grpc/connectivity"
@@ -12,8 +14,20 @@ import (
 type child struct {
 	node    *balancer.Node // nil: there is none here
 	state   connectivity.State
-	settled bool // it was ready before, or failed
+	opening *opening
 	picker  grpcbalancer.Picker
+}
+
+// openingTime is how long a call waits at most for instances that are new to its
+// channel before it goes to the fallback of its route: many times what it takes
+// to connect, and less than callers wait. One that never answers is found out by
+// gRPC after five seconds.
+const openingTime = time.Second
+
+// settled reports whether it is known whether the node can be connected to, or
+// takes too long to know.
+func (c *child) settled() bool {
+	return c.opening.ended.Load() || balancer.Now()-c.opening.began > openingTime
 }
 
 // children are the connections of a channel, found by the number of the node: each
@@ -44,10 +58,10 @@ func newChildren(states []endpointsharding.ChildState) (c children) {
 			}
 			fallthrough
 		case connectivity.Ready:
-			at.settled.Store(true)
+			at.opening.ended.Store(true)
 		}
 		for _, n := range at.nodes {
-			c.put(child{n, s.State.ConnectivityState, at.settled.Load(), s.State.Picker})
+			c.put(child{n, s.State.ConnectivityState, at.opening, s.State.Picker})
 		}
 	}
 	return c

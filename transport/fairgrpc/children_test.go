@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/balancer/endpointsharding"
 	"google.golang.org/grpc/connectivity"
@@ -43,22 +44,25 @@ func TestChildrenOfManyAndOfFew(t *testing.T) {
 	}
 }
 
-// An instance whose connection was ready once, or failed, is known: to wait for it
-// is not to wait for an answer.
+// An instance whose connection was ready once, or failed, is known, and of one that
+// takes long it is known that it does: a call may go to the fallback instead.
 func TestGateIsOpeningUntilSomethingIsKnown(t *testing.T) {
 	_, nodes := bench(t, "a", "b")
 	for _, tt := range []struct {
 		name string
 		a    connectivity.State // of an earlier state
 		then connectivity.State
+		ago  time.Duration // it began
 		want bool
 	}{
-		{"connecting for the first time", connectivity.Idle, connectivity.Connecting, true},
-		{"failed before", connectivity.TransientFailure, connectivity.Connecting, false},
-		{"ready before", connectivity.Ready, connectivity.Connecting, false},
-		{"failed", connectivity.Connecting, connectivity.TransientFailure, false},
+		{"connecting for the first time", connectivity.Idle, connectivity.Connecting, 0, true},
+		{"for a second", connectivity.Idle, connectivity.Connecting, 2 * time.Second, false},
+		{"failed before", connectivity.TransientFailure, connectivity.Connecting, 0, false},
+		{"ready before", connectivity.Ready, connectivity.Connecting, 0, false},
+		{"failed", connectivity.Connecting, connectivity.TransientFailure, 0, false},
 	} {
 		a := childOf(nodes[0], tt.a, broken{})
+		instancesAt(a.Endpoint).opening.began -= tt.ago
 		newPicker(nil, []endpointsharding.ChildState{a})
 		a.State.ConnectivityState = tt.then
 		g := gate{picker: newPicker(nil, []endpointsharding.ChildState{a})}

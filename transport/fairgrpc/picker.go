@@ -117,15 +117,16 @@ func (g *gate) Ready(n *balancer.Node) bool {
 		g.pending = true
 		return false
 	}
-	g.settled = g.settled || c.settled
 	switch c.state {
 	case connectivity.Ready:
+		g.settled = true
 		return true
 	case connectivity.TransientFailure:
 		g.broken = c
 	default:
 		g.pending = true
 	}
+	g.settled = g.settled || c.settled()
 	return false
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc/attributes"
 	"google.golang.org/grpc/codes"
@@ -89,8 +90,15 @@ type boundKey struct{}
 // instance restarted at its old address before the record of its earlier run
 // is gone: gRPC keeps one connection per address, which serves both.
 type instances struct {
-	nodes   []*balancer.Node
-	settled *atomic.Bool // the connection was ready before, or failed; of all lists with the address
+	nodes []*balancer.Node
+	*opening
+}
+
+// opening is what has become of the connection to an address since it was first
+// called.
+type opening struct {
+	began time.Duration
+	ended atomic.Bool // it was ready, or failed
 }
 
 type instancesKey struct{}
@@ -152,7 +160,7 @@ func (f *follower) report(err error) {
 func (f *follower) state(called []*balancer.Node) resolver.State {
 	endpoints := make([]resolver.Endpoint, 0, len(called))
 	at := make(map[string]*instances, len(called))
-	policed := f.policed()
+	policed, now := f.policed(), balancer.Now()
 	for _, n := range called {
 		addr := n.Endpoint(discovery.GRPC)
 		if addr == "" {
@@ -162,9 +170,11 @@ func (f *follower) state(called []*balancer.Node) resolver.State {
 			there.nodes = append(there.nodes, n)
 			continue
 		}
-		one := &instances{nodes: []*balancer.Node{n}, settled: new(atomic.Bool)}
+		one := &instances{nodes: []*balancer.Node{n}}
 		if before := f.at[addr]; before != nil {
-			one.settled = before.settled
+			one.opening = before.opening
+		} else {
+			one.opening = &opening{began: now}
 		}
 		at[addr] = one
 		endpoints = append(endpoints, resolver.Endpoint{
