@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"syscall"
 )
 
 // everybodys is the loopback address that each system has, and that all other
@@ -30,16 +29,19 @@ func Host() string {
 // port is below those that systems give to outgoing connections: where all hosts
 // are one, a connection could otherwise have it by the time it is needed again.
 func Addr() (string, error) {
-	// A process that is being started has copies of all open sockets until it
-	// executes its program, thus would listen here after this one has ceased to.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
 	var failed error
 	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", Host(), 10_000+rand.IntN(22_000)))
+		host := Host()
+		addr := fmt.Sprintf("%s:%d", host, 10_000+rand.IntN(22_000))
+		if host != everybodys {
+			// It is not tried out: a process that is started meanwhile has a copy of
+			// the socket until it executes its program, and would listen here after
+			// this one has ceased to.
+			return addr, nil
+		}
+		l, err := net.Listen("tcp", addr)
 		if err == nil {
-			defer l.Close()
-			return l.Addr().String(), nil
+			return addr, l.Close()
 		}
 		failed = err
 	}

@@ -40,14 +40,15 @@ func TestAnAddressIsOfOneUserOnly(t *testing.T) {
 		if err != nil || !addr.Addr().IsLoopback() || addr.Port() >= 32_000 {
 			t.Errorf("%s: %v, want a loopback address with a port that no outgoing connection has", s, err)
 		}
-		if runtime.GOOS == "linux" && (seen[addr.Addr()] || addr.Addr() == netip.MustParseAddr("127.0.0.1")) {
-			t.Errorf("%s is not its own", addr.Addr())
-		}
 		seen[addr.Addr()] = true
 		l, err := net.Listen("tcp", s)
 		if err != nil {
 			t.Fatal(err)
 		}
 		l.Close()
+	}
+	// Of a thousand out of sixteen million, two may be the same by chance.
+	if runtime.GOOS == "linux" && (len(seen) < 995 || seen[netip.MustParseAddr("127.0.0.1")]) {
+		t.Errorf("%d different hosts for a thousand addresses", len(seen))
 	}
 }
