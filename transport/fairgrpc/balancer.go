@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	grpcbalancer "google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/balancer/base"
@@ -64,6 +66,10 @@ type policy struct {
 	children                grpcbalancer.Balancer
 	bound                   *bound // set before there are children, then fixed
 	counted                 transport.Connections
+
+	mu      sync.Mutex         // guards the rest, and lets one state at a time go to gRPC
+	current grpcbalancer.State // as gRPC has it; no picker: there is none of ours
+	again   *time.Timer        // publishes current again; nil: nothing to wait for
 }
 
 var errNotOurs = errors.New("the balancer fairlead serves targets mesh:///service, with no proxy of the environment between: use fairgrpc.DialOptions, or set NO_PROXY")
@@ -76,7 +82,7 @@ func (p *policy) UpdateClientConnState(s grpcbalancer.ClientConnState) error {
 		ok = ok && instancesAt(e) != nil
 	}
 	if !ok {
-		p.ClientConn.UpdateState(grpcbalancer.State{ConnectivityState: connectivity.TransientFailure, Picker: base.NewErrPicker(errNotOurs)})
+		p.replace(base.NewErrPicker(errNotOurs))
 		return errNotOurs
 	}
 	if p.bound == nil {
@@ -103,7 +109,45 @@ func (p *policy) UpdateState(s grpcbalancer.State) {
 	states := endpointsharding.ChildStatesFromPicker(s.Picker)
 	p.count(states)
 	s.Picker = newPicker(p.bound, states)
-	p.ClientConn.UpdateState(s)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.current = s
+	p.publish()
+}
+
+// publish lets the calls that wait be picked for, now and whenever an opening is
+// over: gRPC asks again only when it is given a picker, and none comes from an
+// instance that never answers. It is called with the lock.
+func (p *policy) publish() {
+	p.stop()
+	p.ClientConn.UpdateState(p.current)
+	if left := p.current.Picker.(*picker).left(); left > 0 {
+		p.again = time.AfterFunc(left, p.republish)
+	}
+}
+
+func (p *policy) republish() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.current.Picker != nil {
+		p.publish()
+	}
+}
+
+func (p *policy) stop() {
+	if p.again != nil {
+		p.again.Stop()
+		p.again = nil
+	}
+}
+
+// replace gives gRPC a picker that is none of ours.
+func (p *policy) replace(by grpcbalancer.Picker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stop()
+	p.current = grpcbalancer.State{}
+	p.ClientConn.UpdateState(grpcbalancer.State{ConnectivityState: connectivity.TransientFailure, Picker: by})
 }
 
 // count tells the mesh what has become of the connections.
@@ -130,7 +174,7 @@ func (p *policy) count(states []endpointsharding.ChildState) {
 func (p *policy) ResolverError(err error) {
 	p.children.ResolverError(err)
 	if _, final := err.(interface{ GRPCStatus() *status.Status }); final {
-		p.ClientConn.UpdateState(grpcbalancer.State{ConnectivityState: connectivity.TransientFailure, Picker: base.NewErrPicker(err)})
+		p.replace(base.NewErrPicker(err))
 	}
 }
 
@@ -143,6 +187,10 @@ func (p *policy) ExitIdle() { p.children.ExitIdle() }
 // time.
 func (p *policy) Close() {
 	p.children.Close()
+	p.mu.Lock()
+	p.stop()
+	p.current = grpcbalancer.State{}
+	p.mu.Unlock()
 	if p.bound != nil {
 		p.count(nil)
 	}

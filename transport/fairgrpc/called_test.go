@@ -3,9 +3,11 @@ package fairgrpc_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -177,6 +179,26 @@ func TestFallbackOfARouteThatCannotBeConnectedTo(t *testing.T) {
 		if id := mustCall(t, conn, replace, ""); !strings.HasPrefix(id, "i") {
 			t.Errorf("went to %s", id)
 		}
+	}
+}
+
+// One that accepts and never answers is found out by gRPC after five seconds; no
+// call waits as long where there is a fallback.
+func TestFallbackOfARouteThatIsMute(t *testing.T) {
+	c := newCrowd(t)
+	w := canaries(t, c, 300, 0, false)
+	mute, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts, nobody answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	w.register(discovery.Instance{ID: "mute", Service: "orders", Version: "v2", Addr: mute.Addr().String()})
+	conn := w.dial()
+	mustCall(t, conn, get, "")
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	if id, err := call(ctx, conn, replace, ""); err != nil || !strings.HasPrefix(id, "i") {
+		t.Errorf("went to %q: %v", id, err)
 	}
 }
 

@@ -26,8 +26,14 @@ const openingTime = time.Second
 
 // settled reports whether it is known whether the node can be connected to, or
 // takes too long to know.
-func (c *child) settled() bool {
-	return c.opening.ended.Load() || balancer.Now()-c.opening.began > openingTime
+func (c *child) settled() bool { return c.opening.left() <= 0 }
+
+// left is for how much longer calls wait for the connection.
+func (o *opening) left() time.Duration {
+	if o.ended.Load() {
+		return 0
+	}
+	return o.began + openingTime - balancer.Now()
 }
 
 // children are the connections of a channel, found by the number of the node: each
@@ -65,6 +71,19 @@ func newChildren(states []endpointsharding.ChildState) (c children) {
 		}
 	}
 	return c
+}
+
+// left is when the next opening will be over, 0 if there is none.
+func (c *children) left() (next time.Duration) {
+	for i := range c.places {
+		if c.places[i].node == nil {
+			continue
+		}
+		if left := c.places[i].opening.left(); left > 0 && (next == 0 || left < next) {
+			next = left
+		}
+	}
+	return next
 }
 
 // put takes the first place that is free from the node's own on.
