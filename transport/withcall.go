@@ -28,8 +28,9 @@ func WithCall(ctx context.Context, options ...CallOption) context.Context {
 }
 
 // Key names what the call is about, such as a user or a tenant. It reaches the
-// policy as balancer.Request.Key, for those that keep calls with the same key on
-// the same instance; the policies that come with fairlead so far do not.
+// policy as balancer.Request.Key: [balancer.RingHash] and [balancer.Maglev] keep
+// calls with the same key on the same instance, and the other policies do not look
+// at it. A rule whose hashOn is key goes by it, too.
 func Key(key string) CallOption { return func(s *settings) { s.key = key } }
 
 // Idempotent says whether executing the call twice is the same as executing it
