@@ -26,11 +26,7 @@ func ReportLoad(next http.Handler, r *transport.LoadReporter) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		a := &reporting{ResponseWriter: w, served: r.Start(balancer.Now())}
 		defer a.end(req)
-		if _, ok := w.(http.Hijacker); ok {
-			next.ServeHTTP(&takable{a}, req)
-		} else {
-			next.ServeHTTP(a, req)
-		}
+		next.ServeHTTP(a.asBelow(), req)
 		a.begin(http.StatusOK)
 		a.finished = true
 	})
@@ -97,9 +93,6 @@ func (a *reporting) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(a.ResponseWriter, r)
 }
 
-// Flush is for handlers that look for an [http.Flusher].
-func (a *reporting) Flush() { _ = a.FlushError() }
-
 // FlushError is for an [http.ResponseController].
 func (a *reporting) FlushError() error {
 	a.begin(http.StatusOK)
@@ -109,14 +102,73 @@ func (a *reporting) FlushError() error {
 // Unwrap gives an [http.ResponseController] all else.
 func (a *reporting) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
+// asBelow returns the answer with those optional interfaces that the writer
+// underneath has: handlers go by what they find, and a Flush that does nothing
+// would mislead them.
+func (a *reporting) asBelow() http.ResponseWriter {
+	f, t := flushable{a}, takable{a}
+	_, flushes := a.ResponseWriter.(http.Flusher)
+	_, yields := a.ResponseWriter.(http.Hijacker)
+	p, pushes := a.ResponseWriter.(http.Pusher)
+	switch {
+	case flushes && yields && pushes:
+		return struct {
+			*reporting
+			http.Flusher
+			http.Hijacker
+			http.Pusher
+		}{a, f, t, p}
+	case flushes && yields: // HTTP/1
+		return struct {
+			*reporting
+			http.Flusher
+			http.Hijacker
+		}{a, f, t}
+	case flushes && pushes: // HTTP/2
+		return struct {
+			*reporting
+			http.Flusher
+			http.Pusher
+		}{a, f, p}
+	case yields && pushes:
+		return struct {
+			*reporting
+			http.Hijacker
+			http.Pusher
+		}{a, t, p}
+	case flushes:
+		return struct {
+			*reporting
+			http.Flusher
+		}{a, f}
+	case yields:
+		return struct {
+			*reporting
+			http.Hijacker
+		}{a, t}
+	case pushes:
+		return struct {
+			*reporting
+			http.Pusher
+		}{a, p}
+	}
+	return a
+}
+
+// flushable is for handlers that look for an [http.Flusher].
+type flushable struct{ a *reporting }
+
+// Flush implements [http.Flusher].
+func (f flushable) Flush() { _ = f.a.FlushError() }
+
 // takable is one whose connection can be taken over.
-type takable struct{ *reporting }
+type takable struct{ a *reporting }
 
 // Hijack implements [http.Hijacker].
-func (t *takable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := t.ResponseWriter.(http.Hijacker).Hijack()
-	if err == nil && !t.began {
-		t.began, t.status, t.served = true, http.StatusSwitchingProtocols, t.served.Untimed()
+func (t takable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := t.a.ResponseWriter.(http.Hijacker).Hijack()
+	if err == nil && !t.a.began {
+		t.a.began, t.a.status, t.a.served = true, http.StatusSwitchingProtocols, t.a.served.Untimed()
 	}
 	return conn, rw, err
 }

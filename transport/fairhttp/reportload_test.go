@@ -3,9 +3,11 @@ package fairhttp_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +85,68 @@ func TestAnswersReportTheLoad(t *testing.T) {
 				t.Errorf("afterwards the latency is %v", later.Latency)
 			}
 		})
+	}
+}
+
+type (
+	flusher  struct{}
+	hijacker struct{}
+	pusher   struct{}
+)
+
+func (flusher) Flush()                                        {}
+func (hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, nil, errors.ErrUnsupported }
+func (pusher) Push(string, *http.PushOptions) error           { return errors.ErrUnsupported }
+
+// Handlers find those optional interfaces that the writer underneath has, and no
+// others.
+func TestWriterIsAsTheOneUnderneath(t *testing.T) {
+	type w = http.ResponseWriter
+	rec := struct{ w }{httptest.NewRecorder()} // which hides that it flushes
+	for name, below := range map[string]w{
+		"none": rec,
+		"F": struct {
+			w
+			flusher
+		}{w: rec},
+		"H": struct {
+			w
+			hijacker
+		}{w: rec},
+		"P": struct {
+			w
+			pusher
+		}{w: rec},
+		"FH": struct {
+			w
+			flusher
+			hijacker
+		}{w: rec},
+		"FP": struct {
+			w
+			flusher
+			pusher
+		}{w: rec},
+		"HP": struct {
+			w
+			hijacker
+			pusher
+		}{w: rec},
+		"FHP": struct {
+			w
+			flusher
+			hijacker
+			pusher
+		}{w: rec},
+	} {
+		fairhttp.ReportLoad(http.HandlerFunc(func(got http.ResponseWriter, _ *http.Request) {
+			_, f := got.(http.Flusher)
+			_, h := got.(http.Hijacker)
+			_, p := got.(http.Pusher)
+			if f != strings.Contains(name, "F") || h != strings.Contains(name, "H") || p != strings.Contains(name, "P") {
+				t.Errorf("%s: Flusher %v, Hijacker %v, Pusher %v", name, f, h, p)
+			}
+		}), new(transport.LoadReporter)).ServeHTTP(below, httptest.NewRequest("GET", "/", nil))
 	}
 }
 
