@@ -15,24 +15,22 @@ import (
 
 // whoAreYou asks an instance over TCP, and another one if nobody listens there.
 func whoAreYou(ctx context.Context, pool *balancer.Pool) (answer []byte, err error) {
-	for range 2 {
+	for attempt := range 2 {
 		picker := pool.View().Picker("tcp")
 		if picker == nil {
 			return nil, balancer.ErrNoInstances
 		}
-		node := picker.Pick(balancer.Request{Now: balancer.Now(), Rand: rand.Uint64()})
+		node := picker.Pick(balancer.Request{Now: balancer.Now(), Rand: rand.Uint64(), Retry: attempt > 0})
 		ticket := node.Start(balancer.Now())
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", node.Endpoint("tcp"))
-		switch {
-		case err == nil:
-			defer conn.Close()
-		case errors.Is(ctx.Err(), context.Canceled):
-			ticket.Done(balancer.Now(), balancer.Neutral)
-			return nil, err
-		default:
-			ticket.Done(balancer.Now(), balancer.Unreachable)
+		if err != nil {
+			ticket.Done(balancer.Now(), unreached(ctx))
+			if ctx.Err() != nil {
+				return nil, err
+			}
 			continue
 		}
+		defer conn.Close()
 		if answer, err = io.ReadAll(conn); err != nil {
 			ticket.Done(balancer.Now(), balancer.Failure)
 			return nil, err
@@ -41,6 +39,18 @@ func whoAreYou(ctx context.Context, pool *balancer.Pool) (answer []byte, err err
 		return answer, nil
 	}
 	return nil, errors.New("nobody listens")
+}
+
+// unreached says what a failed dial tells of the instance: nothing where the
+// caller gave up, and nothing certain where its time was over.
+func unreached(ctx context.Context) balancer.Result {
+	switch ctx.Err() {
+	case nil:
+		return balancer.Unreachable
+	case context.Canceled:
+		return balancer.Neutral
+	}
+	return balancer.Failure
 }
 
 // Two servers are listed and one of them is gone: no call fails, and after the
@@ -104,11 +114,7 @@ func (d dialer) DialContext(ctx context.Context, _, _ string) (net.Conn, error) 
 	ticket := node.StartStream(balancer.Now()) // how long it lives is not the instance's doing
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", node.Endpoint("postgres"))
 	if err != nil {
-		result := balancer.Unreachable
-		if errors.Is(ctx.Err(), context.Canceled) {
-			result = balancer.Neutral
-		}
-		ticket.Done(balancer.Now(), result)
+		ticket.Done(balancer.Now(), unreached(ctx))
 		return nil, err
 	}
 	return &counted{Conn: conn, ticket: ticket}, nil

@@ -52,6 +52,8 @@ func TestSabotageFails(t *testing.T) {
 func TestJudge(t *testing.T) {
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
+	late, end := context.WithTimeout(t.Context(), 0)
+	defer end()
 	for _, row := range []struct {
 		name string
 		ctx  context.Context
@@ -66,6 +68,7 @@ func TestJudge(t *testing.T) {
 		{"nobody listens", t.Context(), &dialError{errors.New("refused")}, balancer.Unreachable},
 		{"the caller gave up", cancelled, errors.New("i/o timeout"), balancer.Neutral},
 		{"the caller gave up while it dialled", cancelled, &dialError{errors.New("canceled")}, balancer.Neutral},
+		{"its time was over while it dialled", late, &dialError{errors.New("i/o timeout")}, balancer.Failure},
 		{"the connection broke", t.Context(), errors.New("EOF"), balancer.Failure},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -46,7 +46,7 @@ func (c *client) pick(tried *balancer.Node) (node *balancer.Node) {
 		return nil
 	}
 	for range 8 {
-		node = picker.Pick(balancer.Request{Now: balancer.Now(), Rand: rand.Uint64()})
+		node = picker.Pick(balancer.Request{Now: balancer.Now(), Rand: rand.Uint64(), Retry: tried != nil})
 		if node != tried {
 			break
 		}
@@ -67,8 +67,8 @@ func judge(ctx context.Context, err error) balancer.Result {
 		return balancer.Success // it did its work: the caller's mistake is found
 	case errors.Is(ctx.Err(), context.Canceled):
 		return balancer.Neutral // the caller gave up
-	case unreached:
+	case unreached && ctx.Err() == nil:
 		return balancer.Unreachable
 	}
-	return balancer.Failure // the connection broke, or the answer took too long
+	return balancer.Failure // the connection broke, or it all took too long
 }
