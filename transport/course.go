@@ -24,7 +24,7 @@ type course struct {
 
 	// selections is copied on write: a call finds its own with one load.
 	selections atomic.Pointer[map[uint64]*selection]
-	mu         sync.Mutex // held to replace it
+	mu         sync.Mutex // held to replace it, and while a selection is made for it
 }
 
 // selection is some of the instances, and how one of them is chosen.
@@ -152,22 +152,36 @@ func (c *course) some(n rule.Narrowing, p discovery.Protocol) *balancer.Choice {
 // add makes a selection for the first call that needs it, and remembers it while
 // there is room.
 func (c *course) add(key uint64, n rule.Narrowing, p discovery.Protocol) *selection {
-	s := &selection{narrowing: n, protocol: p, choice: c.narrow(c.table, n, p, nil), last: balancer.Now()}
-	if s.choice != nil {
-		defer c.ask(p, s.choice.Called()) // once it is there to be seen
+	s, made := c.remember(key, n, p)
+	if made && s.choice != nil {
+		c.ask(p, s.choice.Called()) // once it is there to be seen
 	}
+	return s
+}
+
+// remember makes a selection once, however many calls meet it first: the table
+// of a policy that hashes is much work, and they would need it all the same.
+func (c *course) remember(key uint64, n rule.Narrowing, p discovery.Protocol) (s *selection, made bool) {
 	if len(*c.selections.Load()) >= mostSelections {
-		return s // callers who vary what filters look at get no lock to share
+		return c.newSelection(n, p), true // callers who vary what filters look at get no lock to share
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := *c.selections.Load()
-	if made := all[key]; made != nil {
-		return made
+	if s := all[key]; s != nil {
+		return s, false
+	}
+	s = c.newSelection(n, p)
+	if len(all) >= mostSelections {
+		return s, true
 	}
 	next := make(map[uint64]*selection, len(all)+1)
 	maps.Copy(next, all)
 	next[key] = s
 	c.selections.Store(&next)
-	return s
+	return s, true
+}
+
+func (c *course) newSelection(n rule.Narrowing, p discovery.Protocol) *selection {
+	return &selection{narrowing: n, protocol: p, choice: c.narrow(c.table, n, p, nil), last: balancer.Now()}
 }
