@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/examples/internal/program"
 )
 
@@ -76,6 +79,82 @@ func TestJudge(t *testing.T) {
 				t.Errorf("judged as %d, want %d", got, row.want)
 			}
 		})
+	}
+}
+
+// Addresses that left the list keep no connections, and the others not many.
+func TestIdleConnectionsAreBounded(t *testing.T) {
+	s, err := serve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	pool, err := balancer.NewPool(balancer.PoolConfig{Reach: discovery.Reach{Loopback: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := s.listener.Addr().String()
+	var i idle
+	i.list(pool.Update(discovery.Snapshot{State: discovery.Live, Instances: discovery.List(
+		discovery.Instance{ID: "a", Addr: addr})}, balancer.Now()).Nodes)
+	var calls sync.WaitGroup
+	for range 4 * mostIdle {
+		calls.Go(func() {
+			if _, err := i.exchange(t.Context(), addr, []string{"PING"}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	calls.Wait()
+	if n := len(i.conns[addr]); n == 0 || n > mostIdle {
+		t.Errorf("%d connections are kept", n)
+	}
+	kept := i.conns[addr][0]
+	i.list(nil)
+	if _, err := kept.Write(nil); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("one to an address that left: %v", err)
+	}
+	if i.exchange(t.Context(), addr, []string{"PING"}); len(i.conns[addr]) > 0 {
+		t.Error("a connection was kept to an address that is not listed")
+	}
+}
+
+// probing tells what the policy was asked.
+type probing struct{ retries *[]bool }
+
+func (probing) String() string { return "probing" }
+
+func (p probing) Picker(c balancer.Candidates) balancer.Picker {
+	return probed{p, balancer.RoundRobin{}.Picker(c)}
+}
+
+type probed struct {
+	probing
+	inner balancer.Picker
+}
+
+func (p probed) Pick(r balancer.Request) *balancer.Node {
+	*p.retries = append(*p.retries, r.Retry)
+	return p.inner.Pick(r)
+}
+
+// The second attempt says that it is one, so that it is no probe.
+func TestTheSecondAttemptIsARetry(t *testing.T) {
+	var retries []bool
+	pool, err := balancer.NewPool(balancer.PoolConfig{
+		Reach: discovery.Reach{Loopback: true}, Balancing: balancer.Balancing{Policy: probing{&retries}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool.Update(discovery.Snapshot{State: discovery.Live, Instances: discovery.List(
+		discovery.Instance{ID: "a", Addr: "127.0.0.1:1"}, discovery.Instance{ID: "b", Addr: "127.0.0.2:1"})}, balancer.Now())
+	c := client{pool: pool, attempts: 2}
+	if _, err := c.Do(t.Context(), "PING"); err == nil {
+		t.Error("nobody listens, and it was answered")
+	}
+	if len(retries) < 2 || retries[0] || !retries[1] {
+		t.Errorf("the picks were retries: %v", retries)
 	}
 }
 

@@ -6,13 +6,36 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/fairlead-go/fairlead/balancer"
 )
 
+// mostIdle bounds the connections that are kept for one address.
+const mostIdle = 16
+
 // idle keeps connections that are not in use, by address. The zero value keeps
-// none yet.
+// none: those of listed addresses are kept.
 type idle struct {
-	mu    sync.Mutex // guards conns
-	conns map[string][]*conn
+	mu    sync.Mutex         // guards conns
+	conns map[string][]*conn // has the listed addresses, also those without
+}
+
+// list closes the connections to addresses that are not listed any more.
+func (i *idle) list(nodes []*balancer.Node) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	left := i.conns
+	i.conns = map[string][]*conn{}
+	for _, n := range nodes {
+		addr := n.Endpoint(protocol)
+		i.conns[addr] = left[addr]
+		delete(left, addr)
+	}
+	for _, conns := range left {
+		for _, c := range conns {
+			c.Close()
+		}
+	}
 }
 
 type conn struct {
@@ -48,17 +71,22 @@ func (i *idle) use(ctx context.Context, addr string, c *conn, args []string) (re
 	if err = writeCommand(c, args); err == nil {
 		reply, err = readReply(c.r)
 	}
-	if _, replied := err.(replyError); stop() && (err == nil || replied) {
-		i.mu.Lock()
-		if i.conns == nil {
-			i.conns = map[string][]*conn{}
-		}
-		i.conns[addr] = append(i.conns[addr], c)
-		i.mu.Unlock()
-	} else {
+	if _, replied := err.(replyError); !stop() || err != nil && !replied || !i.keep(addr, c) {
 		c.Close()
 	}
 	return reply, err
+}
+
+// keep reports whether there is room for a connection.
+func (i *idle) keep(addr string, c *conn) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	conns, listed := i.conns[addr]
+	if !listed || len(conns) >= mostIdle {
+		return false
+	}
+	i.conns[addr] = append(conns, c)
+	return true
 }
 
 func (i *idle) take(addr string) *conn {
@@ -74,13 +102,4 @@ func (i *idle) take(addr string) *conn {
 }
 
 // close closes all that are idle.
-func (i *idle) close() {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for _, conns := range i.conns {
-		for _, c := range conns {
-			c.Close()
-		}
-	}
-	i.conns = nil
-}
+func (i *idle) close() { i.list(nil) }

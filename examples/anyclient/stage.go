@@ -72,7 +72,7 @@ func run(ctx context.Context, out io.Writer, sabotage string) ([]step, error) {
 	listed := make(chan struct{}, 1)
 	ended.Go(func() {
 		for snapshot := range registry.Watch(ctx, "cache") {
-			s.pool.Update(snapshot, balancer.Now())
+			s.client.idle.list(s.pool.Update(snapshot, balancer.Now()).Nodes)
 			listed <- struct{}{}
 		}
 	})
