@@ -137,6 +137,16 @@ func (o *options) run(stdout, stderr io.Writer) error {
 	if err := report.Table(stdout, rows); err != nil {
 		return err
 	}
+	if o.svg != "" {
+		if err := report.SVG(o.svg, rows); err != nil {
+			return fmt.Errorf("-svg: %w", err)
+		}
+	}
+	if o.html != "" {
+		if err := report.HTML(o.html, rows); err != nil {
+			return fmt.Errorf("-html: %w", err)
+		}
+	}
 	if o.json {
 		return report.JSON(stdout, rows)
 	}

@@ -15,11 +15,16 @@ type Oracle interface {
 // Len is how many instances there are and were; not all can be called.
 func (f Fleet) Len() int { return len(f.w.servers) }
 
-// Well reports whether an instance answers, and with errors at most now and then.
-func (f Fleet) Well(i int) bool {
+// Up reports whether an instance can be called and answers.
+func (f Fleet) Up(i int) bool {
 	s := f.w.servers[i]
-	c := &s.condition
-	return s.stage == listed && !c.Down && !c.Hangs && c.Fails+c.Loses < 0.5
+	return s.stage == listed && !s.condition.Down && !s.condition.Hangs
+}
+
+// Works is the share of its calls that do not fail.
+func (f Fleet) Works(i int) float64 {
+	c := &f.w.servers[i].condition
+	return max(0, 1-c.Fails-c.Loses)
 }
 
 // Calls is how many it has, waiting ones among them.
@@ -35,5 +40,6 @@ func (f Fleet) Wait(i int) time.Duration {
 
 // Takes is how long a call takes there on the average that does not wait.
 func (f Fleet) Takes(i int) time.Duration {
-	return time.Duration(float64(f.w.plan.Work.Mean) * f.w.servers[i].condition.Slow)
+	c := &f.w.servers[i].condition
+	return time.Duration(float64(f.w.plan.Work.Mean) * c.Slow * (1 + c.Stalls*(c.StallsBy-1)))
 }

@@ -151,12 +151,12 @@ func (c Condition) withDefaults() Condition {
 	return c
 }
 
-// capacity is how much work is done in a second by those that are there at the
-// beginning.
+// capacity is how much work can be done in a second by those that are there at
+// the beginning, in seconds.
 func (p *Plan) capacity() (workers float64) {
 	for _, c := range p.Fleet {
 		if c.From == 0 && !c.Down {
-			workers += float64(c.Count) * float64(c.Workers) / c.Slow
+			workers += float64(c.Count) * float64(c.Workers) / c.Slow * c.Pauses.leaves() * c.Neighbours.leaves()
 		}
 	}
 	return workers

@@ -78,18 +78,26 @@ func (w *world) conclude() {
 }
 
 // MaxOverMean is what the instance with the most calls got, of the mean, of those
-// that were there all the time; 0 if there are none.
+// that were there all the time; 0 if there are none. Where fewer than two were, it
+// is of all, by the time that they were there.
 func (r *Result) MaxOverMean() float64 {
-	most, sum, n := int64(0), int64(0), 0
+	whole := 0
 	for _, i := range r.Instances {
 		if i.Whole {
-			most, sum, n = max(most, i.Attempts), sum+i.Attempts, n+1
+			whole++
+		}
+	}
+	most, sum, n := 0.0, 0.0, 0.0
+	for _, i := range r.Instances {
+		if i.Whole || whole < 2 && i.Present >= r.Period {
+			rate := float64(i.Attempts) / i.Present.Seconds()
+			most, sum, n = max(most, rate), sum+rate, n+1
 		}
 	}
 	if sum == 0 {
 		return 0
 	}
-	return float64(most) * float64(n) / float64(sum)
+	return most * n / sum
 }
 
 // BadShare is what the bad instances got, of a fair share: of as much as their

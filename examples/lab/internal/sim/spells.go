@@ -54,6 +54,18 @@ func stretches(bits *rand.Rand, from, until int64, spells ...Spell) []stretch {
 	return all
 }
 
+// leaves is the share of its work that an instance does on the average.
+func (s Spell) leaves() float64 {
+	if s.Every == 0 {
+		return 1
+	}
+	share := float64(s.For) / float64(s.Every)
+	if s.Slow == 0 {
+		return 1 - share
+	}
+	return 1 - share + share/s.Slow
+}
+
 // forever is later than everything that is simulated.
 const forever = int64(1) << 61
 
