@@ -33,6 +33,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-go/fairlead/examples/lab/internal/cputime"
 	"github.com/fairlead-go/fairlead/examples/lab/internal/report"
 	"github.com/fairlead-go/fairlead/examples/lab/internal/scenario"
 )
@@ -128,12 +129,13 @@ func (o *options) run(stdout, stderr io.Writer) error {
 	if o.list {
 		return o.print(stdout)
 	}
-	began, calls := time.Now(), int64(0)
+	began, used, calls := time.Now(), cputime.Used(), int64(0)
 	rows, err := o.play(stderr, &calls)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%d seeds from %d; %.1f million calls in %.1f s\n", o.seeds, o.seed, float64(calls)/1e6, time.Since(began).Seconds())
+	fmt.Fprintf(stdout, "seeds %d to %d; %.1f million calls in %.1f s, of CPU %.1f s\n", o.seed, o.seed+uint64(o.seeds)-1, float64(calls)/1e6,
+		time.Since(began).Seconds(), (cputime.Used() - used).Seconds())
 	if err := report.Table(stdout, rows); err != nil {
 		return err
 	}

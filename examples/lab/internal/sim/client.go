@@ -28,8 +28,8 @@ func (w *world) newClient(number int) (client, error) {
 		b.Subset.Seed = fmt.Sprintf("%d/%d", w.seed, number)
 	}
 	if len(w.plan.Zones) > 0 {
-		c.zone = w.zoneOf(w.plan.Zones[number%len(w.plan.Zones)])
-		b.Locality.Zone = w.zones[c.zone]
+		b.Locality.Zone = w.plan.Zones[number%len(w.plan.Zones)]
+		c.zone = w.zoneOf(b.Locality.Zone)
 	}
 	var err error
 	if c.budget, err = retry.NewBudget(w.plan.Budget); err != nil || w.subject.Oracle != nil {

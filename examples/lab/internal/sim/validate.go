@@ -29,7 +29,7 @@ func (p Plan) Validate() error {
 		}
 	}
 	return first(
-		within("Length", p.Length, time.Millisecond, 24*time.Hour),
+		within("Length", p.Length, time.Millisecond, 1000*time.Hour),
 		within("Warmup", p.Warmup, 0, p.Length-1),
 		whole("Clients", p.Clients, 1, 100_000),
 		whole("Keys", p.Keys, 1, 1_000_000),
