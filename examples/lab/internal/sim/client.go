@@ -78,16 +78,16 @@ func (w *world) suspect(number uint32) {
 	}
 }
 
-// repicks is how often the policy is asked again for another instance than those
-// that a call has tried, as transport does; then any other is taken.
-const repicks = 4
+// redraws is how often an oracle is asked again that gives a call an instance
+// that it was at.
+const redraws = 4
 
 // pick returns the number of the instance that a call goes to next and its node,
 // which an oracle has none of; -1 if there is nobody.
 func (w *world) pick(c *call) (int32, *balancer.Node) {
 	if w.subject.Oracle != nil {
 		server := w.subject.Oracle.Choose(Fleet{w}, w.picks.Uint64())
-		for range repicks {
+		for range redraws {
 			if server < 0 || !c.tried(int32(server)) {
 				break
 			}
@@ -109,19 +109,7 @@ func (w *world) pick(c *call) (int32, *balancer.Node) {
 		return server, n
 	}
 	n.Unsent(r.Now)
-	for range repicks {
-		r.Rand = w.picks.Uint64()
-		if other := by.choice.Picker.Pick(r); !c.tried(by.servers[other.Index()]) {
-			return by.servers[other.Index()], other
-		}
-	}
-	for _, nodes := range [][]*balancer.Node{by.choice.Eligible, by.choice.Called()} {
-		first := int(w.picks.Uint64N(uint64(max(1, len(nodes)))))
-		for i := range nodes {
-			if other := nodes[(first+i)%len(nodes)]; !c.tried(by.servers[other.Index()]) {
-				return by.servers[other.Index()], other
-			}
-		}
-	}
-	return server, n
+	r.Rand = w.picks.Uint64()
+	other := by.choice.Other(r, func(n *balancer.Node) bool { return !c.tried(by.servers[n.Index()]) }, func(*balancer.Node) bool { return true })
+	return by.servers[other.Index()], other
 }
