@@ -64,8 +64,10 @@ type options struct {
 	svg, html string
 }
 
-// mostSeeds bounds a run to what a night can do.
-const mostSeeds = 10_000
+const (
+	mostSeeds   = 10_000 // what a night can do
+	mostWorkers = 1000
+)
 
 // parse reads the command line. It complains to stderr by itself.
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -75,6 +77,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	scenarios := flags.String("scenario", "", "`names` of scenarios, with commas between them; none: all")
 	policies := flags.String("policy", "", "`names` of policies and bounds; none: all")
 	work := flags.String("work", "", "a `file` of durations, one a line, that the work of all calls is drawn from")
+	workers := flags.Int("workers", 0, "how many calls each instance works on at a time; 0: as the scenario says")
 	flags.IntVar(&o.seeds, "seeds", 1, "how many seeds to play; more than one gives intervals")
 	flags.Uint64Var(&o.seed, "seed", 1, "the first of them")
 	flags.BoolVar(&o.json, "json", false, "end with one line of JSON")
@@ -84,7 +87,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
-	var errs [5]error
+	var errs [6]error
 	o.scenarios, errs[0] = chosen("scenario", *scenarios, scenario.All(), func(s scenario.Scenario) string { return s.Name })
 	o.subjects, errs[1] = chosen("policy", *policies, subjects(), func(s subject) string { return s.name })
 	o.asked = *policies != ""
@@ -93,6 +96,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	if flags.NArg() > 0 {
 		errs[3] = fmt.Errorf("argument %q: there are none", flags.Arg(0))
+	}
+	if *workers < 0 || *workers > mostWorkers {
+		errs[5] = fmt.Errorf("-workers %d: allowed are 0 (as the scenario says) to %d", *workers, mostWorkers)
+	} else if *workers > 0 {
+		o.employ(*workers)
 	}
 	if *work != "" {
 		errs[4] = o.record(*work)

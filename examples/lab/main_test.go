@@ -31,6 +31,7 @@ func TestBadFlagsSayWhatIsAllowed(t *testing.T) {
 		{"-policy best", []string{"-policy", `"best"`, "p2c-ewma", "p2c-oracle"}},
 		{"-policy p2c-ewma,", []string{"-policy", `""`, "p2c-ewma"}},
 		{"-seeds 0", []string{"-seeds 0", "1 to 10000"}},
+		{"-workers -1", []string{"-workers -1", "0 (as the scenario says) to 1000"}},
 		{"-seeds many", []string{"-seeds", "many"}},
 		{"-seed -1", []string{"-seed", "-1"}},
 		{"-work " + empty, []string{"-work", "empty"}},
@@ -166,6 +167,7 @@ func TestTheDefaultPolicy(t *testing.T) {
 	t.Run("a lost zone is made up for evenly", func(t *testing.T) {
 		_, r := brief(t, "zone-loss")
 		a, b := first(r.ClassShare("a")), first(r.ClassShare("b"))
+		t.Logf("the others have %.3f and %.3f of their shares, %.5f of the calls failed", a, b, r.ErrorShare())
 		if even := (a + b) / 2; a > 1.2*even || b > 1.2*even {
 			t.Errorf("the others have %.2f and %.2f of their shares", a, b)
 		}

@@ -109,6 +109,15 @@ func (s *setting) cdf() plot {
 		}
 		p.lines = append(p.lines, l)
 	}
+	// Some policies leave queues that grow for minutes; beside them nobody would see
+	// the others.
+	least := math.Inf(1)
+	for i := range s.rows {
+		if p99 := s.rows[i].P99; p99 > 0 {
+			least = min(least, p99)
+		}
+	}
+	p.x.to = min(p.x.to, 30*least)
 	if !(p.x.from < p.x.to) {
 		p.x.from = p.x.to / 10
 	}

@@ -33,7 +33,7 @@ type Instance struct {
 }
 
 // periods are how many parts the time is cut into for Shares.
-const periods = 120
+const periods = 60
 
 func newResult(p *Plan) Result {
 	r := Result{Latency: newHistogram(), Period: max(1, (p.Length+periods-1)/periods)}
