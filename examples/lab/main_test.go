@@ -81,7 +81,7 @@ func lab(t *testing.T, args string) string {
 }
 
 func TestOutput(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || underRace {
 		t.Skip("it plays two million calls")
 	}
 	svg, html := filepath.Join(t.TempDir(), "svg"), filepath.Join(t.TempDir(), "lab.html")
@@ -142,7 +142,7 @@ func TestScenariosArePlans(t *testing.T) {
 // brief is a scenario for the default policy, as long as a test may be.
 func brief(t *testing.T, name string) (plan sim.Plan, r *sim.Result) {
 	t.Helper()
-	if testing.Short() {
+	if testing.Short() || underRace {
 		t.Skip("it plays a million calls")
 	}
 	all := scenario.All()
@@ -217,7 +217,7 @@ func (p *p2cEWMA) per(int) float32                   { return 1 }
 // The laboratory has no policy of its own: with another one in package balancer it
 // shows other figures.
 func TestItIsTheLibraryThatDecides(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || underRace {
 		t.Skip("it builds the program anew")
 	}
 	balancer, err := filepath.Abs("../../balancer")

@@ -50,12 +50,40 @@ func (p Plan) Validate() error {
 	)
 }
 
-func (p *Plan) validateCost() error {
-	calls := p.Traffic.most() * p.rate() * p.Length.Seconds()
+// Calls is how many calls come at most, about.
+func (p Plan) Calls() float64 {
+	p = p.withDefaults()
 	if c := p.Traffic.Closed; c.Callers > 0 {
-		calls = float64(p.Clients) * float64(c.Callers) * p.Length.Seconds() / (c.Think + 2*p.Network.Near).Seconds()
+		return float64(p.Clients) * float64(c.Callers) * p.Length.Seconds() / (c.Think + 2*min(p.Network.Near, p.Network.Far)).Seconds()
 	}
-	return number("the calls that come", calls, 0, mostCalls)
+	return p.Traffic.most() * p.rate() * p.Length.Seconds()
+}
+
+// validateCost bounds all that a plan has much of.
+func (p *Plan) validateCost() error {
+	instances, spells := 0.0, 0.0
+	for _, c := range p.Fleet {
+		instances += float64(c.Count)
+		for _, s := range []Spell{c.Pauses, c.Neighbours} {
+			if s.Every > 0 {
+				spells += float64(c.Count) * float64(p.Length) / float64(s.Every)
+			}
+		}
+	}
+	lists := float64(len(p.Changes) + len(p.Fleet))
+	for range p.Deploys {
+		lists += 2 * instances
+	}
+	if s := p.Scaler; s.Every > 0 {
+		lists += 2 * float64(p.Length) / float64(s.Every)
+		instances = max(instances, float64(s.Most))
+	}
+	return first(
+		number("the calls that come", p.Calls(), 0, mostCalls),
+		number("the spells that come", spells, 0, mostCalls/100),
+		number("Clients × seconds", float64(p.Clients)*p.Length.Seconds(), 0, mostCalls),
+		number("Clients × instances × lists", float64(p.Clients)*instances*lists, 0, 10*mostCalls),
+	)
 }
 
 func (p *Plan) validateChanges() error {
