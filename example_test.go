@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/discovery/etcd"
 	"github.com/fairlead-go/fairlead/rule"
@@ -126,6 +127,20 @@ func Example_error() {
 		if e, ok := errors.AsType[*transport.Error](err); ok {
 			log.Printf("%s failed at stage %q after %d attempts, last at %s, maybe executed: %v", e.Service, e.Stage, e.Attempts, e.Instance, e.MaybeExecuted)
 		}
+	}
+}
+
+func Example_balancing() {
+	registry := etcd.Config{Client: clientv3.Config{Endpoints: []string{"127.0.0.1:2379"}}}
+	_ = func() error {
+		mesh, err := transport.Open(registry,
+			transport.WithLocality("eu-1", "eu-1a"),       // calls stay in the zone as long as it does well
+			transport.WithPolicy(balancer.LeastRequest{}), // or RoundRobin, Prequal, Maglev, ...
+			transport.WithHealthCheck(balancer.HealthCheck{}, fairhttp.Prober{Path: "/healthz"}))
+		if err != nil {
+			return err
+		}
+		return mesh.Close(context.Background())
 	}
 }
 

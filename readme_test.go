@@ -43,6 +43,20 @@ func TestAdoptionTakesFewLines(t *testing.T) {
 	}
 }
 
+// Every metric stands in the README.
+func TestEveryMetricIsInTheReadme(t *testing.T) {
+	readme := read(t, "README.md")
+	names := regexp.MustCompile(`\("(fairlead\.[a-z.]+)"`).FindAllStringSubmatch(read(t, "transport/meter.go"), -1)
+	if len(names) < 25 {
+		t.Fatalf("found only %d metrics", len(names))
+	}
+	for _, name := range names {
+		if !strings.Contains(readme, "`"+name[1]+"`") {
+			t.Errorf("the README does not name %s", name[1])
+		}
+	}
+}
+
 func lines(code string) int { return len(strings.Split(strings.TrimSpace(code), "\n")) }
 
 // flatten drops indentation, which differs between a snippet and a function.

@@ -33,8 +33,11 @@ import (
 // much later than the timeout allows says that this process had no CPU, or
 // was frozen, and counts for nothing.
 type Checker struct {
-	config HealthCheck
 	prober Prober
+
+	mu      sync.Mutex // guards the next two; no call takes it
+	config  HealthCheck
+	stopped bool // since Run last looked
 
 	passed, failed, void, late atomic.Int64
 }
@@ -49,6 +52,43 @@ func NewChecker(config HealthCheck, prober Prober) (*Checker, error) {
 		return nil, err
 	}
 	return &Checker{config: config.withDefaults(), prober: prober}, nil
+}
+
+// Configure makes the checker go by another config, within a second where Run is
+// under way. What probes showed so far stays, and so do the verdicts; who waits
+// for the next probe waits for the same part of the new interval.
+//
+// A checker that is Off forgets all that, and takes no verdict back:
+// [Pool.Acquit] does. Once it is on again, it begins with the verdicts that
+// nodes then have.
+//
+// The error is a [*discovery.FieldError]; then nothing has changed. It may be
+// called at any time.
+func (c *Checker) Configure(config HealthCheck) error {
+	if err := config.Validate(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.config = config.withDefaults()
+	c.stopped = c.stopped || config.Off
+	return nil
+}
+
+// Config returns what the checker goes by, with all defaults in it. It may be
+// called at any time.
+func (c *Checker) Config() HealthCheck {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.config
+}
+
+// plan returns the config, and whether the checker was off since the last time.
+func (c *Checker) plan() (config HealthCheck, stopped bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	stopped, c.stopped = c.stopped, false
+	return c.config, stopped
 }
 
 // Probes counts probes by how they ended.
@@ -81,16 +121,23 @@ const patience = time.Second
 // last probe failed with, nil if healthy. Of a node that has left nothing is
 // reported and nothing is kept.
 func (c *Checker) Run(ctx context.Context, nodes func() []*Node, report func(n *Node, healthy bool, cause error)) {
-	results := make(chan result, c.config.MaxConcurrent) // nobody waits to be heard
+	results := make(chan result)
 	var probes sync.WaitGroup
 	defer probes.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	r := newRounds(c.config, rand.Uint64())
+	r := newRounds(c.Config(), rand.Uint64())
 	for running := 0; ; {
 		now := Now()
-		r.follow(nodes(), now)
-		for running < c.config.MaxConcurrent {
+		config, stopped := c.plan()
+		if stopped {
+			r.follow(nil, now)
+		}
+		r.configure(config, now)
+		if !r.Off {
+			r.follow(nodes(), now)
+		}
+		for running < r.MaxConcurrent {
 			t, late := r.take(now)
 			if t == nil {
 				break
@@ -99,7 +146,12 @@ func (c *Checker) Run(ctx context.Context, nodes func() []*Node, report func(n *
 				c.late.Add(1)
 			}
 			running++
-			probes.Go(func() { results <- result{t, c.probe(ctx, t.node)} })
+			probes.Go(func() {
+				select {
+				case results <- result{t, c.probe(ctx, t.node, config.Timeout)}:
+				case <-ctx.Done(): // nobody hears any more
+				}
+			})
 		}
 		timer.Reset(min(patience, r.pause(now)))
 		select {
@@ -132,7 +184,7 @@ func (c *Checker) hear(r *rounds, got result, report func(*Node, bool, error)) {
 	default:
 		c.failed.Add(1)
 	}
-	if there := r.done(got.turn, Now()); there && !void && got.turn.hear(healthy, c.config) {
+	if there := r.done(got.turn, Now()); there && !void && got.turn.hear(healthy, r.HealthCheck) {
 		report(got.turn.node, healthy, got.err)
 	}
 }
@@ -141,15 +193,15 @@ func (c *Checker) hear(r *rounds, got result, report func(*Node, bool, error)) {
 var errStarved = fmt.Errorf("%w: this process was late to notice that its time was up", ErrUnprobed)
 
 // probe probes a node within its time.
-func (c *Checker) probe(ctx context.Context, n *Node) error {
-	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+func (c *Checker) probe(ctx context.Context, n *Node, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	began := Now()
 	err := c.prober.Probe(ctx, n)
 	if err == nil {
 		err = ctx.Err() // an answer that came too late is none
 	}
-	if err != nil && Now()-began > c.config.Timeout+c.config.Timeout/4 {
+	if err != nil && Now()-began > timeout+timeout/4 {
 		return errStarved
 	}
 	return err

@@ -419,3 +419,79 @@ func TestVerdictStaysWithTheNode(t *testing.T) {
 		}
 	}
 }
+
+// A change of the config takes effect within a second: those that wait are
+// probed in the new rhythm, spread as they were, and results count as they did.
+func TestConfigureWhileChecking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p probes
+		var fails atomic.Bool
+		c := check(t, balancer.HealthCheck{Interval: 10 * time.Minute, Fall: 10}, func(_ context.Context, n *balancer.Node) error {
+			p.note(n)
+			if fails.Load() && n.ID() == "i00000" {
+				return errIll
+			}
+			return nil
+		}, newNodes(t, 100)...)
+		time.Sleep(20 * time.Minute)
+		fails.Store(true)
+		time.Sleep(time.Hour) // about six failures
+		if got := c.reported(); got != "" {
+			t.Fatalf("reported: %s", got)
+		}
+		if err := c.Configure(balancer.HealthCheck{Interval: 10 * time.Second, Fall: 8}); err != nil {
+			t.Fatal(err)
+		}
+		changed := balancer.Now()
+		time.Sleep(45 * time.Second)
+		if got := c.reported(); got != "i00000 ill" {
+			t.Errorf("after the failures of before and four more, of eight, reported: %q", got)
+		}
+		if counts := p.within(changed+time.Second, 40*time.Second, 4); slices.Min(counts) < 90 || slices.Max(counts) > 110 {
+			t.Errorf("every ten seconds, %v probes of 100 nodes", counts)
+		}
+		if counts := p.within(changed+time.Second, 10*time.Second, 10); slices.Max(counts) > 35 {
+			t.Errorf("in the first ten seconds, each second has %v probes", counts)
+		}
+		before := c.Config()
+		if err := c.Configure(balancer.HealthCheck{Fall: -1}); err == nil || c.Config() != before {
+			t.Errorf("a bad config: %v, and it is %+v", err, c.Config())
+		}
+	})
+}
+
+// Off, nobody is probed and nothing is reported; on again, the first result
+// counts at once.
+func TestCheckerThatIsOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := check(t, balancer.HealthCheck{Off: true}, func(context.Context, *balancer.Node) error { return errIll }, newNodes(t, 1)...)
+		time.Sleep(time.Minute)
+		probed := func(want bool, reported string) {
+			t.Helper()
+			before := c.Probes()
+			time.Sleep(12 * time.Second)
+			if got := c.Probes() != before; got != want || c.reported() != reported {
+				t.Errorf("probed: %t, reported: %q, want %t, %q", got, c.reported(), want, reported)
+			}
+		}
+		set := func(off bool) {
+			if err := c.Configure(balancer.HealthCheck{Off: off}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Second)
+		}
+		probed(false, "")
+		set(false)
+		probed(true, "i00000 ill")
+		set(true)
+		probed(false, "i00000 ill")
+		set(false)
+		probed(true, "i00000 ill, i00000 ill")
+		// Off and on again before it has looked.
+		if err := c.Configure(balancer.HealthCheck{Off: true}); err != nil {
+			t.Fatal(err)
+		}
+		set(false)
+		probed(true, "i00000 ill, i00000 ill, i00000 ill")
+	})
+}

@@ -69,6 +69,7 @@ func (v *View) Over(nodes []*Node, before *Choice) *Choice {
 	if before == nil {
 		before = &Choice{epoch: -1}
 	}
+	before = before.retiered(v.placement.tiers)
 	c := &Choice{Nodes: nodes, epoch: v.epoch, tiers: v.placement.tiers}
 	// Who is called changes with the list only, ...
 	same := slices.Equal(before.Nodes, nodes)

@@ -86,6 +86,32 @@ func ExampleChecker_Run() {
 	// Output: 10.0.0.2:6379 true LOADING Redis is loading the dataset in memory
 }
 
+// Whoever switches checks off takes their verdicts back.
+func ExamplePool_Acquit() {
+	pool, err := balancer.NewPool(balancer.PoolConfig{})
+	if err != nil {
+		panic(err)
+	}
+	view := pool.Update(discovery.Snapshot{
+		State:     discovery.Live,
+		Instances: discovery.List(discovery.Addrs("cache", "10.0.0.1:6379", "10.0.0.2:6379", "10.0.0.3:6379")...),
+	}, balancer.Now())
+	checker, err := balancer.NewChecker(balancer.HealthCheck{}, balancer.TCPProber{}) // and checker.Run, elsewhere
+	if err != nil {
+		panic(err)
+	}
+	view = pool.Judge(view.Nodes[1], false, balancer.Now()) // as Run reported
+	fmt.Println(len(view.Eligible("redis")), checker.Config().Off)
+	if err := checker.Configure(balancer.HealthCheck{Off: true}); err != nil {
+		panic(err)
+	}
+	view = pool.Acquit(balancer.Now())
+	fmt.Println(len(view.Eligible("redis")), checker.Config().Off)
+	// Output:
+	// 2 false
+	// 3 true
+}
+
 // Somebody listens, or nobody does.
 func ExampleTCPProber() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -19,6 +19,8 @@ import (
 // fails. Probes are for what calls do not show, such as an instance that gets
 // none, or one that would do its work again.
 type HealthCheck struct {
+	// Off lets nobody be probed, until [Checker.Configure] says otherwise.
+	Off bool
 	// Interval is how long it is from one probe of an instance to the next; 0
 	// means 10 s.
 	Interval time.Duration

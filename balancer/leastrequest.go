@@ -13,7 +13,7 @@ type LeastRequest struct {
 	// dear. Many callers that look at the same time all find the same node, and
 	// one that fails fast never has a call outstanding, so that it attracts all
 	// the traffic; two draws bound both.
-	FullScan bool
+	FullScan bool `json:"fullScan,omitzero"`
 }
 
 // String returns "least-request".

@@ -27,6 +27,10 @@ import (
 // heaviest claims in every round, one of half its weight in every other, as in
 // Envoy. Slow start moves no keys.
 //
+// Every client calls all instances, whatever the [Subset], since a key has to be
+// at the same place for all: gRPC channels connect to all of them, and all are
+// probed where there are health checks.
+//
 // A node that is passed over for a while keeps its slots. Its keys go to the
 // slots that follow until they meet a node that may be chosen, and come home
 // afterwards.
@@ -43,11 +47,11 @@ type Maglev struct {
 	// keys move when the size changes, so it changes seldom: between 655 and 656
 	// nodes, 2621 and 2622, 10485 and 10486. With fewer slots than nodes some
 	// nodes have none. A slot costs 2 bytes, beyond 65536 nodes 4.
-	TableSize int
+	TableSize int `json:"tableSize,omitzero"`
 	// BalanceFactor bounds how many calls a node may have outstanding, as a
 	// multiple of the mean by weight: a key whose node has as many goes to the
 	// slots that follow. 0 means no bound, see [RingHash].BalanceFactor.
-	BalanceFactor float64
+	BalanceFactor float64 `json:"balanceFactor,omitzero"`
 }
 
 const (

@@ -581,3 +581,35 @@ func TestChecksSayWhoIsWell(t *testing.T) {
 	judge(0, false)
 	want("checks are not", 0)
 }
+
+// Once nobody is probed any more, nobody is passed over for probes: neither who
+// is there nor who comes back. Ejections stay.
+func TestAcquit(t *testing.T) {
+	c := newCourt(t, 10, balancer.OutlierDetection{})
+	for _, i := range []int{1, 2, 3} {
+		c.pool.Judge(c.node(i), false, c.now)
+	}
+	c.calls(4, "fffff")
+	c.wait(time.Second)
+	snapshot := c.pool.View().Snapshot
+	three := snapshot.Instances[3]
+	without := snapshot
+	without.Instances = slices.DeleteFunc(slices.Clone(snapshot.Instances), func(i *discovery.Instance) bool { return i == three })
+	c.pool.Update(without, c.now)
+	if got := c.away(); !slices.Equal(got, []int{1, 2, 3}) { // the last is the one that calls ejected
+		t.Fatalf("away are %v", got)
+	}
+	view := c.pool.Acquit(c.now)
+	if c.pool.Acquit(c.now) != view {
+		t.Error("a view is published although nothing has changed")
+	}
+	c.pool.Update(snapshot, c.now)
+	if got := c.away(); !slices.Equal(got, []int{4}) {
+		t.Errorf("away are %v, want whom calls ejected", got)
+	}
+	for _, n := range c.pool.View().Nodes {
+		if n.Unwell() {
+			t.Errorf("%s is still unwell", n.ID())
+		}
+	}
+}

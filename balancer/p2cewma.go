@@ -77,9 +77,14 @@ func (p *p2cEWMA) cheaper(i, j int, r Request) *Node {
 	if f := b.failing.Load(); f != 0 {
 		cy *= penalty(f, v)
 	}
-	if cx < alike*cy && cy < alike*cx {
-		cx = cy
+	// The processor cannot guess which of two drawn nodes it will be. Of positive
+	// floats the bits are in the same order, and of choices between integers the
+	// compiler makes no jumps.
+	xBits, yBits := math.Float32bits(cx), math.Float32bits(cy)
+	if max(xBits, yBits) < math.Float32bits(alike*math.Float32frombits(min(xBits, yBits))) {
+		xBits = yBits
 	}
+	cx = math.Float32frombits(xBits)
 	// Waiting calls make it at least as dear as the longest has waited.
 	if aLoad|bLoad >= one {
 		cx = max(cx, a.oldest(aLoad, at)*scale)
@@ -94,7 +99,7 @@ func (p *p2cEWMA) cheaper(i, j int, r Request) *Node {
 		cx *= aTimes
 		cy *= bTimes
 	}
-	if cy < cx {
+	if math.Float32bits(cy) < math.Float32bits(cx) {
 		a = b
 	}
 	return a

@@ -263,6 +263,8 @@ func TestPlacementIsValidated(t *testing.T) {
 		{"a tier more", balancer.Balancing{Tiers: tiers}, "len(Tiers)"},
 		{"a tier of all", balancer.Balancing{Tiers: []balancer.Tier{tiers[0], {Name: "rest"}}}, "Tiers[1].Labels"},
 		{"a negative size", balancer.Balancing{Subset: balancer.Subset{Size: -1}}, "Subset.Size"},
+		{"a zone that nobody can have", balancer.Balancing{Locality: balancer.Locality{Zone: "eu-1\n"}}, "Locality.Zone"},
+		{"a region that nobody can have", balancer.Balancing{Locality: balancer.Locality{Region: strings.Repeat("x", 257)}}, "Locality.Region"},
 		{"an unknown preference", balancer.Balancing{Locality: balancer.Locality{Prefer: 7}}, "Locality.Prefer"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -35,6 +35,7 @@ func (p *placement) divide(nodes []*Node, earlier []part) []part {
 		whole.draw(p.subset, nodes, earlier)
 		return []part{whole}
 	}
+	regional := false // somebody may be in the same region
 	bins := make([]bin, (len(p.tiers)+1)*distances)
 	for _, n := range nodes {
 		i := n.Instance()
@@ -42,6 +43,7 @@ func (p *placement) divide(nodes []*Node, earlier []part) []part {
 		b := &bins[tier*distances+int(distance)]
 		b.nodes = append(b.nodes, n)
 		b.weight += n.announced()
+		regional = regional || p.locality.Region != "" && i.Region != ""
 		if first := &bins[tier*distances]; distance != Anywhere && first.zones.add(place{i.Region, i.Zone}) {
 			first.regions.add(place{region: i.Region})
 		}
@@ -49,7 +51,7 @@ func (p *placement) divide(nodes []*Node, earlier []part) []part {
 	var parts []part
 	for tier := range len(p.tiers) + 1 {
 		levels := bins[tier*distances : (tier+1)*distances]
-		keeps := room(levels)
+		keeps := room(levels, regional)
 		for d, l := range levels {
 			if len(l.nodes) > 0 {
 				one := part{tier: tier, distance: Distance(d), of: len(l.nodes), weight: l.weight, keeps: keeps[d]}
@@ -75,8 +77,9 @@ type bin struct {
 // room returns the share of the calls to a tier that each of its levels has room
 // for of what comes to it. All up to a level have room for as much as their
 // weight is of the weight of all, for each zone or region as for any other, and
-// a little more; the last has room for everything.
-func room(levels []bin) []float64 {
+// a little more; the last has room for everything. Regions count where they are
+// known.
+func room(levels []bin, regional bool) []float64 {
 	upTo, all := make([]float64, len(levels)), 0.0
 	for d := range levels {
 		all += levels[d].weight
@@ -85,7 +88,7 @@ func room(levels []bin) []float64 {
 	alike := [distances]int{SameZone: len(levels[0].zones), SameRegion: len(levels[0].regions)}
 	most := 1.0
 	for d, near := range slices.Backward(upTo) {
-		if near < all {
+		if near < all && (d != int(SameRegion) || regional) {
 			most = min(most, overprovisioned*float64(alike[d])*near/all)
 		}
 		upTo[d] = most

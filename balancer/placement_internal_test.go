@@ -27,6 +27,7 @@ func TestDistance(t *testing.T) {
 		{"a region, and no zone", here, "eu", "", SameRegion},
 		{"own region not known: the zone", Locality{Zone: "eu-a"}, "eu", "eu-a", SameZone},
 		{"own region not known: another zone", Locality{Zone: "eu-a"}, "eu", "eu-b", Elsewhere},
+		{"neither region known: another zone", Locality{Zone: "eu-a"}, "", "eu-b", Elsewhere},
 		{"own zone not known", Locality{Region: "eu"}, "eu", "eu-a", SameRegion},
 		{"nothing known of oneself", Locality{}, "eu", "eu-a", Anywhere},
 		{"the region is preferred: the same zone", Locality{"eu", "eu-a", PreferRegion}, "eu", "eu-a", SameRegion},
@@ -73,6 +74,8 @@ func TestRoom(t *testing.T) {
 		{"only here", here, map[string]int{"eu-a": 3}, []float64{1}},
 		{"only elsewhere", here, map[string]int{"us-a": 3}, []float64{1}},
 		{"many are of no known place", here, map[string]int{"eu-a": 10, "": 90}, []float64{0.28, 1}},
+		{"its own region is not known", Locality{Zone: "eu-a"}, map[string]int{"eu-a": 10, "us-a": 10}, []float64{1, 1}},
+		{"its own region is not known, in a small zone", Locality{Zone: "eu-a"}, map[string]int{"eu-a": 2, "us-a": 18}, []float64{0.28, 1}},
 		{"by region", Locality{Region: "eu", Prefer: PreferRegion}, map[string]int{"eu-a": 1, "eu-b": 1, "us-a": 18}, []float64{0.28, 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,9 +1,10 @@
 package balancer
 
 // Policy is a way to choose among nodes, and its settings: the policies of this
-// package are plain values, such as RoundRobin{}, whose zero value works. One
-// that implements interface{ Validate() error } is asked before it is used; one with Keyed() bool may say that it gives every
-// key a place.
+// package are plain values, such as RoundRobin{}, whose zero value works, and
+// whose JSON is what is set. One that implements interface{ Validate() error } is
+// asked before it is used; one with Keyed() bool may say that it gives every key a
+// place.
 type Policy interface {
 	// Picker returns a picker over candidates, which may be none.
 	Picker(Candidates) Picker

@@ -47,14 +47,14 @@ type Prequal struct {
 	// probes the paper sends for a query, and finds to be enough: reports are a
 	// little old, and the more nodes are looked at, the more callers run to the one
 	// that looked best a moment ago.
-	Choices int
+	Choices int `json:"choices,omitzero"`
 	// MaxAge is how old a report may be to count; 0 means 1 s, as in the paper.
-	MaxAge time.Duration
+	MaxAge time.Duration `json:"maxAgeNs,omitzero"`
 	// QRIF is the quantile of the calls in flight above which a node is hot: the
 	// nearer to 0, the more they decide; at 1, no node is hot and latency decides
 	// alone. 0 means 2^-0.25, about 0.84, as in the paper, which finds 0.6 to 0.9
 	// to be good.
-	QRIF float64
+	QRIF float64 `json:"qrif,omitzero"`
 }
 
 // String returns "prequal".

@@ -18,13 +18,13 @@ type ReportedWeights struct {
 	// BlackoutPeriod is how long a server must have reported before its weight is
 	// used, at first and after a weight has expired, so that one that comes or
 	// comes back does not churn the weights; 0 means 10 s, less than 0 means none.
-	BlackoutPeriod time.Duration
+	BlackoutPeriod time.Duration `json:"blackoutPeriodNs,omitzero"`
 	// WeightExpirationPeriod is how long after its last report the weight of a
 	// server is used; 0 means 3 min.
-	WeightExpirationPeriod time.Duration
+	WeightExpirationPeriod time.Duration `json:"weightExpirationPeriodNs,omitzero"`
 	// ErrorUtilizationPenalty is what failing calls count for: as if so much more
 	// were in use if all fail; 0 means 1, less than 0 means nothing.
-	ErrorUtilizationPenalty float64
+	ErrorUtilizationPenalty float64 `json:"errorUtilizationPenalty,omitzero"`
 }
 
 // Validate reports a bad field as a [*discovery.FieldError].

@@ -32,6 +32,10 @@ import (
 // within 8 % of a fair one (one standard deviation, 1 ÷ √160); those of [Maglev]
 // are exact. Slow start moves no keys.
 //
+// Every client calls all instances, whatever the [Subset], since a key has to be
+// at the same place for all: gRPC channels connect to all of them, and all are
+// probed where there are health checks.
+//
 // So that a look-up is a single load, the ring is cut into equal slots, and what
 // begins within one belongs to whoever its beginning belongs to.
 //
@@ -51,7 +55,8 @@ type RingHash struct {
 	// 4194304. Where that changes, every ninth key moves beside those that have to;
 	// a service that often crosses 512 nodes does well to set MinSize to 1048576. With fewer slots
 	// than nodes some nodes have none. A slot costs 2 bytes, beyond 65536 nodes 4.
-	MinSize, MaxSize int
+	MinSize int `json:"minSize,omitzero"`
+	MaxSize int `json:"maxSize,omitzero"`
 	// BalanceFactor bounds how many calls a node may have outstanding, as a
 	// multiple of the mean by weight: a key whose node has as many goes on along
 	// the ring (consistent hashing with bounded loads: Mirrokni, Thorup,
@@ -59,7 +64,7 @@ type RingHash struct {
 	// 1.25 is what we recommend. The mean is a moment old, under load at most 50 µs
 	// for 64 nodes and 8 ms for 10 000, and calls that are placed at the same time
 	// do not see each other.
-	BalanceFactor float64
+	BalanceFactor float64 `json:"balanceFactor,omitzero"`
 }
 
 const (

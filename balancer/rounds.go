@@ -30,6 +30,21 @@ func newRounds(h HealthCheck, seed uint64) *rounds {
 	return &rounds{HealthCheck: h, bits: rand.New(rand.NewPCG(seed, 0)), turns: map[*Node]*turn{}}
 }
 
+// configure goes by h from now on. Who waits for a turn waits for the same part of
+// the interval, so that all stay spread, in their order.
+func (r *rounds) configure(h HealthCheck, now time.Duration) {
+	scale := float64(h.Interval) / float64(r.Interval)
+	r.HealthCheck = h
+	if scale == 1 {
+		return
+	}
+	for _, t := range r.agenda {
+		if left := t.due - now; left > 0 {
+			t.due = now + time.Duration(float64(left)*scale)
+		}
+	}
+}
+
 // follow takes over a list of nodes: those that came get a turn, and those that
 // left are forgotten. It costs nothing if the list is still the same.
 func (r *rounds) follow(nodes []*Node, now time.Duration) {

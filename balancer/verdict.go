@@ -31,6 +31,31 @@ func (p *Pool) Judge(n *Node, healthy bool, now time.Duration) *View {
 	return p.publish(p.View().Snapshot, false)
 }
 
+// Acquit takes back what active checks made of all nodes, and publishes a view if
+// that changes who may be chosen. It is for when nobody is probed any more: only
+// a probe would take back that an instance failed another. Who is passed over for
+// how calls ended stays so.
+func (p *Pool) Acquit(now time.Duration) *View {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	changed := false
+	for _, n := range p.members {
+		if !n.Unwell() {
+			continue
+		}
+		n.evidence.And(^unwell)
+		if n.outage != nil && n.outage.reason == FailedHealthCheck {
+			p.judge.readmit(n, now)
+			p.nursery.admit(n, 0, now)
+			changed = true
+		}
+	}
+	if !changed {
+		return p.View()
+	}
+	return p.publish(p.View().Snapshot, false)
+}
+
 // Unwell reports whether active checks say that the instance cannot do its
 // work. Without any, none is.
 func (n *Node) Unwell() bool { return n.evidence.Load()&unwell != 0 }

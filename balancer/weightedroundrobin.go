@@ -24,7 +24,7 @@ import (
 type WeightedRoundRobin struct {
 	// Reported makes weights of the loads that servers report, in the way of
 	// ReportedWeights.
-	Reported bool
+	Reported bool `json:"reported,omitzero"`
 	ReportedWeights
 }
 

@@ -1,6 +1,11 @@
 package balancer
 
-import "github.com/fairlead-go/fairlead/discovery"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/fairlead-go/fairlead/discovery"
+)
 
 // Locality is where this process is, and which instances it prefers for that.
 // The zero value is nowhere, and prefers none.
@@ -69,6 +74,12 @@ func (p Preference) MarshalText() ([]byte, error) { return []byte(p.String()), n
 func (l Locality) Validate() error {
 	if l.Prefer > PreferNone {
 		return &discovery.FieldError{Field: "Locality.Prefer", Value: uint8(l.Prefer), Allowed: "PreferZone, PreferRegion or PreferNone"}
+	}
+	for _, f := range [...]struct{ field, value string }{{"Locality.Region", l.Region}, {"Locality.Zone", l.Zone}} {
+		bad := func(c rune) bool { return c < ' ' || c > '~' }
+		if len(f.value) > discovery.MaxMetaBytes || strings.ContainsFunc(f.value, bad) {
+			return &discovery.FieldError{Field: f.field, Value: f.value, Allowed: fmt.Sprintf("at most %d bytes of visible ASCII and spaces, as instances have", discovery.MaxMetaBytes)}
+		}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -26,6 +27,33 @@ type LoadBalancer struct {
 	// of all is ignored. 0%: what code said.
 	PanicThreshold Percent    `json:"panicThreshold,omitzero"`
 	SlowStart      *SlowStart `json:"slowStart,omitempty"`
+	// LocalityPreference is "zone", "region" or "none": how near instances are to
+	// be. Where this process is, code says; empty: what code said of this, too.
+	LocalityPreference string `json:"localityPreference,omitempty"`
+	// Priorities are tiers of instances, the most preferred first; those that have
+	// the labels of none are the last. An empty list is none, whatever code said.
+	Priorities []Subset `json:"priorities,omitzero"`
+	// SubsetSize is how many instances, of each tier and place, one process calls
+	// at most; -1: all. 0: what code said.
+	SubsetSize int `json:"subsetSize,omitempty"`
+	// SelectionMethod is that of least-request, in Envoy's words: "n-choices",
+	// which are two drawn at random, or "full-scan". Empty: what code said.
+	SelectionMethod string `json:"selectionMethod,omitempty"`
+	// HashBalanceFactor is that of ring-hash and maglev: beyond how many percent
+	// of the mean a key leaves its instance, as in Envoy; -1: never. 0: what code
+	// said.
+	HashBalanceFactor int `json:"hashBalanceFactor,omitempty"`
+	// ReportedWeights makes weighted-round-robin go by what servers report of their
+	// load, too, as in gRFC A58.
+	ReportedWeights *ReportedWeights `json:"reportedWeights,omitempty"`
+}
+
+// ReportedWeights are how reports of load become weights, in the words of gRFC
+// A58. What is not said is as code said.
+type ReportedWeights struct {
+	Off                    bool     `json:"off,omitempty"`
+	BlackoutPeriod         Duration `json:"blackoutPeriod,omitzero"`
+	WeightExpirationPeriod Duration `json:"weightExpirationPeriod,omitzero"`
 }
 
 // SlowStart lets the load of a new instance grow. What is not said is as code
@@ -95,7 +123,43 @@ func (c *checker) loadBalancer(l *LoadBalancer) {
 		c.whole("minWeightPercent", s.MinWeightPercent, 0, 100)
 		c.back()
 	}
+	c.oneOf("localityPreference", l.LocalityPreference, "zone", "region", "none")
+	c.most("priorities", len(l.Priorities), MaxPriorities)
+	for n := range l.Priorities {
+		c.in("priorities", n)
+		c.subset(l.Priorities[n], l.Priorities[:n], "those of no priority are the last by themselves")
+		c.out()
+	}
+	c.whole("subsetSize", l.SubsetSize, -1, mostCalls)
+	c.ofAlgorithms(l)
 	c.back()
+}
+
+// ofAlgorithms judges what is a matter of some algorithms: beside others it
+// would do nothing.
+func (c *checker) ofAlgorithms(l *LoadBalancer) {
+	only := func(field, value string, algorithms ...string) {
+		if !slices.Contains(algorithms, l.Algorithm) {
+			c.badField(field, value, "allowed only where algorithm is "+strings.Join(algorithms, " or "))
+		}
+	}
+	if s := l.SelectionMethod; s != "" {
+		c.oneOf("selectionMethod", s, "n-choices", "full-scan")
+		only("selectionMethod", quote(s), "least-request")
+	}
+	if f := l.HashBalanceFactor; f != 0 {
+		if f < 100 && f != -1 || f > mostCalls {
+			c.badField("hashBalanceFactor", strconv.Itoa(f), fmt.Sprintf("allowed is -1 (no bound), 0 (what code said), or 100 to %d", mostCalls))
+		}
+		only("hashBalanceFactor", strconv.Itoa(f), "ring-hash", "maglev")
+	}
+	if w := l.ReportedWeights; w != nil {
+		only("reportedWeights", "", "weighted-round-robin")
+		c.field("reportedWeights")
+		c.timeout("blackoutPeriod", w.BlackoutPeriod)
+		c.timeout("weightExpirationPeriod", w.WeightExpirationPeriod)
+		c.back()
+	}
 }
 
 func (c *checker) outlierDetection(o *OutlierDetection) {
@@ -118,7 +182,7 @@ func (c *checker) outlierDetection(o *OutlierDetection) {
 	}
 	if r := o.SlowCallEjection; r != nil {
 		c.field("slowCallEjection")
-		c.between("duration", r.Duration, MaxTimeout)
+		c.between("duration", r.Duration, MinTimeout, MaxTimeout)
 		c.rate(r.Threshold, r.EnforcementPercentage, r.MinimumHosts, r.RequestVolume)
 		c.back()
 	}

@@ -85,13 +85,9 @@ func TestBadDocuments(t *testing.T) {
 	}
 }
 
-// The good document with everything in it leaves out no field of the structs,
-// and the reader knows each of them.
+// The good documents leave out no field of the structs, and the reader knows
+// each of them.
 func TestEveryFieldIsRead(t *testing.T) {
-	p, err := rule.Decode(read(t, "testdata/good/orders.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var set func(reflect.Value, string) map[string]bool
 	set = func(v reflect.Value, path string) map[string]bool {
 		found := map[string]bool{}
@@ -133,9 +129,19 @@ func TestEveryFieldIsRead(t *testing.T) {
 		}
 		return found
 	}
-	for path, ok := range set(reflect.ValueOf(p), "Policy") {
+	known := map[string]bool{}
+	for _, path := range files(t, "good/*.json") {
+		p, err := rule.Decode(read(t, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for field, ok := range set(reflect.ValueOf(p), "Policy") {
+			known[field] = known[field] || ok
+		}
+	}
+	for field, ok := range known {
 		if !ok {
-			t.Errorf("%s is set nowhere in orders.json, or is not read", path)
+			t.Errorf("%s is set in no good document, or is not read", field)
 		}
 	}
 }
@@ -167,6 +173,11 @@ func TestLimits(t *testing.T) {
 		{"LongLabel", func(s *rule.Spec) {
 			s.Subsets = []rule.Subset{{Name: "a", Labels: map[string]string{"v": long}}}
 		}, `spec.subsets[0].labels["v"] is of 257 bytes`},
+		{"Priorities", func(s *rule.Spec) {
+			for n := range rule.MaxPriorities + 1 {
+				s.LoadBalancer.Priorities = append(s.LoadBalancer.Priorities, rule.Subset{Name: fmt.Sprint(n), Labels: map[string]string{"v": "1"}})
+			}
+		}, "spec.loadBalancer.priorities is of 17: at most 16"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := base()
@@ -181,6 +192,61 @@ func TestLimits(t *testing.T) {
 	}
 	if _, err := rule.Decode([]byte(strings.Repeat(" ", rule.MaxBytes+1))); err == nil || !strings.Contains(err.Error(), "at most 262144") {
 		t.Errorf("a document that is too large: %v", err)
+	}
+}
+
+// What a matter of one algorithm is beside another would do nothing, and a list
+// of no priorities says more than none.
+func TestSettingsOfAlgorithms(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		l    rule.LoadBalancer
+		good bool
+	}{
+		{"FullScan", rule.LoadBalancer{Algorithm: "least-request", SelectionMethod: "full-scan"}, true},
+		{"FullScanOfWhatCodeSaid", rule.LoadBalancer{SelectionMethod: "full-scan"}, false},
+		{"FullScanOfAnother", rule.LoadBalancer{Algorithm: "p2c-ewma", SelectionMethod: "full-scan"}, false},
+		{"BoundOfARing", rule.LoadBalancer{Algorithm: "ring-hash", HashBalanceFactor: 100}, true},
+		{"BoundOfMaglev", rule.LoadBalancer{Algorithm: "maglev", HashBalanceFactor: -1}, true},
+		{"BoundBelowTheMean", rule.LoadBalancer{Algorithm: "maglev", HashBalanceFactor: 99}, false},
+		{"BoundOfAnother", rule.LoadBalancer{Algorithm: "random", HashBalanceFactor: 150}, false},
+		{"Reported", rule.LoadBalancer{Algorithm: "weighted-round-robin", ReportedWeights: new(rule.ReportedWeights)}, true},
+		{"ReportedOfAnother", rule.LoadBalancer{Algorithm: "smooth-weighted", ReportedWeights: new(rule.ReportedWeights)}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := rule.Policy{APIVersion: rule.APIVersion, Kind: rule.Kind, Spec: rule.Spec{Service: "orders", LoadBalancer: c.l}}
+			if err := p.Validate(); (err == nil) != c.good {
+				t.Error(err)
+			}
+		})
+	}
+	p, err := rule.Decode(read(t, "testdata/good/hash.json"))
+	if err != nil || p.Spec.LoadBalancer.Priorities == nil {
+		t.Errorf("a list of no priorities is read as %+v, %v", p.Spec.LoadBalancer, err)
+	}
+}
+
+// Readers of the first edition are not given what they do not know.
+func TestEdition(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		spec rule.Spec
+		want int
+	}{
+		{"Nothing", rule.Spec{}, 1},
+		{"AlgorithmOfFirst", rule.Spec{LoadBalancer: rule.LoadBalancer{Algorithm: "round-robin"}}, 1},
+		{"Algorithm", rule.Spec{LoadBalancer: rule.LoadBalancer{Algorithm: "maglev"}}, 2},
+		{"LocalityPreference", rule.Spec{LoadBalancer: rule.LoadBalancer{LocalityPreference: "none"}}, 2},
+		{"Priorities", rule.Spec{LoadBalancer: rule.LoadBalancer{Priorities: []rule.Subset{}}}, 2},
+		{"SubsetSize", rule.Spec{LoadBalancer: rule.LoadBalancer{SubsetSize: -1}}, 2},
+		{"SelectionMethod", rule.Spec{LoadBalancer: rule.LoadBalancer{Algorithm: "least-request", SelectionMethod: "full-scan"}}, 2},
+		{"HealthCheck", rule.Spec{HealthCheck: new(rule.HealthCheck)}, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := (rule.Policy{Spec: c.spec}).Edition(); got != c.want {
+				t.Errorf("edition %d, want %d", got, c.want)
+			}
+		})
 	}
 }
 

@@ -15,14 +15,16 @@ const (
 	MaxRoutes     = 256
 	MaxFilters    = 16
 	MaxConditions = 1000 // of all routes and filters together
-	MaxLabels     = 64   // of a subset
-	MaxText       = 256  // bytes of a name, label, text to match, or pattern
+	MaxPriorities = 16
+	MaxLabels     = 64  // of a subset
+	MaxText       = 256 // bytes of a name, label, text to match, or pattern
 	// MaxPatternSteps bounds the program of one pattern, MaxSteps those of all.
 	MaxPatternSteps = 1000
 	MaxSteps        = 10_000
 
 	MinTimeout  = time.Millisecond
 	MaxTimeout  = time.Hour
-	MaxDelay    = time.Minute // of a fault
+	MinInterval = 100 * time.Millisecond // from one probe of an instance to the next
+	MaxDelay    = time.Minute            // of a fault
 	MaxAttempts = retry.MostAttempts
 )

@@ -21,6 +21,20 @@ func (n Narrowing) Number() uint32 { return uint32(n.filters)<<16 | uint32(n.des
 // Lane is that of the call, "" if it is for the base.
 func (n Narrowing) Lane() string { return n.lane }
 
+// Describe returns the names of the subset that a narrowing is to, "" for all
+// instances, and of the filters that match the call.
+func (t *Table) Describe(n Narrowing) (subset string, filters []string) {
+	if s := t.destinations[n.destination].subset; s != nil {
+		subset = s.name
+	}
+	for i, f := range t.Policy.Spec.Filters {
+		if n.filters>>i&1 == 1 {
+			filters = append(filters, f.Name)
+		}
+	}
+	return subset, filters
+}
+
 // Fallback returns where calls may go instead, although there are instances:
 // because they fail, or cannot be reached.
 func (t *Table) Fallback(n Narrowing) (other Narrowing, ok bool) {

@@ -132,3 +132,23 @@ func ids(instances []*discovery.Instance) []string {
 	}
 	return all
 }
+
+// A narrowing can be told in the document's own words.
+func TestDescribe(t *testing.T) {
+	p := rule.Policy{APIVersion: rule.APIVersion, Kind: rule.Kind, Spec: rule.Spec{
+		Service: "orders",
+		Subsets: []rule.Subset{{Name: "v1", Labels: map[string]string{"version": "v1"}}},
+		Filters: []rule.Filter{{Name: "one", Drop: map[string]rule.Text{"a": {Present: true}}}, {Name: "two", Keep: map[string]rule.Text{"a": {Present: true}}, Match: []rule.Match{{Method: "PUT"}}}},
+		Routes:  []rule.Route{{Match: []rule.Match{{Method: "GET"}}, Route: []rule.Destination{{Subset: "v1", Weight: 100}}}},
+	}}
+	table, err := rule.Compile(p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for method, want := range map[string]string{"GET": "v1 [one]", "PUT": " [one two]"} {
+		subset, filters := table.Describe(table.Decide(&call{method: method}, 0).Narrowing)
+		if got := fmt.Sprint(subset, " ", filters); got != want {
+			t.Errorf("%s is narrowed to %q, want %q", method, got, want)
+		}
+	}
+}

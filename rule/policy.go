@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -41,7 +42,7 @@ func (p Policy) Edition() int {
 		keys = append(keys, p.Spec.Lane.Key)
 	}
 	cookies := slices.ContainsFunc(keys, func(key string) bool { return strings.HasPrefix(key, "cookie:") })
-	if l != first || slices.Index(algorithms[:], l.Algorithm) >= algorithmsOfFirst || p.Spec.OutlierDetection != nil || cookies {
+	if !reflect.DeepEqual(l, first) || slices.Index(algorithms[:], l.Algorithm) >= algorithmsOfFirst || p.Spec.OutlierDetection != nil || p.Spec.HealthCheck != nil || cookies {
 		return 2
 	}
 	return 1
@@ -75,7 +76,9 @@ type Spec struct {
 	LoadBalancer LoadBalancer `json:"loadBalancer,omitzero"`
 	// OutlierDetection says who is passed over for a while.
 	OutlierDetection *OutlierDetection `json:"outlierDetection,omitempty"`
-	Telemetry        Telemetry         `json:"telemetry,omitzero"`
+	// HealthCheck says how often instances are probed, where code says by what.
+	HealthCheck *HealthCheck `json:"healthCheck,omitempty"`
+	Telemetry   Telemetry    `json:"telemetry,omitzero"`
 }
 
 // Subset is the instances that have all of some labels. An instance's labels

@@ -58,6 +58,8 @@ func (d *decoder) spec(n *document.Node, s *Spec) {
 			d.loadBalancer(v, &s.LoadBalancer)
 		case "outlierDetection":
 			some(d, v, &s.OutlierDetection, (*decoder).outlierDetection)
+		case "healthCheck":
+			some(d, v, &s.HealthCheck, (*decoder).healthCheck)
 		case "telemetry":
 			d.object(v, &s.Telemetry, func(name string, v *document.Node) bool {
 				if name == "level" {

@@ -13,6 +13,18 @@ func (d *decoder) loadBalancer(n *document.Node, l *LoadBalancer) {
 			d.percent(v, &l.PanicThreshold)
 		case "slowStart":
 			some(d, v, &l.SlowStart, (*decoder).slowStart)
+		case "localityPreference":
+			d.text(v, &l.LocalityPreference)
+		case "priorities":
+			each(d, v, &l.Priorities, (*decoder).subset)
+		case "subsetSize":
+			d.int(v, &l.SubsetSize)
+		case "selectionMethod":
+			d.text(v, &l.SelectionMethod)
+		case "hashBalanceFactor":
+			d.int(v, &l.HashBalanceFactor)
+		case "reportedWeights":
+			some(d, v, &l.ReportedWeights, (*decoder).reportedWeights)
 		default:
 			return false
 		}
@@ -29,6 +41,22 @@ func (d *decoder) slowStart(n *document.Node, s *SlowStart) {
 			d.duration(v, &s.Window)
 		case "minWeightPercent":
 			d.int(v, &s.MinWeightPercent)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (d *decoder) reportedWeights(n *document.Node, w *ReportedWeights) {
+	d.object(n, w, func(name string, v *document.Node) bool {
+		switch name {
+		case "off":
+			d.bool(v, &w.Off)
+		case "blackoutPeriod":
+			d.duration(v, &w.BlackoutPeriod)
+		case "weightExpirationPeriod":
+			d.duration(v, &w.WeightExpirationPeriod)
 		default:
 			return false
 		}

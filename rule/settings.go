@@ -22,12 +22,13 @@ type SettingsSpec struct {
 
 // Switches take features out of service.
 type Switches struct {
-	// SafeMode is plain round robin over all instances, as if no document had
-	// ever been written.
+	// SafeMode is plain round robin over all instances wherever they are, as if no
+	// document had ever been written.
 	SafeMode bool `json:"safeMode,omitempty"`
 	// Off are features that no document has a say in: "routes", "filters",
 	// "lane", "mirror", "fault", "timeout", "loadBalancer", or "rules",
-	// which is all of them. "outlierDetection", "retries" and "telemetry" are off where code set them, too.
+	// which is all of them. "outlierDetection", "healthCheck", "retries" and
+	// "telemetry" are off where code set them, too.
 	Off []string `json:"off,omitempty"`
 }
 
@@ -47,6 +48,7 @@ var features = [...]feature{
 	{"timeout", func(s *Spec) { s.Timeout = 0; eachRoute(s, func(r *Route) { r.Timeout = 0 }) }},
 	{"loadBalancer", func(s *Spec) { s.LoadBalancer = LoadBalancer{} }},
 	{"outlierDetection", func(s *Spec) { s.OutlierDetection = &OutlierDetection{Off: true} }},
+	{"healthCheck", func(s *Spec) { s.HealthCheck = &HealthCheck{Off: true} }},
 	{"retries", func(s *Spec) {
 		s.Retries = Retries{MaxAttempts: 1}
 		eachRoute(s, func(r *Route) { r.Retries = RouteRetries{} })
@@ -80,7 +82,7 @@ func (s Settings) Concern(service string) bool {
 func (s Settings) Apply(p Policy) Policy {
 	of := s.Spec.Services[p.Spec.Service]
 	if s.Spec.SafeMode || of.SafeMode {
-		p.Spec = Spec{Service: p.Spec.Service, LoadBalancer: LoadBalancer{Algorithm: "round-robin"}}
+		p.Spec = Spec{Service: p.Spec.Service, LoadBalancer: LoadBalancer{Algorithm: "round-robin", LocalityPreference: "none"}}
 	}
 	p.Spec.Routes = slices.Clone(p.Spec.Routes)
 	for _, f := range features { // "rules" before those that set something

@@ -54,6 +54,7 @@ func TestSwitches(t *testing.T) {
 		{"timeout", func(s *rule.Spec) { s.Timeout, s.Routes[0].Timeout = 0, 0 }},
 		{"loadBalancer", func(s *rule.Spec) { s.LoadBalancer = rule.LoadBalancer{} }},
 		{"outlierDetection", func(s *rule.Spec) { s.OutlierDetection = &rule.OutlierDetection{Off: true} }},
+		{"healthCheck", func(s *rule.Spec) { s.HealthCheck = &rule.HealthCheck{Off: true} }},
 		{"retries", func(s *rule.Spec) {
 			s.Retries, s.Routes[0].Retries = rule.Retries{MaxAttempts: 1}, rule.RouteRetries{}
 		}},

@@ -94,7 +94,7 @@ func (c *checker) spec(s *Spec) {
 	c.most("subsets", len(s.Subsets), MaxSubsets)
 	for n := range s.Subsets {
 		c.in("subsets", n)
-		c.subset(s.Subsets[n], s.Subsets[:n])
+		c.subset(s.Subsets[n], s.Subsets[:n], "a destination without a subset is all instances")
 		c.out()
 	}
 	c.subsets = s.Subsets
@@ -134,6 +134,9 @@ func (c *checker) spec(s *Spec) {
 	if s.OutlierDetection != nil {
 		c.outlierDetection(s.OutlierDetection)
 	}
+	if s.HealthCheck != nil {
+		c.healthCheck(s.HealthCheck)
+	}
 	c.field("telemetry")
 	c.oneOf("level", s.Telemetry.Level, "off", "metrics", "full")
 	c.back()
@@ -155,15 +158,16 @@ func (c *checker) off(names []string) {
 	c.back()
 }
 
-func (c *checker) subset(s Subset, earlier []Subset) {
+// subset judges one of several. Without says what no labels would mean.
+func (c *checker) subset(s Subset, earlier []Subset, without string) {
 	switch {
 	case s.Name == "" || len(s.Name) > MaxText:
 		c.badField("name", quote(s.Name), fmt.Sprintf("allowed are 1 to %d bytes", MaxText))
 	case slices.ContainsFunc(earlier, func(e Subset) bool { return e.Name == s.Name }):
-		c.badField("name", quote(s.Name), "allowed is a name that no other subset has")
+		c.badField("name", quote(s.Name), "allowed is a name that none before it has")
 	}
 	if len(s.Labels) == 0 {
-		c.badField("labels", "", "at least one is needed; a destination without a subset is all instances")
+		c.badField("labels", "", "at least one is needed; "+without)
 	}
 	c.labels(s.Labels)
 }
@@ -209,13 +213,13 @@ func (c *checker) most(field string, n, most int) {
 
 func (c *checker) timeout(field string, d Duration) {
 	if d != 0 {
-		c.between(field, d, MaxTimeout)
+		c.between(field, d, MinTimeout, MaxTimeout)
 	}
 }
 
-func (c *checker) between(field string, d Duration, most time.Duration) {
-	if t := time.Duration(d); t < MinTimeout || t > most {
-		c.badField(field, d.String(), fmt.Sprintf("allowed is %s to %s", MinTimeout, most))
+func (c *checker) between(field string, d Duration, least, most time.Duration) {
+	if t := time.Duration(d); t < least || t > most {
+		c.badField(field, d.String(), fmt.Sprintf("allowed is %s to %s", least, most))
 	}
 }
 

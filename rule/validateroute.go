@@ -66,7 +66,7 @@ func (c *checker) fault(f *Fault) {
 	}
 	if d := f.Delay; d != nil {
 		c.field("delay")
-		c.between("fixedDelay", d.FixedDelay, MaxDelay)
+		c.between("fixedDelay", d.FixedDelay, MinTimeout, MaxDelay)
 		c.share(d.Percent)
 		c.back()
 	}

@@ -25,8 +25,9 @@ type vector struct {
 		Meta    map[string]string `json:"meta"`
 	} `json:"instances"`
 	Want struct {
-		Algorithm string `json:"algorithm"`
-		Telemetry string `json:"telemetry"`
+		Algorithm          string `json:"algorithm"`
+		LocalityPreference string `json:"localityPreference"`
+		Telemetry          string `json:"telemetry"`
 	} `json:"want"`
 	Calls []vectorCall `json:"calls"`
 }
@@ -78,6 +79,9 @@ func (v *vector) check(t *testing.T) {
 	table := v.table(t)
 	if got := table.Policy.Spec.LoadBalancer.Algorithm; got != v.Want.Algorithm {
 		t.Errorf("algorithm %q, want %q", got, v.Want.Algorithm)
+	}
+	if got := table.Policy.Spec.LoadBalancer.LocalityPreference; got != v.Want.LocalityPreference {
+		t.Errorf("locality preference %q, want %q", got, v.Want.LocalityPreference)
 	}
 	if got := table.Policy.Spec.Telemetry.Level; got != v.Want.Telemetry {
 		t.Errorf("telemetry %q, want %q", got, v.Want.Telemetry)

@@ -13,6 +13,19 @@ type Gate interface {
 	Ready(*balancer.Node) bool
 }
 
+// Opening is what a gate may be as well: one that can tell that of all instances
+// it was asked about none was ever connected to, nor found to be out of reach,
+// and some are about to be. The call waits for them and does not go to the
+// fallback of its route, which is for those that fail.
+type Opening interface {
+	Opening() bool
+}
+
+func opening(gate Gate) bool {
+	o, ok := gate.(Opening)
+	return ok && o.Opening()
+}
+
 // ErrNotReady is returned by Acquire when there are instances and the gate
 // accepts none of them.
 var ErrNotReady = errors.New("no instance is ready")

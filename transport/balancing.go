@@ -12,7 +12,7 @@ import (
 // and where it says nothing, as code does.
 func balancingOf(spec *rule.Spec, code balancer.Balancing) balancer.Balancing {
 	b, l := code, spec.LoadBalancer
-	b.Policy = policyOf(l.Algorithm, code.Policy)
+	b.Policy = policyOf(&l, code.Policy)
 	if l.PanicThreshold != 0 {
 		b.PanicThreshold = l.PanicThreshold.Of()
 	}
@@ -20,6 +20,23 @@ func balancingOf(spec *rule.Spec, code balancer.Balancing) balancer.Balancing {
 		b.SlowStart.Off = s.Off
 		b.SlowStart.Window = said(s.Window, code.SlowStart.Window)
 		b.SlowStart.MinWeightPercent = cmp.Or(s.MinWeightPercent, code.SlowStart.MinWeightPercent)
+	}
+	switch l.LocalityPreference {
+	case "zone":
+		b.Locality.Prefer = balancer.PreferZone
+	case "region":
+		b.Locality.Prefer = balancer.PreferRegion
+	case "none":
+		b.Locality.Prefer = balancer.PreferNone
+	}
+	if l.Priorities != nil {
+		b.Tiers = make([]balancer.Tier, len(l.Priorities))
+		for n, p := range l.Priorities {
+			b.Tiers[n] = balancer.Tier{Name: p.Name, Labels: p.Labels}
+		}
+	}
+	if l.SubsetSize != 0 {
+		b.Subset.Off, b.Subset.Size = l.SubsetSize < 0, max(0, l.SubsetSize)
 	}
 	if o := spec.OutlierDetection; o != nil {
 		b.OutlierDetection = outlierDetectionOf(o, code.OutlierDetection)
@@ -55,28 +72,57 @@ func said(document rule.Duration, code time.Duration) time.Duration {
 	return cmp.Or(time.Duration(document), code)
 }
 
-// policyOf is the policy of a name that a document may have; empty: what code
-// set.
-func policyOf(name string, code balancer.Policy) balancer.Policy {
-	switch name {
+// policyOf is the policy that a document asks for; where it names none, that
+// which code set. Of the settings of a policy, code's are those that the document
+// does not mention.
+func policyOf(l *rule.LoadBalancer, code balancer.Policy) balancer.Policy {
+	switch l.Algorithm {
 	case "round-robin":
 		return balancer.RoundRobin{}
 	case "random":
 		return balancer.Random{}
 	case "weighted-round-robin":
-		return balancer.WeightedRoundRobin{}
+		p, _ := code.(balancer.WeightedRoundRobin)
+		if w := l.ReportedWeights; w != nil {
+			p.Reported = !w.Off
+			p.BlackoutPeriod = said(w.BlackoutPeriod, p.BlackoutPeriod)
+			p.WeightExpirationPeriod = said(w.WeightExpirationPeriod, p.WeightExpirationPeriod)
+		}
+		return p
 	case "smooth-weighted":
 		return balancer.SmoothWeighted{}
 	case "ring-hash":
-		return balancer.RingHash{}
+		p, _ := code.(balancer.RingHash)
+		p.BalanceFactor = balanceFactorOf(l, p.BalanceFactor)
+		return p
 	case "maglev":
-		return balancer.Maglev{}
+		p, _ := code.(balancer.Maglev)
+		p.BalanceFactor = balanceFactorOf(l, p.BalanceFactor)
+		return p
 	case "prequal":
-		return balancer.Prequal{}
+		p, _ := code.(balancer.Prequal)
+		return p
 	case "least-request":
-		return balancer.LeastRequest{}
+		p, _ := code.(balancer.LeastRequest)
+		if l.SelectionMethod != "" {
+			p.FullScan = l.SelectionMethod == "full-scan"
+		}
+		return p
 	case "p2c-ewma":
 		return balancer.P2CEWMA{}
 	}
 	return code
+}
+
+// balanceFactorOf is a bound that a document gives in percent, 0 where it wants
+// none.
+func balanceFactorOf(l *rule.LoadBalancer, code float64) float64 {
+	switch f := l.HashBalanceFactor; {
+	case f == 0:
+		return code
+	case f < 0:
+		return 0
+	default:
+		return float64(f) / 100
+	}
 }

@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,6 +98,76 @@ func TestRulesSayWhatToHashOn(t *testing.T) {
 		if got := keys[len(keys)-1]; got != tt.want {
 			t.Errorf("cookie %q, key %q: hashed on %q, want %q", tt.cookie, tt.key, got, tt.want)
 		}
+	}
+}
+
+// What a document says holds, field by field; what it does not say is as code
+// says, also of the settings of the algorithm that both name.
+func TestDocumentAndCodeTogether(t *testing.T) {
+	own := map[string]string{"cluster": "a"}
+	code := balancer.Balancing{
+		Policy: balancer.RingHash{MinSize: 4096, BalanceFactor: 2}, Tiers: []balancer.Tier{{Name: "code", Labels: own}},
+		Locality: balancer.Locality{Region: "eu", Zone: "eu-1", Prefer: balancer.PreferRegion}, Subset: balancer.Subset{Size: 7, Seed: "me"},
+	}
+	with := func(change func(*balancer.Balancing)) balancer.Balancing {
+		b := code
+		change(&b)
+		return b
+	}
+	for _, tt := range []struct {
+		name string
+		says rule.LoadBalancer
+		code balancer.Balancing
+		want balancer.Balancing
+	}{
+		{"nothing", rule.LoadBalancer{}, code, code},
+		{"zone", rule.LoadBalancer{LocalityPreference: "zone"}, code, with(func(b *balancer.Balancing) { b.Locality.Prefer = balancer.PreferZone })},
+		{"region", rule.LoadBalancer{LocalityPreference: "region"}, code, code},
+		{"no place", rule.LoadBalancer{LocalityPreference: "none"}, code, with(func(b *balancer.Balancing) { b.Locality.Prefer = balancer.PreferNone })},
+		{"priorities", rule.LoadBalancer{Priorities: []rule.Subset{{Name: "own", Labels: own}}}, code, with(func(b *balancer.Balancing) { b.Tiers = []balancer.Tier{{Name: "own", Labels: own}} })},
+		{"no priorities", rule.LoadBalancer{Priorities: []rule.Subset{}}, code, with(func(b *balancer.Balancing) { b.Tiers = []balancer.Tier{} })},
+		{"a size", rule.LoadBalancer{SubsetSize: 20}, code, with(func(b *balancer.Balancing) { b.Subset.Size = 20 })},
+		{"a size where code has it off", rule.LoadBalancer{SubsetSize: 20}, balancer.Balancing{Subset: balancer.Subset{Off: true}}, balancer.Balancing{Subset: balancer.Subset{Size: 20}}},
+		{"no subset", rule.LoadBalancer{SubsetSize: -1}, code, with(func(b *balancer.Balancing) { b.Subset = balancer.Subset{Off: true, Seed: "me"} })},
+		{"the algorithm of code", rule.LoadBalancer{Algorithm: "ring-hash"}, code, code},
+		{"another bound", rule.LoadBalancer{Algorithm: "ring-hash", HashBalanceFactor: 125}, code, with(func(b *balancer.Balancing) { b.Policy = balancer.RingHash{MinSize: 4096, BalanceFactor: 1.25} })},
+		{"no bound", rule.LoadBalancer{Algorithm: "ring-hash", HashBalanceFactor: -1}, code, with(func(b *balancer.Balancing) { b.Policy = balancer.RingHash{MinSize: 4096} })},
+		{"another algorithm", rule.LoadBalancer{Algorithm: "maglev"}, code, with(func(b *balancer.Balancing) { b.Policy = balancer.Maglev{} })},
+		{"a bound of it", rule.LoadBalancer{Algorithm: "maglev", HashBalanceFactor: 150}, code, with(func(b *balancer.Balancing) { b.Policy = balancer.Maglev{BalanceFactor: 1.5} })},
+		{"full scan", rule.LoadBalancer{Algorithm: "least-request", SelectionMethod: "full-scan"}, balancer.Balancing{}, balancer.Balancing{Policy: balancer.LeastRequest{FullScan: true}}},
+		{"full scan of code", rule.LoadBalancer{Algorithm: "least-request"}, balancer.Balancing{Policy: balancer.LeastRequest{FullScan: true}}, balancer.Balancing{Policy: balancer.LeastRequest{FullScan: true}}},
+		{"two draws", rule.LoadBalancer{Algorithm: "least-request", SelectionMethod: "n-choices"}, balancer.Balancing{Policy: balancer.LeastRequest{FullScan: true}}, balancer.Balancing{Policy: balancer.LeastRequest{}}},
+		{"reported weights", rule.LoadBalancer{Algorithm: "weighted-round-robin", ReportedWeights: &rule.ReportedWeights{BlackoutPeriod: rule.Duration(time.Second)}},
+			balancer.Balancing{Policy: balancer.WeightedRoundRobin{ReportedWeights: balancer.ReportedWeights{ErrorUtilizationPenalty: 2}}},
+			balancer.Balancing{Policy: balancer.WeightedRoundRobin{Reported: true, ReportedWeights: balancer.ReportedWeights{BlackoutPeriod: time.Second, ErrorUtilizationPenalty: 2}}}},
+		{"no reported weights", rule.LoadBalancer{Algorithm: "weighted-round-robin", ReportedWeights: &rule.ReportedWeights{Off: true}},
+			balancer.Balancing{Policy: balancer.WeightedRoundRobin{Reported: true}}, balancer.Balancing{Policy: balancer.WeightedRoundRobin{}}},
+		{"the choices of code", rule.LoadBalancer{Algorithm: "prequal"}, balancer.Balancing{Policy: balancer.Prequal{Choices: 5}}, balancer.Balancing{Policy: balancer.Prequal{Choices: 5}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := ordersPolicy()
+			p.Spec.LoadBalancer = tt.says
+			if err := p.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			got := transport.BalancingOf(p.Spec, tt.code)
+			if !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got  %+v\nwant %+v", got, tt.want)
+			}
+			if err := got.Validate(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What a document may say never breaks a bound of package balancer.
+func TestBoundsOfDocumentsAndCode(t *testing.T) {
+	if rule.MaxPriorities != balancer.MaxTiers {
+		t.Errorf("a document may have %d priorities, code %d tiers", rule.MaxPriorities, balancer.MaxTiers)
+	}
+	if err := (balancer.HealthCheck{Interval: rule.MinInterval, Timeout: rule.MinTimeout}).Validate(); err != nil {
+		t.Error(err)
 	}
 }
 

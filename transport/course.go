@@ -4,6 +4,7 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
@@ -14,9 +15,10 @@ import (
 // one moment. It is immutable, save for the selections, which calls add as they
 // need them.
 type course struct {
-	view  *balancer.View
-	table *rule.Table // nil: no rule says anything
-	level Level
+	service *service
+	view    *balancer.View
+	table   *rule.Table // nil: no rule says anything
+	level   Level
 
 	lanes map[string]uint16 // those that have instances, numbered from 1
 
@@ -31,43 +33,58 @@ type selection struct {
 	protocol  discovery.Protocol
 	choice    *balancer.Choice // nil: there are none
 	used      atomic.Bool      // by a call of this course
+	last      time.Duration    // when the end of an earlier course found it used
 }
+
+// rememberSelections is how long a selection is kept that no call uses, and so
+// the connections to its instances: calls that come once a minute find them
+// there, however often the list changes.
+const rememberSelections = 5 * time.Minute
 
 // mostSelections bounds what one course remembers. Lanes are bounded by the
 // instances and the rest by the document; their product is not.
 const mostSelections = 1024
 
-// takeOver begins a course with what calls used of the one before.
-func (c *course) takeOver(before *course) {
+// takeOver begins a course with what calls used, not long ago, of those before.
+func (c *course) takeOver(before *course, now time.Duration) {
 	if c.table == nil {
 		c.selections.Store(&map[uint64]*selection{})
 		return
 	}
 	c.numberLanes()
 	all := map[uint64]*selection{}
-	for _, s := range before.used() {
+	for _, s := range before.used(now) {
 		narrowing, ok := c.table.Carry(before.table, s.narrowing)
 		number := c.view.Number(s.protocol)
 		if !ok || number < 0 {
 			continue
 		}
 		choice := c.narrow(c.table, narrowing, s.protocol, s.choice)
-		all[c.key(narrowing, number)] = &selection{narrowing: narrowing, protocol: s.protocol, choice: choice}
+		all[c.key(narrowing, number)] = &selection{narrowing: narrowing, protocol: s.protocol, choice: choice, last: s.lastUsed(now)}
 	}
 	c.selections.Store(&all)
 }
 
-// used returns the selections that calls of this course asked for.
-func (c *course) used() (all []*selection) {
+// used returns the selections that calls asked for not long ago.
+func (c *course) used(now time.Duration) (all []*selection) {
 	if c == nil {
 		return nil
 	}
 	for _, s := range *c.selections.Load() {
-		if s.used.Load() {
+		if now-s.lastUsed(now) <= rememberSelections {
 			all = append(all, s)
 		}
 	}
 	return all
+}
+
+// lastUsed is when, as far as is known at the end of a course: what calls of a
+// course used they may have used until now.
+func (s *selection) lastUsed(now time.Duration) time.Duration {
+	if s.used.Load() {
+		return now
+	}
+	return s.last
 }
 
 func (c *course) numberLanes() {
@@ -135,7 +152,10 @@ func (c *course) some(n rule.Narrowing, p discovery.Protocol) *balancer.Choice {
 // add makes a selection for the first call that needs it, and remembers it while
 // there is room.
 func (c *course) add(key uint64, n rule.Narrowing, p discovery.Protocol) *selection {
-	s := &selection{narrowing: n, protocol: p, choice: c.narrow(c.table, n, p, nil)}
+	s := &selection{narrowing: n, protocol: p, choice: c.narrow(c.table, n, p, nil), last: balancer.Now()}
+	if s.choice != nil {
+		defer c.ask(p, s.choice.Called()) // once it is there to be seen
+	}
 	if len(*c.selections.Load()) >= mostSelections {
 		return s // callers who vary what filters look at get no lock to share
 	}

@@ -39,6 +39,8 @@ type ServiceDump struct {
 	Rules     *RulesDump    `json:"rules,omitempty"`  // nil: there is no source of rules
 	Health    *HealthDump   `json:"health,omitempty"` // nil: nobody is probed
 	Instances []NodeDump    `json:"instances"`
+	// Connections are those of gRPC clients; nil: there never was one.
+	Connections *Connections `json:"connections,omitempty"`
 	// Refused counts malformed records, Dropped metadata left out of others,
 	// Ignored unix endpoints that may not be used here, and Forbidden those of
 	// an address that may not be called.
@@ -59,10 +61,12 @@ type ServiceDump struct {
 	HeldUntil time.Time          `json:"heldUntil,omitzero"`
 	Preserved balancer.Preserved `json:"preserved"`
 	// Choices say how an instance is chosen, by protocol; "" is that of all that
-	// are not named. Ejections count how often instances began to be passed over,
+	// are not named. Selections say the same of calls that rules narrow down to some
+	// of the instances. Ejections count how often instances began to be passed over,
 	// by reason.
-	Choices   map[discovery.Protocol]ChoiceDump `json:"choices,omitempty"`
-	Ejections map[string]int64                  `json:"ejections,omitempty"`
+	Choices    map[discovery.Protocol]ChoiceDump `json:"choices,omitempty"`
+	Selections []SelectionDump                   `json:"selections,omitempty"`
+	Ejections  map[string]int64                  `json:"ejections,omitempty"`
 	// Waiting counts the calls that wait for an instance now, Unrefreshed the
 	// refreshes after a freeze that failed.
 	Waiting     int64            `json:"waiting,omitempty"`
@@ -105,16 +109,6 @@ type OutageDump struct {
 	Times  int             `json:"times"` // in a row
 	// Probing says that the time has come.
 	Probing bool `json:"probing,omitempty"`
-}
-
-// ChoiceDump is how an instance is chosen for calls of one protocol.
-type ChoiceDump struct {
-	Policy    string        `json:"policy"`
-	Mode      balancer.Mode `json:"mode"`
-	Instances int           `json:"instances"` // that can be reached
-	Called    int           `json:"called"`    // of those: fewer where a subset is drawn
-	Well      int           `json:"well"`      // of those called
-	Eligible  int           `json:"eligible"`  // of those called; all of them in a panic
 }
 
 // Stater is a registry that can say how it is, for [Mesh.Dump].
@@ -161,7 +155,8 @@ func (s *service) dump() ServiceDump {
 		ForbiddenSockets: s.counts.forbidden.Load(),
 		Snapshot:         s.disk.dump(),
 		Rules:            s.dumpRules(),
-		Health:           s.dumpHealth(view),
+		Health:           s.dumpHealth(),
+		Connections:      s.connections.dump(),
 		Held:             view.Held,
 		Preserved:        view.Preserved,
 		Waiting:          s.waiting.Load(),
@@ -186,8 +181,9 @@ func (s *service) dump() ServiceDump {
 		if d.Choices == nil {
 			d.Choices = map[discovery.Protocol]ChoiceDump{}
 		}
-		d.Choices[p] = ChoiceDump{view.Policy().String(), c.Mode(), len(c.Nodes), len(c.Called()), c.Well, len(c.Eligible)}
+		d.Choices[p] = dumpChoice(view.Policy(), c)
 	}
+	d.Selections = s.course.Load().dumpSelections()
 	for reason, count := range view.Ejections.All() {
 		if count > 0 && d.Ejections == nil {
 			d.Ejections = map[string]int64{}

@@ -21,6 +21,8 @@ type RulesDump struct {
 	// Policy is what is in force, once the settings have taken out what is
 	// switched off; nil: what code set.
 	Policy *rule.Policy `json:"policy,omitempty"`
+	// Unheeded is what of it this process cannot do, and why.
+	Unheeded []string `json:"unheeded,omitempty"`
 	// Delayed and Aborted count what faults did, Mirrored the copies that were
 	// sent and Unmirrored those that were due and were not.
 	Delayed    int64 `json:"delayed,omitempty"`
@@ -39,7 +41,8 @@ func (s *service) dumpRules() *RulesDump {
 	d := &RulesDump{
 		Revision: r.standing.Revision, Origin: r.standing.Origin, Live: r.standing.Live,
 		RefusedRevision: r.standing.RefusedRevision, RefusedOrigin: r.standing.RefusedOrigin, Refusals: r.refusals,
-		Delayed: c.delayed.Load(), Aborted: c.aborted.Load(), Mirrored: c.mirrored.Load(), Unmirrored: c.unmirrored.Load(),
+		Unheeded: r.unheeded,
+		Delayed:  c.delayed.Load(), Aborted: c.aborted.Load(), Mirrored: c.mirrored.Load(), Unmirrored: c.unmirrored.Load(),
 	}
 	if r.standing.Refused != nil {
 		d.Refused = r.standing.Refused.Error()

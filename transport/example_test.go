@@ -283,3 +283,33 @@ func ExampleWithHealthCheck() {
 	// a false
 	// b true
 }
+
+// Code says where the process is, and a document what follows from it. Calls stay
+// in the zone as long as its instances can take them.
+func ExampleWithLocality() {
+	policy := rule.Policy{APIVersion: rule.APIVersion, Kind: rule.Kind, Spec: rule.Spec{Service: "orders"}}
+	policy.Spec.LoadBalancer.LocalityPreference = "zone"
+	source, err := rule.Static(policy)
+	if err != nil {
+		panic(err)
+	}
+	instances := fairleadtest.Instances("orders", "a", "b", "c")
+	instances[0].Zone, instances[1].Zone, instances[2].Zone = "eu-1", "eu-1", "eu-2"
+	fleet := fairleadtest.NewFleet(instances...)
+	mesh, err := transport.New(fleet, transport.WithRules(source), transport.WithLocality("eu", "eu-1"),
+		transport.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		panic(err)
+	}
+	defer mesh.Close(context.Background())
+	call := &transport.Call{Service: "orders", Protocol: discovery.HTTP}
+	if err := mesh.Do(context.Background(), call, fleet.Door(mesh)); err != nil {
+		panic(err)
+	}
+	for _, part := range mesh.Dump().Services[0].Choices[""].Parts {
+		fmt.Println(part.Distance, part.Instances)
+	}
+	// Output:
+	// zone 2
+	// elsewhere 1
+}

@@ -75,6 +75,7 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 	for _, set := range opts {
 		set(&o)
 	}
+	o.locate()
 	if err := errors.Join(o.retry.Validate(), o.budget.Validate(), o.pool.Reach.Validate(), o.pool.Protection.Validate(), o.pool.Balancing.Validate(),
 		o.level.validate(), o.validateSnapshotDir(), o.validateCaller(), o.validateHealth()); err != nil {
 		return nil, err

@@ -24,6 +24,8 @@ const (
 	kindKey    = attribute.Key("kind")
 	reasonKey  = attribute.Key("reason")
 	modeKey    = attribute.Key("mode")
+	tierKey    = attribute.Key("tier")
+	farKey     = attribute.Key("distance")
 )
 
 // sampleMask picks one pick in 64 to be timed: a third clock reading is not
@@ -40,10 +42,10 @@ type meter struct {
 
 	attempts, retries, refused, forbidden, preserved, ejections, late, unsaved, thaws, unrefreshed, rulesRefused, faults, copies metric.Int64ObservableCounter
 	endpoints, modes, dropped, remaining, registeredIs, waiting, rules                                                           metric.Int64ObservableGauge
-	staleness, savedAge                                                                                                          metric.Float64ObservableGauge
+	staleness, savedAge, shares                                                                                                  metric.Float64ObservableGauge
 
 	probes, lateProbes, verdicts, misreports metric.Int64ObservableCounter
-	unwell                                   metric.Int64ObservableGauge
+	unwell, connections                      metric.Int64ObservableGauge
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
@@ -73,10 +75,12 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.refused = i.counter("fairlead.retry.budget.refused", "Retries not made because the budget was spent.")
 	t.remaining = i.gauge("fairlead.retry.budget.remaining", "Retries that could be made right now.")
 	t.waiting = i.gauge("fairlead.client.waiting", "Calls that wait for an instance, as they asked to.")
+	t.connections = i.gauge("fairlead.client.connections", "Connections of gRPC clients, by state: ready, connecting, idle, or failed and to be tried again.")
 	t.forbidden = i.counter("fairlead.client.connections.forbidden", "Connections not made because the socket's address may not be called.")
 	t.endpoints = i.gauge("fairlead.endpoints", "Instances by state: serving, passed over among those, draining, held although they vanished, refused as malformed; and endpoints: unix sockets ignored, addresses forbidden.")
 	t.ejections = i.counter("fairlead.endpoints.ejections", "How often instances began to be passed over because of how their calls ended, by reason.")
 	t.modes = i.gauge("fairlead.balancer.mode", "For how many protocols the instances of a service are chosen in a mode: normal, cold, fallback or panic.")
+	t.shares = i.ratio("fairlead.balancer.share", "Share of the calls to all instances of a service that each tier of instances gets at each distance: zone, region, elsewhere, or anywhere where that does not matter.")
 	t.preserved = i.counter("fairlead.endpoints.preserved", "Instances that vanished from the list and were held.")
 	t.dropped = i.gauge("fairlead.metadata.dropped", "Metadata entries left out of the instances' records because they break the limits.")
 	t.staleness = i.seconds("fairlead.registry.staleness", "Age of the list since the registry was last heard; 0 while it is live.")
@@ -128,7 +132,15 @@ func (i *instruments) gauge(name, description string) metric.Int64ObservableGaug
 }
 
 func (i *instruments) seconds(name, description string) metric.Float64ObservableGauge {
-	g, err := i.in.Float64ObservableGauge(name, metric.WithUnit("s"), metric.WithDescription(description))
+	return i.float(name, "s", description)
+}
+
+func (i *instruments) ratio(name, description string) metric.Float64ObservableGauge {
+	return i.float(name, "1", description)
+}
+
+func (i *instruments) float(name, unit, description string) metric.Float64ObservableGauge {
+	g, err := i.in.Float64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(description))
 	i.made(g, err)
 	return g
 }
@@ -174,6 +186,7 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		}
 		t.observeRules(s, to, of)
 		t.observeHealth(s, to, of)
+		t.observeConnections(s, to, of)
 		view := s.pool.View()
 		draining := 0
 		for _, n := range view.Nodes {
@@ -194,6 +207,9 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		}
 		for mode := range balancer.Modes {
 			to.ObserveInt64(t.modes, modes[balancer.Mode(mode)], metric.WithAttributes(of, modeKey.String(balancer.Mode(mode).String())))
+		}
+		for p, share := range sharesOf(view) {
+			to.ObserveFloat64(t.shares, share, metric.WithAttributes(of, tierKey.String(p.tier), farKey.String(p.distance.String())))
 		}
 		to.ObserveInt64(t.preserved, view.Preserved.Held, only)
 		to.ObserveInt64(t.endpoints, int64(view.Snapshot.Refused), metric.WithAttributes(of, stateKey.String("refused")))
@@ -238,7 +254,7 @@ func (t *meter) observeRules(s *service, to metric.Observer, of attribute.KeyVal
 
 // observeHealth reports what health checks found, where there are any.
 func (t *meter) observeHealth(s *service, to metric.Observer, of attribute.KeyValue) {
-	d := s.dumpHealth(s.pool.View())
+	d := s.dumpHealth()
 	if d == nil {
 		return
 	}

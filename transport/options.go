@@ -29,6 +29,8 @@ type options struct {
 	caller      string
 	pinning     bool
 	health      *health // nil: nobody is probed
+	region      string
+	zone        string
 }
 
 func (o *options) validateCaller() error {
@@ -56,6 +58,22 @@ func WithPolicy(p balancer.Policy) Option { return func(o *options) { o.pool.Pol
 // WithBalancing sets how an instance is chosen, all of it, and who may be. The
 // zero value is the default. Rules may say otherwise.
 func WithBalancing(b balancer.Balancing) Option { return func(o *options) { o.pool.Balancing = b } }
+
+// WithLocality says where this process is, in the words of the instances'
+// Region and Zone; "" is not known. Calls then prefer instances that are near, see
+// [balancer.Locality], unless its Prefer or the rules say otherwise. Where it is
+// given, it comes before the Locality of [WithBalancing], in whatever order the
+// options are. Not given, or two empty names: what that says.
+func WithLocality(region, zone string) Option {
+	return func(o *options) { o.region, o.zone = region, zone }
+}
+
+// locate makes balancing know what WithLocality said.
+func (o *options) locate() {
+	if o.region != "" || o.zone != "" {
+		o.pool.Locality.Region, o.pool.Locality.Zone = o.region, o.zone
+	}
+}
 
 // WithReach sets which endpoints this process may use: unix sockets, host
 // names, loopback, some networks only. The zero value, which is the default,

@@ -11,10 +11,7 @@ import (
 // pick chooses the instance of an attempt. The error is ErrNotReady, or
 // balancer.ErrNoInstances.
 func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*balancer.Node, error) {
-	choice := c.candidates(call, call.narrowing)
-	if call.pin != "" {
-		choice = c.pinned(call)
-	}
+	choice := c.choice(call)
 	var node *balancer.Node
 	if choice != nil {
 		node = choice.Picker.Pick(balancer.Request{Now: now, Rand: bits, Key: call.Key, Retry: call.picks > 0})
@@ -22,6 +19,9 @@ func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*b
 			node.Unsent(now)
 			node = repick(choice, call, gate, now)
 		}
+	}
+	if choice != nil && node == nil && opening(gate) {
+		return nil, ErrNotReady // soon; the fallback is for those that fail
 	}
 	if call.narrowed() && (node == nil || call.last || call.picks > 0 || choice.Well == 0 || node.Failing(now)) {
 		if other := c.instead(call, choice, node, gate, now); other != nil {
@@ -38,14 +38,18 @@ func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*b
 }
 
 // reaches reports whether there is an instance that a call can go to.
-func (c *course) reaches(call *Call) bool {
+func (c *course) reaches(call *Call) bool { return c.choice(call) != nil }
+
+// choice returns what a call may choose from before any fallback, nil if there is
+// nobody.
+func (c *course) choice(call *Call) *balancer.Choice {
 	if call.pin != "" {
-		return c.pinned(call) != nil
+		return c.pinned(call)
 	}
-	return c.candidates(call, call.narrowing) != nil
+	return c.candidates(call, call.narrowing)
 }
 
-// candidates returns what a call may choose from, nil if there is nobody. It
+// candidates returns whom a narrowing leaves a call, nil if that is nobody. It
 // goes by its own rules, also when there are newer ones: no call sees a mixture
 // of two.
 func (c *course) candidates(call *Call, n rule.Narrowing) *balancer.Choice {
@@ -55,7 +59,11 @@ func (c *course) candidates(call *Call, n rule.Narrowing) *balancer.Choice {
 	case c.table:
 		return c.some(n, call.Protocol)
 	}
-	return c.narrow(call.table, n, call.Protocol, nil)
+	choice := c.narrow(call.table, n, call.Protocol, nil)
+	if choice != nil {
+		c.ask(call.Protocol, choice.Called())
+	}
+	return choice
 }
 
 // instead picks among the instances of the fallback, where a call's route has

@@ -3,8 +3,6 @@ package transport
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/fairlead-go/fairlead/balancer"
 )
@@ -35,11 +33,11 @@ func (m *Mesh) pinnable(call *Call) error {
 // pinned returns the one instance that a call asks for, nil if it cannot be
 // reached.
 func (c *course) pinned(call *Call) *balancer.Choice {
-	all := c.view.Nodes
-	at, ok := slices.BinarySearchFunc(all, call.pin, func(n *balancer.Node, id string) int { return strings.Compare(n.ID(), id) })
-	if !ok || all[at].Endpoint(call.Protocol) == "" {
+	node := nodeOf(c.view.Nodes, call.pin)
+	if node == nil || node.Endpoint(call.Protocol) == "" {
 		return nil
 	}
-	one := all[at : at+1]
+	one := []*balancer.Node{node}
+	c.ask(call.Protocol, one)
 	return &balancer.Choice{Nodes: one, Eligible: one, Well: 1, Picker: balancer.Random{}.Picker(balancer.Among(one...))}
 }

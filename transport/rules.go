@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
@@ -49,6 +50,7 @@ type ruling struct {
 	trouble   error       // why the source cannot be heard
 	table     *rule.Table // what the settings leave of standing.Table
 	balancing balancingRules
+	unheeded  []string // what they ask for in vain
 	level     Level
 	kept      *kept // set before the rules are followed
 	refusals  int64 // documents that are not in force because they are wrong
@@ -165,22 +167,29 @@ func (m *Mesh) ruleLocked(s *service) {
 	_ = s.budget.Set(budget) // validated
 
 	before := s.pool.View()
+	b := balancingOf(&spec, m.options.pool.Balancing)
 	if asked := (balancingRules{spec.LoadBalancer, spec.OutlierDetection}); !reflect.DeepEqual(r.balancing, asked) {
 		r.balancing = asked
-		b := balancingOf(&spec, m.options.pool.Balancing)
 		if _, err := s.pool.Balance(b, balancer.Now()); err != nil { // cannot be: it was validated
 			m.logger.Error("fairlead: rules cannot be applied", "service", s.name, "error", err)
 		}
 	}
+	m.checkLocked(s, spec.HealthCheck)
+	unheeded := m.options.unheeded(&spec, b)
+	if len(unheeded) > 0 && !slices.Equal(unheeded, r.unheeded) {
+		m.logger.Warn("fairlead: rules ask for what this process cannot do", "service", s.name, "unheeded", unheeded)
+	}
+	r.unheeded = unheeded
 	m.turnLocked(s, before, s.pool.Renew())
 }
 
 // steerLocked makes the course of the view and the rules at hand.
 func (s *service) steerLocked() {
 	r := &s.ruling
-	c := &course{view: s.pool.View(), table: r.table, level: r.level}
-	c.takeOver(s.course.Load())
+	c, now := &course{service: s, view: s.pool.View(), table: r.table, level: r.level}, balancer.Now()
+	c.takeOver(s.course.Load(), now)
 	s.course.Store(c)
+	s.asked.forget(now)
 }
 
 // levelOf is what is measured where the rules ask for some level. What code

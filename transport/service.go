@@ -46,8 +46,12 @@ type service struct {
 	forbiddenTold atomic.Int64
 	// late is when a timeout was last noticed late, 0: never.
 	late atomic.Int64
-	// turn is closed and replaced with every new view.
-	turn atomic.Pointer[chan struct{}]
+	// turn is closed and replaced with every new view, and when a call needs
+	// instances that were not called before.
+	turn  atomic.Pointer[chan struct{}]
+	asked asked
+	// connections are those that doors count.
+	connections connections
 	// waiting counts the calls that wait for an instance.
 	waiting atomic.Int64
 	// refreshes is the last thaw whose refresh has ended; refresh is the last
@@ -128,12 +132,17 @@ func (m *Mesh) apply(s *service, snapshot discovery.Snapshot, err error) {
 // turnLocked tells of a new view.
 func (m *Mesh) turnLocked(s *service, before, view *balancer.View) {
 	s.steerLocked()
-	next := make(chan struct{})
-	close(*s.turn.Swap(&next))
+	s.tell()
 	m.logPassed(s, before, view)
 	m.holdLocked(s, before, view)
 	m.logOutages(s, before, view)
 	m.keep(s, view)
+}
+
+// tell wakes all who wait for something new. It may be called at any time.
+func (s *service) tell() {
+	next := make(chan struct{})
+	close(*s.turn.Swap(&next))
 }
 
 // logChange writes one line per change of state, none per change of the list.

@@ -206,6 +206,7 @@ func TestMetrics(t *testing.T) {
 			"fairlead.balancer.mode mode=cold service=orders":                         0,
 			"fairlead.balancer.mode mode=fallback service=orders":                     0,
 			"fairlead.balancer.mode mode=panic service=orders":                        0,
+			"fairlead.balancer.share distance=anywhere service=orders tier=":          1,
 			"fairlead.endpoints.ejections reason=refused service=orders":              0,
 			"fairlead.endpoints.ejections reason=health-check service=orders":         0,
 			"fairlead.endpoints.ejections reason=tls service=orders":                  0,

@@ -5,13 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/examples/internal/program"
 )
+
+func TestMain(m *testing.M) { program.Main(m, main) }
 
 func TestCommandsGoWhereTheyAreServed(t *testing.T) {
 	if testing.Short() {
@@ -30,6 +32,7 @@ func TestSabotageFails(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes twenty seconds")
 	}
+	t.Parallel()
 	for _, sabotage := range sabotages {
 		t.Run(sabotage, func(t *testing.T) {
 			t.Parallel()
@@ -73,16 +76,12 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// play builds the program and runs it.
+// play runs the program.
 func play(t *testing.T, args ...string) (ok bool, steps []step, code int) {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "anyclient")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v: %s", err, out)
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, append([]string{"-once", "-json"}, args...)...)
+	cmd := program.Command(ctx, append([]string{"-once", "-json"}, args...)...)
 	out, err := cmd.Output()
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		t.Fatal(err)

@@ -26,6 +26,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/fairlead-go/fairlead/examples/internal/exit"
 	"github.com/fairlead-go/fairlead/examples/internal/localetcd"
@@ -42,6 +43,7 @@ func main() {
 	once := flag.Bool("once", false, "end after the script; it does so anyway without -hold")
 	asJSON := flag.Bool("json", false, "print the verdicts as one JSON object in the last line")
 	sabotage := flag.String("sabotage", "", "switch one thing off, which has to show: "+strings.Join(sabotages, ", "))
+	settle := flag.Duration("settle", 5*time.Second, "how long each step is watched: 2s or more")
 	hold := flag.Bool("hold", false, "go on after the script until interrupted")
 	verbose := flag.Bool("v", false, "show the library's log on standard error")
 	flag.Parse()
@@ -51,6 +53,9 @@ func main() {
 		os.Exit(2)
 	case *sabotage != "" && !slices.Contains(sabotages, *sabotage):
 		fmt.Fprintf(os.Stderr, "-sabotage %q is invalid: allowed is one of %s\n", *sabotage, strings.Join(sabotages, ", "))
+		os.Exit(2)
+	case *settle < 2*time.Second:
+		fmt.Fprintf(os.Stderr, "-settle %s is invalid: allowed is 2s or more\n", *settle)
 		os.Exit(2)
 	case *once && *hold:
 		fmt.Fprintln(os.Stderr, "-once and -hold exclude each other")
@@ -64,7 +69,7 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	steps, err := run(ctx, os.Stdout, *sabotage, *hold)
+	steps, err := run(ctx, os.Stdout, *sabotage, *settle, *hold)
 	ok := err == nil && len(steps) > 0
 	for _, s := range steps {
 		ok = ok && s.OK

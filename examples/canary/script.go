@@ -17,9 +17,6 @@ type step struct {
 	Detail string  `json:"detail"`
 }
 
-// settle is how long each step is watched.
-const settle = 5 * time.Second
-
 // play is the script.
 func (s *stage) play(ctx context.Context) error {
 	for _, part := range []func(context.Context) error{
@@ -125,7 +122,7 @@ func (s *stage) back(ctx context.Context) error {
 
 // judge waits until a new revision is in force and watches where calls go.
 func (s *stage) judge(ctx context.Context, name string, begin time.Time, before int64, percent float64) error {
-	if err := s.until(ctx, "the caller obeys", 3*time.Second, func() bool { return s.revision() != before }); err != nil {
+	if err := s.until(ctx, "the caller obeys", 6*time.Second, func() bool { return s.revision() != before }); err != nil {
 		return err
 	}
 	inForce := time.Now()
@@ -142,7 +139,7 @@ func (s *stage) judge(ctx context.Context, name string, begin time.Time, before 
 
 func (s *stage) wait(ctx context.Context) error {
 	select {
-	case <-time.After(settle):
+	case <-time.After(s.settle):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

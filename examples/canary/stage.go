@@ -24,7 +24,8 @@ import (
 // stage is all that takes part. It is used by one goroutine.
 type stage struct {
 	out     io.Writer
-	broken  string // see sabotages
+	broken  string        // see sabotages
+	settle  time.Duration // how long each step is watched
 	begin   time.Time
 	dir     string
 	program string // the command line
@@ -37,8 +38,8 @@ type stage struct {
 }
 
 // run builds the stage, plays the script and clears up.
-func run(ctx context.Context, out io.Writer, sabotage string, hold bool) (steps []step, err error) {
-	s := &stage{out: out, broken: sabotage, begin: time.Now(), running: map[string][]*process{}}
+func run(ctx context.Context, out io.Writer, sabotage string, settle time.Duration, hold bool) (steps []step, err error) {
+	s := &stage{out: out, broken: sabotage, settle: settle, begin: time.Now(), running: map[string][]*process{}}
 	if s.dir, err = os.MkdirTemp("", "fairlead-canary-"); err != nil {
 		return nil, err
 	}

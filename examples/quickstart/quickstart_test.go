@@ -6,11 +6,14 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fairlead-go/fairlead/examples/internal/program"
 )
+
+func TestMain(m *testing.M) { program.Main(m, main) }
 
 // result is the last line of a run with -json.
 type result struct {
@@ -22,6 +25,7 @@ func TestQuickstartPasses(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes most of a minute")
 	}
+	t.Parallel()
 	got, code := play(t, "-once", "-json")
 	if !got.OK || code != 0 {
 		t.Errorf("ok is %v, exit code %d", got.OK, code)
@@ -46,11 +50,13 @@ func TestQuickstartPasses(t *testing.T) {
 // that shows what was switched off.
 func TestSabotageFails(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes a minute")
+		t.Skip("takes most of a minute")
 	}
+	t.Parallel()
 	shownBy := map[string]string{"retry": "kill", "watch": "add", "ewma": "slow", "heal": "revoke", "drain": "drain"}
 	for _, sabotage := range sabotages {
 		t.Run(sabotage, func(t *testing.T) {
+			t.Parallel()
 			got, code := play(t, "-once", "-json", "-steps", "steady,"+shownBy[sabotage], "-sabotage", sabotage)
 			if got.OK || code == 0 {
 				t.Errorf("ok is %v, exit code %d", got.OK, code)
@@ -72,8 +78,9 @@ func TestSabotageFails(t *testing.T) {
 }
 
 func TestBadFlagsAreRefused(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{{"-sabotage", "everything"}, {"-steps", "kill,sleep"}, {"now"}} {
-		out, err := exec.Command(program(t), args...).CombinedOutput()
+		out, err := program.Command(t.Context(), args...).CombinedOutput()
 		if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 2 || !strings.Contains(string(out), args[len(args)-1]) {
 			t.Errorf("%v: %v, %s", args, err, out)
 		}
@@ -85,7 +92,7 @@ func play(t *testing.T, args ...string) (result, int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program(t), args...)
+	cmd := program.Command(ctx, args...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if _, failed := errors.AsType[*exec.ExitError](err); err != nil && !failed {
@@ -98,14 +105,4 @@ func play(t *testing.T, args ...string) (result, int) {
 		t.Fatalf("the last line is no verdict: %v", err)
 	}
 	return got, cmd.ProcessState.ExitCode()
-}
-
-// program builds the quickstart: a test binary cannot execute itself as one.
-func program(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "quickstart")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	return path
 }

@@ -19,6 +19,7 @@ import (
 
 // The same application runs on every registry: they differ in one constructor.
 func TestApplication(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name  string
 		store func(t *testing.T) store

@@ -230,7 +230,7 @@ func buy(shop *http.Client) (string, error) {
 }
 
 func (l *load) keep(ctx context.Context, call func() (string, error)) {
-	pause := time.NewTicker(2 * time.Millisecond)
+	pause := time.NewTicker(5 * time.Millisecond)
 	defer pause.Stop()
 	for ctx.Err() == nil {
 		answer, err := call()

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -50,8 +51,16 @@ func TestClusterWhoseMembersAreReplaced(t *testing.T) {
 		cluster.Leader(t)
 		since := time.Now()
 		eventually(t, "a heartbeat since", func() bool { return r.Inspect().Lease.Heartbeat.After(since) })
-		eventually(t, "a proof since", func() bool { s := r.Inspect().Reads; return s.Connected && s.Heard.After(since) })
+		id := fmt.Sprint("new", i)
+		one := register(t, open(t, config(t, cluster.Endpoints()...)), "orders", id, "10.0.0.9:80")
+		w.until("who came since", live("a", id))
+		if err := one.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.until("it gone", live("a"))
 	}
+	since := time.Now()
+	eventually(t, "a proof since", func() bool { s := r.Inspect().Reads; return s.Connected && s.Heard.After(since) })
 	if s := reg.State(); !s.Registered {
 		t.Errorf("%+v", s)
 	}

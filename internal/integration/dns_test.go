@@ -119,6 +119,7 @@ func (z *zone) publishLocked(service string) {
 
 // The server of names fails in both its ways, and calls go on.
 func TestDNSFailsAndCallsGoOn(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []struct {
 		name  string
 		begin func(*dnstest.Server)

@@ -35,6 +35,24 @@ func allowed(of string) schema {
 		return schema{"enum": []string{"", "p2c-ewma", "least-request", "round-robin", "random", "weighted-round-robin", "smooth-weighted", "ring-hash", "maglev", "prequal"}}
 	case "LoadBalancer.hashOn":
 		return schema{"pattern": "^$|" + property}
+	case "LoadBalancer.localityPreference":
+		return schema{"enum": []string{"", "zone", "region", "none"}}
+	case "LoadBalancer.priorities":
+		return schema{"maxItems": rule.MaxPriorities}
+	case "LoadBalancer.subsetSize":
+		return schema{"minimum": -1, "maximum": mostCalls}
+	case "LoadBalancer.selectionMethod":
+		return schema{"enum": []string{"", "n-choices", "full-scan"}}
+	case "LoadBalancer.hashBalanceFactor":
+		return schema{"anyOf": []schema{{"enum": []int{-1, 0}}, {"minimum": 100, "maximum": mostCalls}}}
+	case "LoadBalancer":
+		return schema{"allOf": []schema{
+			onlyWith("selectionMethod", schema{"const": ""}, "least-request"),
+			onlyWith("hashBalanceFactor", schema{"const": 0}, "ring-hash", "maglev"),
+			onlyWith("reportedWeights", schema{"not": schema{}}, "weighted-round-robin"),
+		}}
+	case "HealthCheck.unhealthyThreshold", "HealthCheck.healthyThreshold":
+		return schema{"minimum": 0, "maximum": 100}
 	case "SlowStart.minWeightPercent", "OutlierDetection.maxEjectionPercent", "FailurePercentageEjection.threshold", "SlowCallEjection.threshold",
 		"SuccessRateEjection.enforcementPercentage", "FailurePercentageEjection.enforcementPercentage", "SlowCallEjection.enforcementPercentage":
 		return schema{"minimum": 0, "maximum": 100}
@@ -84,7 +102,7 @@ func allowed(of string) schema {
 		return schema{"propertyNames": schema{"pattern": serviceName, "maxLength": 253}}
 	case "Switches.off":
 		return schema{"items": schema{"enum": []string{
-			"rules", "routes", "filters", "lane", "mirror", "fault", "timeout", "loadBalancer", "outlierDetection", "retries", "telemetry"}}}
+			"rules", "routes", "filters", "lane", "mirror", "fault", "timeout", "loadBalancer", "outlierDetection", "healthCheck", "retries", "telemetry"}}}
 	}
 	return nil
 }
@@ -94,3 +112,12 @@ const (
 	serviceName = `^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$`
 	property    = `^(key|(header|cookie|query|baggage):.+)$`
 )
+
+// onlyWith allows a field of a load balancer with some algorithms, and beside
+// others a value that says nothing.
+func onlyWith(field string, nothing schema, algorithms ...string) schema {
+	return schema{"anyOf": []schema{
+		{"properties": schema{field: nothing}},
+		{"required": []string{"algorithm"}, "properties": schema{"algorithm": schema{"enum": algorithms}}},
+	}}
+}

@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/serviceconfig"
 	"google.golang.org/grpc/status"
+
+	"github.com/fairlead-go/fairlead/transport"
 )
 
 const (
@@ -61,6 +63,7 @@ type policy struct {
 	grpcbalancer.ClientConn // embedded to catch the children's UpdateState
 	children                grpcbalancer.Balancer
 	bound                   *bound // set before there are children, then fixed
+	counted                 transport.Connections
 }
 
 var errNotOurs = errors.New("the balancer fairlead serves targets mesh:///service, with no proxy of the environment between: use fairgrpc.DialOptions, or set NO_PROXY")
@@ -97,8 +100,29 @@ func (p *policy) UpdateState(s grpcbalancer.State) {
 	if p.bound == nil {
 		return // no list of ours was ever given; the picker says so
 	}
-	s.Picker = newPicker(p.bound, endpointsharding.ChildStatesFromPicker(s.Picker))
+	states := endpointsharding.ChildStatesFromPicker(s.Picker)
+	p.count(states)
+	s.Picker = newPicker(p.bound, states)
 	p.ClientConn.UpdateState(s)
+}
+
+// count tells the mesh what has become of the connections.
+func (p *policy) count(states []endpointsharding.ChildState) {
+	var now transport.Connections
+	for _, s := range states {
+		switch s.State.ConnectivityState {
+		case connectivity.Ready:
+			now.Ready++
+		case connectivity.Connecting:
+			now.Connecting++
+		case connectivity.TransientFailure:
+			now.Failed++
+		default:
+			now.Idle++
+		}
+	}
+	p.bound.door.mesh.CountConnections(p.bound.service, p.counted, now)
+	p.counted = now
 }
 
 // ResolverError changes nothing where there is a list, unless it has a status:
@@ -115,4 +139,11 @@ func (p *policy) UpdateSubConnState(grpcbalancer.SubConn, grpcbalancer.SubConnSt
 
 func (p *policy) ExitIdle() { p.children.ExitIdle() }
 
-func (p *policy) Close() { p.children.Close() }
+// Close ends the children's calls of UpdateState before it counts for the last
+// time.
+func (p *policy) Close() {
+	p.children.Close()
+	if p.bound != nil {
+		p.count(nil)
+	}
+}

@@ -210,7 +210,7 @@ func TestG19ConnectingInstanceIsPassedOver(t *testing.T) {
 	a := start(t, "a")
 	w.announce(a)
 	for range 40 {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
 		_, err := call(ctx, conn, get, "")
 		cancel()
 		if err != nil {

@@ -5,12 +5,17 @@
 //	conn, err := grpc.NewClient("mesh:///orders", append(fairgrpc.DialOptions(mesh), creds)...)
 //
 // The target names the service; the generated client on top of conn does not
-// change. [DialOptions] brings three things: a resolver, which follows the
-// mesh's view of the service; a balancer, which holds one connection to each
-// instance and lets the mesh choose among those that are ready; and
+// change. [DialOptions] brings three things: a resolver, which follows whom
+// the mesh calls of the service; a balancer, which holds one connection to each
+// of them and lets the mesh choose among those that are ready; and
 // interceptors, which make attempts of a unary call until one needs no other.
 // [Resolver] brings the first two alone, for code whose dial options are out
 // of reach.
+//
+// Of a large service a channel connects to those that its calls may go to, by
+// default a hundred, see [balancer.Subset] and [transport.Mesh.Called]. With a
+// policy that gives keys a place it connects to all, and the cost of that grows
+// with the square of their number.
 //
 // What is tried again: an attempt that never reached a server, and one whose
 // connection was lost before an answer if the method may be executed twice.

@@ -52,7 +52,7 @@ func TestFaultDelayEndsWithTheDeadline(t *testing.T) {
 	w := ruled(t, suffering(rule.Fault{Delay: &rule.Delay{FixedDelay: rule.Duration(time.Minute), Percent: 100_00}}), []*backend{b})
 	all := ways(w)
 	for n, way := range []string{"Unary", "Stream"} {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		_, err := all[way](ctx)
 		cancel()
 		if status.Code(err) != codes.DeadlineExceeded || !errors.Is(err, context.DeadlineExceeded) {

@@ -19,43 +19,11 @@ import (
 // who is connected. It is immutable.
 type picker struct {
 	*bound
-	children []child // by number of the node
-}
-
-// child is the connection of one node. The number of a node may pass to
-// another, so that the node itself is kept to be compared.
-type child struct {
-	node   *balancer.Node
-	state  connectivity.State
-	picker grpcbalancer.Picker
+	children
 }
 
 func newPicker(b *bound, states []endpointsharding.ChildState) *picker {
-	most := -1
-	for _, s := range states {
-		for _, n := range instancesAt(s.Endpoint).nodes {
-			most = max(most, n.Index())
-		}
-	}
-	p := &picker{bound: b, children: make([]child, most+1)}
-	for _, s := range states {
-		for _, n := range instancesAt(s.Endpoint).nodes {
-			p.children[n.Index()] = child{n, s.State.ConnectivityState, s.State.Picker}
-			if s.State.ConnectivityState == connectivity.TransientFailure {
-				n.Unreachable()
-			}
-		}
-	}
-	return p
-}
-
-// child returns the connection of a node, nil if the channel has not heard of
-// it yet.
-func (p *picker) child(n *balancer.Node) *child {
-	if i := n.Index(); i < len(p.children) && p.children[i].node == n {
-		return &p.children[i]
-	}
-	return nil
+	return &picker{b, newChildren(states)}
 }
 
 // Pick implements gRPC's Picker. gRPC may call it several times for one
@@ -138,20 +106,29 @@ func (p *picker) refuse(r *rpc, err error, info grpcbalancer.PickInfo) error {
 type gate struct {
 	picker  *picker
 	pending bool   // some instance may be ready soon
+	settled bool   // of some it is known whether they can be connected to
 	broken  *child // one that could not be connected to
 }
 
 // Ready implements [transport.Gate].
 func (g *gate) Ready(n *balancer.Node) bool {
 	c := g.picker.child(n)
-	switch {
-	case c == nil: // the mesh has seen it before the channel has
+	if c == nil { // the mesh has seen it before the channel has
 		g.pending = true
 		return false
-	case c.state == connectivity.TransientFailure:
+	}
+	switch c.state {
+	case connectivity.Ready:
+		g.settled = true
+		return true
+	case connectivity.TransientFailure:
 		g.broken = c
-	case c.state != connectivity.Ready:
+	default:
 		g.pending = true
 	}
-	return c.state == connectivity.Ready
+	g.settled = g.settled || c.settled()
+	return false
 }
+
+// Opening implements [transport.Opening].
+func (g *gate) Opening() bool { return g.pending && !g.settled }

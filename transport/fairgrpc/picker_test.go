@@ -63,7 +63,7 @@ func bench(tb testing.TB, ids ...string) (*bound, []*balancer.Node) {
 
 func childOf(n *balancer.Node, state connectivity.State, p grpcbalancer.Picker) endpointsharding.ChildState {
 	return endpointsharding.ChildState{
-		Endpoint: resolver.Endpoint{Attributes: attributes.New(instancesKey{}, &instances{[]*balancer.Node{n}})},
+		Endpoint: resolver.Endpoint{Attributes: attributes.New(instancesKey{}, &instances{[]*balancer.Node{n}, &opening{began: balancer.Now()}})},
 		State:    grpcbalancer.State{ConnectivityState: state, Picker: p},
 	}
 }

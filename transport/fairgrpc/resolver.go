@@ -3,9 +3,10 @@ package fairgrpc
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc/attributes"
 	"google.golang.org/grpc/codes"
@@ -88,7 +89,17 @@ type boundKey struct{}
 // which may change while the connection stays. There is more than one when an
 // instance restarted at its old address before the record of its earlier run
 // is gone: gRPC keeps one connection per address, which serves both.
-type instances struct{ nodes []*balancer.Node }
+type instances struct {
+	nodes []*balancer.Node
+	*opening
+}
+
+// opening is what has become of the connection to an address since it was first
+// called.
+type opening struct {
+	began time.Duration
+	ended atomic.Bool // it was ready, or failed
+}
 
 type instancesKey struct{}
 
@@ -98,7 +109,8 @@ type follower struct {
 	cc     resolver.ClientConn
 	config *serviceconfig.ParseResult
 	cancel context.CancelFunc
-	loop   sync.WaitGroup // one goroutine, follow, ended by Close
+	loop   sync.WaitGroup        // one goroutine, follow, ended by Close
+	at     map[string]*instances // of the last list, by address
 }
 
 // Close ends the loop and waits for it: gRPC builds and closes a resolver each
@@ -112,26 +124,21 @@ func (f *follower) Close() {
 // anyway.
 func (f *follower) ResolveNow(resolver.ResolveNowOptions) {}
 
-// follow hands every view on to the channel. Views hold lists that are known,
-// so an empty one is the truth, and trouble of the registry changes nothing
-// that a channel already has.
+// follow hands those that are called on to the channel. They are of lists that
+// are known, so that nobody is the truth, and trouble of the registry changes
+// nothing that a channel already has.
 func (f *follower) follow(ctx context.Context) {
 	if err := f.first(ctx); err != nil {
 		f.report(err)
 	}
-	views, err := f.door.mesh.Views(ctx, f.service)
+	called, err := f.door.mesh.Called(ctx, f.service, discovery.GRPC)
 	if err != nil {
 		f.report(err)
 		return
 	}
-	var last *balancer.View
-	for view := range views {
-		if last != nil && view.Renewals == last.Renewals && slices.Equal(view.Nodes, last.Nodes) {
-			continue // weights and the like; a node's addresses never change
-		}
-		last = view
+	for nodes := range called {
 		// The error says that the balancer wants another list. There is none.
-		_ = f.cc.UpdateState(f.state(view))
+		_ = f.cc.UpdateState(f.state(nodes))
 	}
 	if ctx.Err() == nil {
 		f.report(transport.ErrClosed)
@@ -150,11 +157,11 @@ func (f *follower) report(err error) {
 	f.cc.ReportError(errors.New(err.Error()))
 }
 
-func (f *follower) state(view *balancer.View) resolver.State {
-	endpoints := make([]resolver.Endpoint, 0, len(view.Nodes))
-	at := make(map[string]*instances, len(view.Nodes))
-	policed := f.policed()
-	for _, n := range view.Nodes {
+func (f *follower) state(called []*balancer.Node) resolver.State {
+	endpoints := make([]resolver.Endpoint, 0, len(called))
+	at := make(map[string]*instances, len(called))
+	policed, now := f.policed(), balancer.Now()
+	for _, n := range called {
 		addr := n.Endpoint(discovery.GRPC)
 		if addr == "" {
 			continue
@@ -163,12 +170,19 @@ func (f *follower) state(view *balancer.View) resolver.State {
 			there.nodes = append(there.nodes, n)
 			continue
 		}
-		at[addr] = &instances{[]*balancer.Node{n}}
+		one := &instances{nodes: []*balancer.Node{n}}
+		if before := f.at[addr]; before != nil {
+			one.opening = before.opening
+		} else {
+			one.opening = &opening{began: now}
+		}
+		at[addr] = one
 		endpoints = append(endpoints, resolver.Endpoint{
 			Addresses:  []resolver.Address{{Addr: addr, Attributes: policed}},
-			Attributes: attributes.New(instancesKey{}, at[addr]),
+			Attributes: attributes.New(instancesKey{}, one),
 		})
 	}
+	f.at = at
 	return resolver.State{
 		Endpoints:     endpoints,
 		ServiceConfig: f.config,

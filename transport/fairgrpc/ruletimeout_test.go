@@ -35,11 +35,11 @@ func TestRuleTimeout(t *testing.T) {
 		begun        bool // to answer
 		byRule       bool
 	}{
-		{"NoneOfTheCaller", 50 * time.Millisecond, 0, false, true},
-		{"LaterOfTheCaller", 50 * time.Millisecond, time.Hour, false, true},
-		{"EarlierOfTheCaller", time.Hour, 50 * time.Millisecond, false, false},
-		{"AfterTheHeader", 50 * time.Millisecond, time.Hour, true, true},
-		{"AfterTheHeaderEarlierOfTheCaller", time.Hour, 50 * time.Millisecond, true, false},
+		{"NoneOfTheCaller", 200 * time.Millisecond, 0, false, true},
+		{"LaterOfTheCaller", 200 * time.Millisecond, time.Hour, false, true},
+		{"EarlierOfTheCaller", time.Hour, 200 * time.Millisecond, false, false},
+		{"AfterTheHeader", 200 * time.Millisecond, time.Hour, true, true},
+		{"AfterTheHeaderEarlierOfTheCaller", time.Hour, 200 * time.Millisecond, true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := start(t, "v1")

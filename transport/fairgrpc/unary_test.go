@@ -271,7 +271,7 @@ func TestDeadlineAndCancellation(t *testing.T) {
 		outcome string
 	}{
 		{"deadline", func(ctx context.Context) (context.Context, context.CancelFunc) {
-			return context.WithTimeout(ctx, 200*time.Millisecond)
+			return context.WithTimeout(ctx, time.Second)
 		}, codes.DeadlineExceeded, "timeout"},
 		{"cancellation", context.WithCancel, codes.Canceled, "neutral"},
 	} {

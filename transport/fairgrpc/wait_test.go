@@ -81,7 +81,7 @@ func TestWaitForReadyByContextEnds(t *testing.T) {
 	for kind, do := range kinds {
 		t.Run(kind+"/deadline", func(t *testing.T) {
 			w := newWorld(t)
-			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 			defer cancel()
 			err := do(waiting(ctx), w.dial())
 			own, ok := errors.AsType[*transport.Error](err)

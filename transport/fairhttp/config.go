@@ -53,8 +53,9 @@ type Config struct {
 	// turn comes up to a fifth sooner. 0: 15 minutes.
 	MaxConnAge time.Duration
 	// Prewarm is how many connections are dialled to an instance when it
-	// appears, to be there for its first calls. The server sees them as idle;
-	// those not used within seconds are closed. At most 64.
+	// appears, to be there for its first calls, if it is of those that are called
+	// (see [balancer.Subset]). The server sees them as idle; those not used within
+	// seconds are closed. At most 64.
 	Prewarm int
 	// Logger gets the few warnings. nil: [slog.Default].
 	Logger *slog.Logger

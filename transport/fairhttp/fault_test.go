@@ -84,7 +84,7 @@ func TestFaultDelayEndsWithTheDeadline(t *testing.T) {
 	s := serve(t, say("hello"))
 	orders := ruled(t, suffering(rule.Fault{Delay: &rule.Delay{FixedDelay: rule.Duration(time.Minute), Percent: 100_00}}), []*server{s})
 	client, _ := orders.client(t, fairhttp.Config{}, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	body := newTracked("two sheep")
 	req, _ := http.NewRequestWithContext(ctx, "POST", "mesh://orders/", body)

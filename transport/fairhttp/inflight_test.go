@@ -225,15 +225,16 @@ func TestH20ContextErrors(t *testing.T) {
 				return ctx, func() { cancel(boom) }
 			}, want: boom, outcome: "neutral"},
 			{name: "past its deadline", context: func(ctx context.Context) (context.Context, func()) {
-				ctx, cancel := context.WithTimeout(ctx, time.Second)
+				ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 				_ = cancel // ends by itself
 				return ctx, func() {}
 			}, want: context.DeadlineExceeded, outcome: "timeout"},
 			{name: "past http.Client.Timeout", context: func(ctx context.Context) (context.Context, func()) {
 				return ctx, func() {}
-			}, client: time.Second, want: context.DeadlineExceeded, outcome: "timeout"},
+			}, client: 2 * time.Second, want: context.DeadlineExceeded, outcome: "timeout"},
 		} {
 			t.Run(w.name+" "+c.name, func(t *testing.T) {
+				t.Parallel()
 				executing := make(chan struct{}, 8)
 				h := func(_ http.ResponseWriter, r *http.Request) {
 					executing <- struct{}{}

@@ -263,7 +263,7 @@ func TestMirrorOutlivesTheClientsTimeout(t *testing.T) {
 	second := serve(t, func(http.ResponseWriter, *http.Request) { <-over })
 	orders := ruled(t, mirroring(), []*server{first, second})
 	client, _ := orders.client(t, fairhttp.Config{}, nil)
-	client.Timeout = 100 * time.Millisecond
+	client.Timeout = 500 * time.Millisecond
 	if _, err := client.Get("mesh://orders/"); err == nil {
 		t.Error("the call did not end")
 	}

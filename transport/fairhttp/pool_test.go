@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
 )
 
@@ -74,7 +76,10 @@ func TestH17IdlePoolFitsConcurrency(t *testing.T) {
 			orders := newService(t, s.addr())
 			client, _ := orders.client(t, fairhttp.Config{}, c.base)
 			together(t, client, &m, n, 5)
-			if got := s.connections.Load(); got != n {
+			// A call may come before net/http has put the connection of the one before
+			// back. With room for two, each round would dial nearly as many as there are
+			// calls.
+			if got := s.connections.Load(); got < n || got > n+n/4 {
 				t.Errorf("%d connections for 5 times %d calls at once, want %d", got, n, n)
 			}
 		})
@@ -224,7 +229,7 @@ func TestTimedOutHTTP2ConnectionIsReplaced(t *testing.T) {
 	pipe.deafen()
 	failed := 0
 	until(t, "a call succeeds again", func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		req, _ := http.NewRequestWithContext(ctx, "GET", "mesh://orders/", nil)
 		resp, err := client.Do(req)
@@ -235,8 +240,8 @@ func TestTimedOutHTTP2ConnectionIsReplaced(t *testing.T) {
 		resp.Body.Close()
 		return true
 	})
-	// The transport may not be replaced in its first second, which is ten calls.
-	if rt.State().Renewals != 1 || failed > 30 {
+	// The transport may not be replaced in its first second, which is four calls.
+	if rt.State().Renewals != 1 || failed > 12 {
 		t.Errorf("%d calls failed, state %+v; want one renewal", failed, rt.State())
 	}
 }
@@ -253,8 +258,8 @@ func TestSlowHandlerKeepsTheHTTP2Connection(t *testing.T) {
 	orders := newService(t, s.addr())
 	client, rt := orders.client(t, fairhttp.Config{TLS: trust}, nil)
 	fetch(t, client, "GET", "mesh://orders/", "")
-	for began := time.Now(); time.Since(began) < 1500*time.Millisecond; {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	for began := time.Now(); time.Since(began) < 2*time.Second; {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		slow := make(chan error, 1)
 		go func() { // ends with its context
 			req, _ := http.NewRequestWithContext(ctx, "GET", "mesh://orders/slow", nil)
@@ -369,6 +374,20 @@ func TestPrewarm(t *testing.T) {
 					t.Errorf("%d connections after %d calls, want the 3 that were there", n, second.executions.Load())
 				}
 			})
+		}
+	})
+	t.Run("only those that are called get any", func(t *testing.T) {
+		a, b, c := serve(t, say("1")), serve(t, say("2")), serve(t, say("3"))
+		orders := newServiceWith(t, []transport.Option{transport.WithBalancing(balancer.Balancing{Subset: balancer.Subset{Size: 1}})}, a.addr(), b.addr(), c.addr())
+		client, _ := orders.client(t, fairhttp.Config{Prewarm: 2}, nil)
+		fetch(t, client, "GET", "mesh://orders/", "")
+		connections := func() int64 { return a.connections.Load() + b.connections.Load() + c.connections.Load() }
+		until(t, "two connections are dialled", func() bool { return connections() >= 2 })
+		for range 4 {
+			fetch(t, client, "GET", "mesh://orders/", "")
+		}
+		if n := connections(); n > 3 { // the first call may have been before them
+			t.Errorf("%d connections, to %d, %d and %d", n, a.connections.Load(), b.connections.Load(), c.connections.Load())
 		}
 	})
 	t.Run("Close does not leave them", func(t *testing.T) {

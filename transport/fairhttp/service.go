@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,7 +113,7 @@ func (s *service) follow(ctx context.Context, views iter.Seq[*balancer.View]) {
 	for view := range views {
 		s.mu.Lock()
 		for _, n := range s.turnLocked(view.Nodes) {
-			if s.transport.config.Prewarm > 0 && addressed(n) {
+			if s.transport.config.Prewarm > 0 && isCalled(view, n) {
 				l := s.leafLocked(n)
 				s.transport.loops.Go(func() { l.spares.fill(ctx, s.transport.config.Prewarm) })
 			}
@@ -139,7 +140,15 @@ func (s *service) turnLocked(nodes []*balancer.Node) (came []*balancer.Node) {
 	return came
 }
 
-func addressed(n *balancer.Node) bool { return n.Endpoint(discovery.HTTP) != "" }
+// isCalled reports whether calls may go to a node where no rule says so.
+func isCalled(view *balancer.View, n *balancer.Node) bool {
+	choice := view.Choice(discovery.HTTP)
+	if choice == nil {
+		return false
+	}
+	_, is := slices.BinarySearchFunc(choice.Called(), n, func(a, b *balancer.Node) int { return strings.Compare(a.ID(), b.ID()) })
+	return is
+}
 
 // tend does once a second what time demands, and ends by closing what it can.
 func (s *service) tend(ctx context.Context) {

@@ -80,7 +80,7 @@ func TestWaitForReadyEnds(t *testing.T) {
 			client, _ := s.client(t, fairhttp.Config{}, nil)
 			within := patience
 			if tt.stage == transport.StageWait {
-				within = 100 * time.Millisecond
+				within = 500 * time.Millisecond
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), within)
 			defer cancel()

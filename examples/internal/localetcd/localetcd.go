@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -20,6 +19,8 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
+
+	"github.com/fairlead-go/fairlead/internal/loopback"
 )
 
 const (
@@ -91,7 +92,7 @@ func Start(ctx context.Context) (*Process, error) {
 	}
 	var urls []string
 	for range 2 {
-		addr, err := freePort()
+		addr, err := loopback.Addr()
 		if err != nil {
 			return nil, err
 		}
@@ -171,13 +172,4 @@ func (p *Process) Kill() {
 func (p *Process) Close() error {
 	p.Kill()
 	return os.RemoveAll(p.dir)
-}
-
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }

@@ -5,7 +5,8 @@
 //
 //	func TestMain(m *testing.M) { etcdtest.Main(m) }
 //
-// Servers listen on 127.0.0.1 only and die with the test binary.
+// Servers listen on loopback only, each at addresses of its own, and die with the
+// test binary.
 package etcdtest
 
 import (
@@ -18,13 +19,13 @@ import (
 )
 
 // Main runs the tests or, in a child process, the server or one of the other
-// roles. Tests that use this package wait more than they compute: ten of them
-// run at a time, unless -parallel says otherwise.
+// roles. Tests that use this package wait more than they compute: twenty of
+// them run at a time, unless -parallel says otherwise.
 func Main(m *testing.M, others ...child.Role) {
 	child.Main(append(others, role)...)
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		f.Value.Set("10")
+		f.Value.Set("20")
 	}
 	code := m.Run()
 	shared.stop()

@@ -2,6 +2,8 @@ package etcdtest_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
+	"github.com/fairlead-go/fairlead/internal/integration/tcpproxy"
 )
 
 func TestMain(m *testing.M) { etcdtest.Main(m) }
@@ -157,6 +160,26 @@ func TestNobodyEntersWithoutACertificate(t *testing.T) {
 	defer cancel()
 	if _, err := stranger.Get(ctx, "a"); err == nil {
 		t.Error("a certificate of another authority is accepted")
+	}
+}
+
+func TestCertificateIsThatOfOneServer(t *testing.T) {
+	t.Parallel()
+	ca := etcdtest.NewCA(t)
+	s := etcdtest.Start(t, etcdtest.WithTLS(ca))
+	dial := func(addr string) error {
+		c, err := tls.Dial("tcp", addr, ca.Client("root"))
+		if err == nil {
+			c.Close()
+		}
+		return err
+	}
+	if err := dial(s.Endpoint()); err != nil {
+		t.Errorf("at its own address: %v", err)
+	}
+	elsewhere := tcpproxy.New(t, s.Endpoint())
+	if _, ok := errors.AsType[x509.HostnameError](dial(elsewhere.Addr())); !ok {
+		t.Error("it is accepted at another address, too")
 	}
 }
 

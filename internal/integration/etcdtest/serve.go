@@ -49,7 +49,7 @@ func (s settings) config() *embed.Config {
 	c.Name, c.Dir = s.Name, s.Dir
 	c.LogLevel = "fatal"
 	c.UnsafeNoFsync = true
-	c.TickMs, c.ElectionMs = 10, 100 // elected in no time
+	c.TickMs, c.ElectionMs = 50, 500 // elected within a second, and not anew whenever the machine is busy
 	c.QuotaBackendBytes = s.Quota
 	c.BcryptCost = 4 // the least: passwords are checked with every token
 	if s.TokenSeconds > 0 {

@@ -4,15 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
-	"math/rand/v2"
-	"net"
+	"net/netip"
 	"testing"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/fairlead-go/fairlead/internal/integration/child"
+	"github.com/fairlead-go/fairlead/internal/loopback"
 )
 
 // Server is one etcd. Its methods are for one goroutine.
@@ -36,7 +35,7 @@ func WithTokenTTL(seconds uint) Option { return func(s *Server) { s.settings.Tok
 // user.
 func WithTLS(ca *CA) Option {
 	return func(s *Server) {
-		s.settings.TLS = ca.Issue("127.0.0.1")
+		s.settings.TLS = ca.issue("etcd", "etcd", time.Now().Add(24*time.Hour), netip.MustParseAddrPort(s.Endpoint()).Addr())
 		s.tls = ca.Client("root")
 	}
 }
@@ -63,23 +62,16 @@ func New(t testing.TB, options ...Option) *Server {
 
 func newServer(t testing.TB, dir string) *Server {
 	t.Helper()
-	return &Server{settings: settings{Name: "default", Dir: dir, Client: freeAddr(t), Peer: freeAddr(t)}}
+	return &Server{settings: settings{Name: "default", Dir: dir, Client: ownAddr(t), Peer: ownAddr(t)}}
 }
 
-// freeAddr returns an address that nobody listens at just now. Its port is below
-// those that systems give to outgoing connections: one of them could otherwise
-// have it when a server that was killed comes back.
-func freeAddr(t testing.TB) string {
+func ownAddr(t testing.TB) string {
 	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(22_000)))
-		if err == nil {
-			defer l.Close()
-			return l.Addr().String()
-		}
+	addr, err := loopback.Addr()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no port is free")
-	return ""
+	return addr
 }
 
 // Endpoint is the host:port for clients.

@@ -9,7 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
-	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -57,7 +57,7 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 }
 
 // Issue returns a certificate with a common name, which is also valid for
-// servers of that name and for those on this machine.
+// servers of that name, wherever they are.
 func (ca *CA) Issue(name string) Files {
 	ca.t.Helper()
 	return ca.issue(name, name, time.Now().Add(24*time.Hour))
@@ -69,7 +69,8 @@ func (ca *CA) IssueExpired(name string) Files {
 	return ca.issue(name, name+"-expired", time.Now().Add(-time.Minute))
 }
 
-func (ca *CA) issue(name, file string, until time.Time) Files {
+// issue returns a certificate that is also valid for servers at these hosts.
+func (ca *CA) issue(name, file string, until time.Time, hosts ...netip.Addr) Files {
 	ca.t.Helper()
 	key := newKey(ca.t)
 	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
@@ -81,7 +82,10 @@ func (ca *CA) issue(name, file string, until time.Time) Files {
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost", name},
+		DNSNames:    []string{name},
+	}
+	for _, host := range hosts {
+		template.IPAddresses = append(template.IPAddresses, host.AsSlice())
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, &key.PublicKey, ca.key)
 	if err != nil {

@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
@@ -91,10 +92,8 @@ func (c churn) run() (found leftovers, err error) {
 	}
 	time.Sleep(time.Second)
 	goroutines, files := counted()
-	for n := range c.Rounds {
-		if err := once(config); err != nil {
-			return found, fmt.Errorf("client %d: %w", n, err)
-		}
+	if err := c.all(config); err != nil {
+		return found, err
 	}
 	for began := time.Now(); time.Since(began) < slack*time.Second; time.Sleep(10 * time.Millisecond) {
 		g, f := counted()
@@ -104,6 +103,22 @@ func (c churn) run() (found leftovers, err error) {
 	}
 	found.Watches, found.Readers, err = shared(config)
 	return found, err
+}
+
+// all lets the clients come and go, some at a time.
+func (c churn) all(config etcd.Config) error {
+	var next atomic.Int64
+	var clients sync.WaitGroup
+	errs := make([]error, 8)
+	for n := range errs {
+		clients.Go(func() {
+			for next.Add(1) <= int64(c.Rounds) && errs[n] == nil {
+				errs[n] = once(config)
+			}
+		})
+	}
+	clients.Wait()
+	return errors.Join(errs...)
 }
 
 func counted() (goroutines, files int) {

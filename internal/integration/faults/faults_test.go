@@ -15,7 +15,7 @@ import (
 type row struct {
 	number int    // in the matrix of faults
 	fault  string // in words
-	heavy  bool   // takes all there is of a small machine: played by itself in the long set
+	heavy  bool   // takes all there is of a small machine: one at a time, and by itself in the long set
 	// setup starts everything up to the load; nil: etcd, ten instances and the
 	// caller, all in health.
 	setup func(s *scene)
@@ -68,6 +68,8 @@ func TestFaults(t *testing.T) {
 				}
 			}
 		})
+	} else {
+		t.Parallel() // beside the other tests
 	}
 	all := newReport(t)
 	for _, r := range rows {
@@ -104,6 +106,7 @@ var firstSeed = sync.OnceValue(func() uint64 {
 
 // report adds up what was played.
 type report struct {
+	heavy  sync.Mutex // held by the one heavy row that is played
 	mu     sync.Mutex // guards all below
 	total  line
 	bySeed map[uint64]*line
@@ -146,6 +149,10 @@ func (l line) tell(t *testing.T) {
 // play plays a row and tells how it went.
 func (all *report) play(t *testing.T, r row, size scale, seed uint64) {
 	s := &scene{T: t, scale: size, random: rand.New(rand.NewPCG(seed, uint64(r.number)))}
+	if r.heavy {
+		all.heavy.Lock()
+		defer all.heavy.Unlock()
+	}
 	t.Cleanup(func() { all.add(s, r, seed) })
 	t.Logf("row %d with -seed %d", r.number, seed)
 	r.play(s)

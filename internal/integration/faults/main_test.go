@@ -15,19 +15,14 @@ var (
 	seeds = flag.Int("seeds", 20, "how many seeds -long plays each row with")
 )
 
-// How many rows are played side by side, unless -parallel says otherwise: each
-// is a dozen processes. Long outages leave the machine more time.
-const (
-	atOnce     = "4"
-	atOnceLong = "6"
-)
+// atOnce is how many rows are played side by side, unless -parallel says
+// otherwise: each is a dozen processes.
+const atOnce = "6"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		if f.Value.Set(atOnce); *long {
-			f.Value.Set(atOnceLong)
-		}
+		f.Value.Set(atOnce)
 	}
 	etcdtest.Main(m, fleet.Role, caller.Role, churnRole)
 }

@@ -179,7 +179,7 @@ func (s *scene) within(promise time.Duration, what string, is func() bool) time.
 	if promise == 0 {
 		limit = patience
 	}
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for began := time.Now(); ; <-tick.C {
 		if is() {

@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/internal/integration/child"
 	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
+	"github.com/fairlead-go/fairlead/internal/loopback"
 )
 
 // Fleet is the instances of one service, those that are gone too. Its methods
@@ -24,9 +23,11 @@ type Fleet struct {
 	dir      string // of the executions
 	registry Registry
 	service  string
-	host     string // that all listen on
-	work     time.Duration
-	All      []*Instance
+	// host is where all listen: a record of a dead instance must not lead to
+	// somebody who was given its port.
+	host string
+	work time.Duration
+	All  []*Instance
 
 	// TLS is the identity of the instances that are started from now on; zero:
 	// they speak plaintext.
@@ -42,17 +43,7 @@ type Instance struct {
 
 // New returns a fleet without instances. Each works for so long on each call.
 func New(t testing.TB, r Registry, service string, work time.Duration) *Fleet {
-	return &Fleet{t: t, dir: t.TempDir(), registry: r, service: service, host: loopback(), work: work}
-}
-
-// loopback is an address of this machine's own that no other fleet is likely to
-// have, where the system has more than one: a record of a dead instance must not
-// lead to somebody who was given its port.
-func loopback() string {
-	if runtime.GOOS != "linux" {
-		return "127.0.0.1"
-	}
-	return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+	return &Fleet{t: t, dir: t.TempDir(), registry: r, service: service, host: loopback.Host(), work: work}
 }
 
 // Start starts n instances, named i0, i1 and so on through the life of the

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/fairlead-go/fairlead/internal/integration/worker"
+	"github.com/fairlead-go/fairlead/internal/loopback"
 )
 
 // roleName is the role of a worker that is a proxy.
@@ -41,12 +42,10 @@ type task struct {
 
 // Start starts a proxy in front of etcd.
 func Start(ctx context.Context, endpoints ...string) (*Proxy, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := loopback.Addr()
 	if err != nil {
 		return nil, err
 	}
-	addr := l.Addr().String() // the kernel does not hand it out again soon
-	l.Close()
 	p := &Proxy{task: task{Listen: addr, Endpoints: endpoints}}
 	return p, p.Restart(ctx)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 
 	"github.com/fairlead-go/fairlead/internal/integration/worker"
+	"github.com/fairlead-go/fairlead/internal/loopback"
 )
 
 // memberRole is a worker that is one member of an etcd cluster.
@@ -65,15 +65,19 @@ func startCluster(ctx context.Context, size int) (*cluster, error) {
 		return nil, err
 	}
 	c := &cluster{dir: dir, members: make([]*worker.Process, size)}
-	addrs, err := freeAddrs(2 * size)
-	if err != nil {
-		return nil, errors.Join(err, c.stop())
-	}
 	tasks := make([]memberTask, size)
 	var all []string
 	for n := range tasks {
 		name := "m" + strconv.Itoa(n)
-		tasks[n] = memberTask{Name: name, Dir: filepath.Join(dir, name), Client: addrs[2*n], Peer: addrs[2*n+1]}
+		client, err := loopback.Addr()
+		if err != nil {
+			return nil, errors.Join(err, c.stop())
+		}
+		peer, err := loopback.Addr()
+		if err != nil {
+			return nil, errors.Join(err, c.stop())
+		}
+		tasks[n] = memberTask{Name: name, Dir: filepath.Join(dir, name), Client: client, Peer: peer}
 		all = append(all, name+"=http://"+tasks[n].Peer)
 		c.endpoints = append(c.endpoints, tasks[n].Client)
 	}
@@ -88,19 +92,6 @@ func startCluster(ctx context.Context, size int) (*cluster, error) {
 		return nil, errors.Join(err, c.stop())
 	}
 	return c, nil
-}
-
-func freeAddrs(n int) ([]string, error) {
-	var addrs []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // not before all are found
-		addrs = append(addrs, l.Addr().String())
-	}
-	return addrs, nil
 }
 
 func (c *cluster) stop() error {
