@@ -91,9 +91,7 @@ func dash(policy string) string {
 // cdf is the latency that so many nines of the calls do not exceed.
 func (s *setting) cdf() plot {
 	p := plot{title: "latency, by the share of calls that take longer", x: axis{name: "latency, ms", log: true, from: math.Inf(1), to: 1}, y: axis{log: true, from: 1, to: 1e4}}
-	for _, t := range []tick{{1, "all"}, {10, "10 %"}, {100, "1 %"}, {1e3, "0.1 %"}, {1e4, "0.01 %"}} {
-		p.y.ticks = append(p.y.ticks, t)
-	}
+	p.y.ticks = []tick{{1, "all"}, {10, "10 %"}, {100, "1 %"}, {1e3, "0.1 %"}, {1e4, "0.01 %"}}
 	for i, r := range s.rows {
 		l := line{name: r.Policy, color: color(i), dashed: isBound(r.Policy)}
 		for k := range 49 {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
@@ -39,12 +40,7 @@ const (
 )
 
 func (c *call) tried(server int32) bool {
-	for _, s := range c.went[:min(int(c.tries), len(c.went))] {
-		if s == server {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(c.went[:min(int(c.tries), len(c.went))], server)
 }
 
 // result is what an ending says of the instance, and failure what it says to those

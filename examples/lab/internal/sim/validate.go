@@ -22,7 +22,7 @@ func (p Plan) Validate() error {
 	instances := 0
 	for i, c := range p.Fleet {
 		if err := c.validate(); err != nil {
-			return fmt.Errorf("Fleet[%d] %q: %w", i, c.Name, err)
+			return fmt.Errorf("class %q, Fleet[%d]: %w", c.Name, i, err)
 		}
 		if instances += c.Count; instances > 100_000 {
 			return bad("Fleet", instances, "at most 100000 instances")
