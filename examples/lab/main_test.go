@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/examples/lab/internal/report"
 	"github.com/fairlead-go/fairlead/examples/lab/internal/scenario"
 	"github.com/fairlead-go/fairlead/examples/lab/internal/sim"
@@ -139,33 +141,66 @@ func TestScenariosArePlans(t *testing.T) {
 	}
 }
 
-// brief is a scenario for the default policy, as long as a test may be.
-func brief(t *testing.T, name string) (plan sim.Plan, r *sim.Result) {
+// planned is the plan of a scenario, for tests that may take seconds.
+func planned(t *testing.T, name string) sim.Plan {
 	t.Helper()
 	if testing.Short() || underRace {
 		t.Skip("it plays a million calls")
 	}
 	all := scenario.All()
-	plan = all[slices.IndexFunc(all, func(s scenario.Scenario) bool { return s.Name == name })].Plan
-	r, err := sim.Run(plan, subjects()[4].Subject, 1)
+	return all[slices.IndexFunc(all, func(s scenario.Scenario) bool { return s.Name == name })].Plan
+}
+
+// brief plays a scenario for the default policy.
+func brief(t *testing.T, name string) *sim.Result {
+	t.Helper()
+	r, err := sim.Run(planned(t, name), sim.Subject{Policy: balancer.P2CEWMA{}}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return plan, r
+	return r
 }
 
-// What the default policy promises, beside latency, which docs/balancing.md has.
+// What the default policy promises, by seed 1; docs/lab.md has
+// intervals.
 func TestTheDefaultPolicy(t *testing.T) {
-	if name := subjects()[4].name; name != "p2c-ewma" {
-		t.Fatalf("it is %s here", name)
+	against := func(scenario string, clients int, load, most float64, other string, quantile float64) {
+		t.Helper()
+		plan := planned(t, scenario)
+		plan.Clients, plan.Traffic.Load = clients, load
+		var took [2]time.Duration
+		for i, name := range []string{"p2c-ewma", other} {
+			one, err := chosen("policy", name, subjects(), func(s subject) string { return s.name })
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := sim.Run(plan, one[0].Subject, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			took[i] = r.Latency.Quantile(quantile)
+		}
+		ratio := float64(took[0]) / float64(took[1])
+		t.Logf("%s, %d clients, load %g: p%g is %.2f times that of %s", scenario, clients, load, 100*quantile, ratio, other)
+		if ratio > most {
+			t.Errorf("allowed is %g", most)
+		}
 	}
+	t.Run("a slow one is left alone, also by many", func(t *testing.T) {
+		against("slow-one", 1, 0.5, 1.15, "p2c-oracle", 0.99)
+		against("slow-one", 10, 0.5, 1.5, "p2c-oracle", 0.99)
+		against("slow-one", 100, 0.5, 1.5, "p2c-oracle", 0.99)
+	})
+	t.Run("speed is found out without reports", func(t *testing.T) {
+		against("heterogeneous", 20, 0.8, 1.1, "prequal", 0.999)
+	})
 	t.Run("a sinkhole attracts nothing", func(t *testing.T) {
-		if _, r := brief(t, "sinkhole"); !(first(r.BadShare()) <= 0.05) {
+		if r := brief(t, "sinkhole"); !(first(r.BadShare()) <= 0.05) {
 			t.Errorf("it has %.3f of its share", first(r.BadShare()))
 		}
 	})
 	t.Run("a lost zone is made up for evenly", func(t *testing.T) {
-		_, r := brief(t, "zone-loss")
+		r := brief(t, "zone-loss")
 		a, b := first(r.ClassShare("a")), first(r.ClassShare("b"))
 		t.Logf("the others have %.3f and %.3f of their shares, %.5f of the calls failed", a, b, r.ErrorShare())
 		if even := (a + b) / 2; a > 1.2*even || b > 1.2*even {
@@ -176,12 +211,12 @@ func TestTheDefaultPolicy(t *testing.T) {
 		}
 	})
 	t.Run("a deploy is not noticed", func(t *testing.T) {
-		if _, r := brief(t, "rolling-deploy"); r.Errors != 0 {
+		if r := brief(t, "rolling-deploy"); r.Errors != 0 {
 			t.Errorf("%d calls failed", r.Errors)
 		}
 	})
 	t.Run("retries do not multiply the load", func(t *testing.T) {
-		if _, r := brief(t, "retry-storm"); r.AttemptsPerCall() > 1.25 {
+		if r := brief(t, "retry-storm"); r.AttemptsPerCall() > 1.25 {
 			t.Errorf("%.2f attempts a call", r.AttemptsPerCall())
 		}
 	})
@@ -195,11 +230,11 @@ func TestItIsTheLibraryThatDecides(t *testing.T) {
 	if testing.Short() || underRace {
 		t.Skip("it builds the program anew")
 	}
-	balancer, err := filepath.Abs("../../balancer")
+	folder, err := filepath.Abs("../../balancer")
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := os.ReadFile(filepath.Join(balancer, "p2cewma.go"))
+	source, err := os.ReadFile(filepath.Join(folder, "p2cewma.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +252,7 @@ func TestItIsTheLibraryThatDecides(t *testing.T) {
 		}
 	}
 	write(double, naive)
-	write(overlay, fmt.Sprintf(`{"Replace": {%q: %q}}`, filepath.Join(balancer, "p2cewma.go"), double))
+	write(overlay, fmt.Sprintf(`{"Replace": {%q: %q}}`, filepath.Join(folder, "p2cewma.go"), double))
 
 	rows := map[bool]map[string]any{}
 	for _, sabotaged := range []bool{false, true} {

@@ -27,34 +27,8 @@ type call struct {
 	went   [retry.MostAttempts]int32
 }
 
-// ending is how an attempt ends.
-type ending uint8
-
-const (
-	served     ending = iota
-	failed            // the server said so
-	broken            // the connection was lost
-	refused           // there was no connection
-	outOfTime         // of the call
-	unanswered        // by a server that hangs
-)
-
 func (c *call) tried(server int32) bool {
 	return slices.Contains(c.went[:min(int(c.tries), len(c.went))], server)
-}
-
-// result is what an ending says of the instance, and failure what it says to those
-// who may try again, as the doors of fairlead say it.
-func (e ending) result() (balancer.Result, retry.Failure) {
-	switch e {
-	case served:
-		return balancer.Success, retry.Answered
-	case broken:
-		return balancer.Failure, retry.Lost
-	case refused:
-		return balancer.Unreachable, retry.Unsent
-	}
-	return balancer.Failure, retry.Answered
 }
 
 // begin lets a client make a call.

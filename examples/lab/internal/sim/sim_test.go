@@ -168,6 +168,21 @@ func TestWhatHappens(t *testing.T) {
 			rate := float64(r.Calls) / 15
 			return rate > 480*2 && rate < 520*2
 		}},
+		{"a day", with(func(p *sim.Plan) { p.Traffic.Day = sim.Day{Length: 5 * second} }), func(r *sim.Result) bool {
+			rate := float64(r.Calls) / 15 // half of what comes at noon
+			return rate > 235 && rate < 265
+		}},
+		{"steps", with(func(p *sim.Plan) { p.Traffic.Steps = []sim.Step{{At: 10 * second, Load: 0.1}, {At: 15 * second}} }), func(r *sim.Result) bool {
+			return r.Calls > 2800 && r.Calls < 3200 // five seconds of 500, five of 100, and none
+		}},
+		{"far away", with(func(p *sim.Plan) {
+			p.Zones, p.Network.Far = []string{"b"}, 50*time.Millisecond
+			p.Fleet[0].Zone, p.Fleet[1].Zone = "a", "a"
+		}), func(r *sim.Result) bool { return r.Latency.Quantile(0.01) > 100*time.Millisecond }},
+		{"a deploy that nobody hears of in time", with(func(p *sim.Plan) {
+			p.Deploys = []sim.Deploy{{Class: "well", At: 6 * second, Every: 2 * second, Drain: 2 * second}}
+			p.Lists.StaleFrom, p.Lists.StaleUntil = 5*second, 10*second
+		}), func(r *sim.Result) bool { return r.Attempts > r.Calls && r.ErrorShare() < 0.001 }},
 		{"nobody there", with(func(p *sim.Plan) { p.Fleet[0].From, p.Fleet[1].Condition = 30*second, sim.Condition{Slow: 1e6} }), func(r *sim.Result) bool { return r.Calls == 0 }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
