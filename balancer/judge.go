@@ -31,6 +31,7 @@ func (j *judge) configure(o OutlierDetection, compares bool, members []*Node, no
 		enough = uint32(o.ConsecutiveFailures)
 	}
 	j.inbox.enough.Store(enough)
+	j.inbox.off.Store(o.Off)
 	if o.counts() != before.counts() || compares != compared || o.SlowCalls.Duration != before.SlowCalls.Duration {
 		for _, n := range members {
 			j.welcome(n)
