@@ -44,9 +44,6 @@ func (c *Choice) Mode() Mode {
 	return ModeOf(c.inner)
 }
 
-// Probes reports whether a call to a node of the choice is its probe.
-func (c *Choice) Probes(n *Node) bool { return slices.Contains(c.due, n) }
-
 // Refresh renews what the picker keeps, if that is a second old. It must not be
 // called by two goroutines at once.
 func (c *Choice) Refresh(now time.Duration) {
@@ -89,6 +86,7 @@ func (v *View) Over(nodes []*Node, before *Choice) *Choice {
 		c.Well += c.parts[i].well
 	}
 	c.due = who(v.due, func(n *Node) bool { return among(n, c.called) })
+	slices.SortFunc(c.due, byID)
 	// ... and pickers with both.
 	var kept bool
 	if c.inner, kept = v.picker(c.parts, shares, before); kept {
@@ -97,9 +95,7 @@ func (v *View) Over(nodes []*Node, before *Choice) *Choice {
 		}
 		c.refreshed.Store(before.refreshed.Load())
 	}
-	if c.Picker = c.inner; len(c.due) > 0 {
-		c.Picker = &probing{c.inner, c.due}
-	}
+	c.Picker = c.probed(v)
 	return c
 }
 

@@ -16,6 +16,8 @@ type inbox struct {
 
 	// attended says that somebody runs the pool, see [Pool.Run].
 	attended atomic.Bool
+	// ahead says that there were as many probes as there may be, see probing.
+	ahead atomic.Bool
 
 	mu    sync.Mutex
 	nodes []*Node  // whose signals are not zero

@@ -14,6 +14,7 @@ type judge struct {
 	inbox    *inbox
 	known    []*Node // that are passed over, or have something to be forgiven
 	due      time.Duration
+	starved  bool // since rates were looked at last
 	// counts is how many were passed over so far, by reason.
 	counts Ejections
 }

@@ -65,14 +65,14 @@ func TestWhoLeftIsForgotten(t *testing.T) {
 			p.Review(time.Hour)
 			s.Instances = s.Instances[2:]
 			p.Update(s, time.Hour+time.Second)
-			if !p.busy() {
+			if !p.judge.busy() {
 				t.Error("what may come back is forgotten at once")
 			}
 			for _, after := range []time.Duration{time.Second, remembered + 20*time.Second} {
 				p.Review(time.Hour + time.Second + after)
 			}
-			if len(p.judge.known) != 0 || p.busy() {
-				t.Errorf("%d nodes are known, busy %t", len(p.judge.known), p.busy())
+			if len(p.judge.known) != 0 || p.judge.busy() {
+				t.Errorf("%d nodes are known, busy %t", len(p.judge.known), p.judge.busy())
 			}
 		})
 	}

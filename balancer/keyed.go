@@ -1,6 +1,8 @@
 package balancer
 
 import (
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +17,7 @@ type keyed struct {
 	policy  tabler
 	factor  float64 // of bounded load; 0: off
 	nodes   []*Node // that may be chosen, sorted by ID
+	listed  []*Node // and those that are passed over
 	seating atomic.Pointer[seating]
 
 	wanted  []*discovery.Instance // that the table is to be made of
@@ -48,6 +51,21 @@ func (p *keyed) Pick(r Request) *Node {
 		return n
 	}
 	return s.pickAfter(slot, place, hash, r.Now)
+}
+
+// home implements homes.
+func (p *keyed) home(r Request) *Node {
+	s := p.seating.Load()
+	hash := r.Rand
+	if r.Key != "" {
+		hash = xxhash.Sum64String(r.Key)
+	}
+	_, place := s.slots.of(hash)
+	at, found := slices.BinarySearchFunc(p.listed, s.made[place].ID, func(n *Node, id string) int { return strings.Compare(n.ID(), id) })
+	if !found {
+		return nil
+	}
+	return p.listed[at]
 }
 
 // A key whose node cannot be chosen goes on to at most mostHops others before

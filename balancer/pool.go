@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -138,8 +137,9 @@ func (p *Pool) look(now time.Duration) (changed bool) {
 }
 
 // Run calls review, which is to call Review, whenever that is due: as soon as
-// calls show something, and once a second while anything depends on time; it
-// also makes the tables of policies that hash, where they are dear, while calls
+// calls show something, and every second while anything depends on time; it
+// looks whether this process is short of CPU, and if so does not believe the rates
+// of an interval. It also makes the tables of policies that hash, where they are dear, while calls
 // go by the ones before. It ends with ctx. nil calls Review itself.
 func (p *Pool) Run(ctx context.Context, review func()) {
 	p.judge.inbox.attended.Store(true)
@@ -150,16 +150,17 @@ func (p *Pool) Run(ctx context.Context, review func()) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		pause := time.Duration(math.MaxInt64)
-		if p.busy() {
-			pause = time.Second
-		}
+		pause := p.pause()
+		due := Now() + pause
 		timer.Reset(pause)
 		select {
 		case <-p.judge.inbox.wake:
 		case <-timer.C:
 		case <-ctx.Done():
 			return
+		}
+		if Now()-due > lateness {
+			p.starved()
 		}
 		review()
 		p.judge.inbox.work()
@@ -177,11 +178,30 @@ func (p *Pool) Run(ctx context.Context, review func()) {
 // reviewPause is the least time between two reviews.
 const reviewPause = 10 * time.Millisecond
 
-// busy reports whether time alone can change something.
-func (p *Pool) busy() bool {
+// lateness is how late a process has to notice that a time is up to be short of
+// CPU, or to have been stopped (the idea is that of HashiCorp's Lifeguard, 2017).
+const lateness = 100 * time.Millisecond
+
+// starved takes note that this process was. How long calls took says nothing of
+// the instances then.
+func (p *Pool) starved() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.guard.holding() || p.judge.busy() || len(p.nursery.young) > 0 || p.View().ages()
+	p.judge.starved = true
+}
+
+// pause returns for how long nothing changes by time alone.
+func (p *Pool) pause() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.judge.OutlierDetection.counts():
+		return time.Second / 4 // a shorter standstill is not noticed
+	case p.guard.holding() || p.judge.busy() || len(p.nursery.young) > 0 || p.View().ages():
+		return time.Second
+	default:
+		return 24 * time.Hour
+	}
 }
 
 // Balance makes calls be balanced in another way from now on. What the nodes

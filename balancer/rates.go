@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// look ejects those whose rates stand out, of so many that are called.
+// look ejects those whose rates stand out, of so many that are called. Where this
+// process was short of CPU meanwhile they say nothing.
 func (j *judge) look(nodes []*Node, of int, now time.Duration) (changed bool) {
 	if !j.OutlierDetection.counts() {
 		return false
@@ -16,6 +17,10 @@ func (j *judge) look(nodes []*Node, of int, now time.Duration) (changed bool) {
 		if t := n.tally.Load(); t != nil {
 			volumes[n] = t.take()
 		}
+	}
+	if j.starved {
+		j.starved = false
+		return false
 	}
 	eject := func(n *Node, reason Reason, enforcement int) {
 		if (n.outage == nil || n.outage.reason == 0) && rand.IntN(100) < enforcement {

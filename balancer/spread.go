@@ -83,7 +83,9 @@ func (s *spread) shares() []float64 {
 // Pick draws the part from bits that are mixed anew, since the part looks at all
 // of them as they are. With a key it is the key that draws, so that calls of the
 // same key stay together.
-func (s *spread) Pick(r Request) *Node {
+func (s *spread) Pick(r Request) *Node { return s.part(r).Pick(r) }
+
+func (s *spread) part(r Request) Picker {
 	bits := r.Rand
 	if s.keyed && r.Key != "" {
 		bits = xxhash.Sum64String(r.Key)
@@ -94,7 +96,15 @@ func (s *spread) Pick(r Request) *Node {
 	for draw >= bounds[part] {
 		part++
 	}
-	return s.parts[part].Pick(r)
+	return s.parts[part]
+}
+
+// home implements homes, where the policy gives keys a place.
+func (s *spread) home(r Request) *Node {
+	if h, ok := s.part(r).(homes); ok {
+		return h.home(r)
+	}
+	return nil
 }
 
 // Refresh passes on, and shifts calls between places as they cost.

@@ -33,7 +33,7 @@ func newKeyed(policy tabler, factor float64, c Candidates) Picker {
 	if len(c.Listed) < 2 {
 		return soleOf(c.Nodes)
 	}
-	p := &keyed{policy: policy, factor: factor, nodes: c.Nodes}
+	p := &keyed{policy: policy, factor: factor, nodes: c.Nodes, listed: sorted(c.Listed)}
 	var known []*table
 	if before, ok := c.Before.(*keyed); ok && before.policy == policy {
 		p.lineage = before.lineage
@@ -49,7 +49,7 @@ func newKeyed(policy tabler, factor float64, c Candidates) Picker {
 		}
 	}
 	p.nodes = sorted(c.Nodes)
-	for _, n := range sorted(c.Listed) {
+	for _, n := range p.listed {
 		p.wanted = append(p.wanted, n.Instance())
 	}
 	if !p.wait(known, c.Later) {

@@ -84,28 +84,15 @@ func (n *Node) claim(now time.Duration) bool {
 	return n.probe.CompareAndSwap(p, cmp.Or(int64(now), 1))
 }
 
+// Probes reports whether the call that was picked for the node at that moment is
+// its probe.
+func (n *Node) Probes(picked time.Duration) bool {
+	return n.probe.Load() == cmp.Or(int64(picked), 1)
+}
+
 // Unsent says that the call which was picked for the node at that moment could
 // not be sent to it after all. If it was to be the probe, another may be it in a
 // second.
 func (n *Node) Unsent(picked time.Duration) {
 	n.probe.CompareAndSwap(cmp.Or(int64(picked), 1), int64(picked-expires+time.Second))
-}
-
-// probing is a picker that sends single calls to nodes that wait for a probe,
-// each at its first attempt.
-type probing struct {
-	Picker
-	due []*Node
-}
-
-func (p *probing) Pick(r Request) *Node {
-	if r.Retry {
-		return p.Picker.Pick(r)
-	}
-	for _, n := range p.due {
-		if n.claim(r.Now) {
-			return n
-		}
-	}
-	return p.Picker.Pick(r)
 }

@@ -90,9 +90,12 @@ func TestAProbeThatCannotBeSent(t *testing.T) {
 			}
 		}
 		time.Sleep(1100 * time.Millisecond)
-		if got := acquire(nil, ended); got != "b" {
-			t.Errorf("%s was acquired, and b is ready and waits for a probe", got)
+		for range 100 { // not each call may be a probe
+			if acquire(nil, ended) == "b" {
+				return
+			}
 		}
+		t.Error("b was not acquired, and it is ready and waits for a probe")
 	})
 }
 

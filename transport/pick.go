@@ -15,7 +15,7 @@ func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*b
 	var node *balancer.Node
 	if choice != nil {
 		node = choice.Picker.Pick(balancer.Request{Now: now, Rand: bits, Key: call.Key, Retry: call.picks > 0})
-		if (call.picks > 0 || gate != nil) && !call.accepts(node, gate) {
+		if node != nil && (call.picks > 0 || gate != nil) && !call.accepts(node, gate) {
 			node.Unsent(now)
 			node = repick(choice, call, gate, now)
 		}
@@ -72,14 +72,15 @@ func (c *course) candidates(call *Call, n rule.Narrowing) *balancer.Choice {
 // returns nil where the call is not to leave them.
 func (c *course) instead(call *Call, choice *balancer.Choice, node *balancer.Node, gate Gate, now time.Duration) *balancer.Node {
 	other, ok := call.table.Fallback(call.narrowing)
-	if !ok || node != nil && !call.last && !call.was(node) && (choice.Probes(node) || choice.Well > 0 && !(node.Failing(now) && allFailing(choice.Eligible, now))) {
+	if !ok || node != nil && !call.last && !call.was(node) && (node.Probes(now) || choice.Well > 0 && !(node.Failing(now) && allFailing(choice.Eligible, now))) {
 		return nil
 	}
 	if choice = c.candidates(call, other); choice == nil {
 		return nil
 	}
 	n := choice.Picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key, Retry: call.picks > 0})
-	if !call.accepts(n, gate) {
+	if n != nil && !call.accepts(n, gate) {
+		n.Unsent(now)
 		n = repick(choice, call, gate, now)
 	}
 	if n != nil && node != nil && call.was(n) && !call.was(node) {
@@ -109,7 +110,7 @@ const repicks = 4
 // other. It returns nil if none is ready at all.
 func repick(choice *balancer.Choice, call *Call, gate Gate, now time.Duration) *balancer.Node {
 	for range repicks {
-		if n := choice.Picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key, Retry: call.picks > 0}); call.accepts(n, gate) {
+		if n := choice.Picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key, Retry: true}); n != nil && call.accepts(n, gate) {
 			return n
 		}
 	}
