@@ -13,7 +13,8 @@ import (
 // looked at.
 func (p *Pool) newView(s discovery.Snapshot, announced bool) *View {
 	before := p.View()
-	v := &View{Snapshot: s, Preserved: p.guard.preserved, Announced: announced, Renewals: before.Renewals, policy: p.config.Policy, epoch: before.epoch,
+	p.views++
+	v := &View{bits: mix(p.seed + p.views), Snapshot: s, Preserved: p.guard.preserved, Announced: announced, Renewals: before.Renewals, policy: p.config.Policy, epoch: before.epoch,
 		panicThreshold: p.config.PanicThreshold, placement: p.placement, Ejections: p.judge.counts, inbox: p.judge.inbox}
 	if announced {
 		v.epoch++

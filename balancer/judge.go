@@ -2,7 +2,6 @@ package balancer
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -17,6 +16,8 @@ type judge struct {
 	starved  bool // since rates were looked at last
 	// counts is how many were passed over so far, by reason.
 	counts Ejections
+	seed   uint64
+	drawn  uint64 // numbers so far
 }
 
 // configure makes the judge go by o, which has its defaults, from now on.
@@ -124,7 +125,7 @@ func (j *judge) eject(n *Node, reason Reason, of int, now time.Duration) bool {
 	}
 	o := j.begin(n, reason, now)
 	o.ejections++
-	o.until = now + j.time(o.ejections, rand.Float64())
+	o.until = now + j.time(o.ejections, j.chance())
 	return true
 }
 
@@ -133,6 +134,12 @@ func (j *judge) turnAway(n *Node, reason Reason, now time.Duration) {
 	o := j.begin(n, reason, now)
 	o.refusals++
 	o.until = now + afterRefusal(o.refusals)
+}
+
+// chance draws a number from 0 to 1.
+func (j *judge) chance() float64 {
+	j.drawn++
+	return float64(mix(j.seed+j.drawn)>>11) / (1 << 53)
 }
 
 func (j *judge) begin(n *Node, reason Reason, now time.Duration) *outage {
@@ -158,7 +165,7 @@ func (j *judge) renew(n *Node, now time.Duration) {
 		o.until = now + afterRefusal(o.refusals)
 	} else {
 		o.ejections++
-		o.until = now + j.time(o.ejections, rand.Float64())
+		o.until = now + j.time(o.ejections, j.chance())
 	}
 	n.probe.Store(0)
 	n.watch()

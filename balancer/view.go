@@ -52,6 +52,7 @@ type View struct {
 
 	policy   Policy
 	epoch    int // raised with whatever pickers may have looked at
+	bits     uint64
 	choices  []*Choice
 	called   int        // how many nodes calls may go to
 	speakers []speakers // the last may be for any protocol that has none
