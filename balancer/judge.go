@@ -23,12 +23,17 @@ type judge struct {
 // configure makes the judge go by o, which has its defaults, from now on.
 func (j *judge) configure(o OutlierDetection, compares bool, members []*Node, now time.Duration) {
 	before, compared := j.OutlierDetection, j.compares
-	j.OutlierDetection, j.compares, j.due = o, compares, now+o.Interval
+	j.OutlierDetection, j.compares = o, compares
+	// Changes that come faster than the interval must not put off its end.
+	if due := now + o.Interval; before.Interval == 0 || due < j.due {
+		j.due = due
+	}
 	enough := uint32(math.MaxUint32)
 	if !o.Off && o.ConsecutiveFailures > 0 {
 		enough = uint32(o.ConsecutiveFailures)
 	}
 	j.inbox.enough.Store(enough)
+	j.inbox.off.Store(o.Off)
 	if o.counts() != before.counts() || compares != compared || o.SlowCalls.Duration != before.SlowCalls.Duration {
 		for _, n := range members {
 			j.welcome(n)

@@ -129,7 +129,7 @@ func (p *Pool) Review(now time.Duration) *View {
 
 // look judges the nodes that can be called, and lets the young grow.
 func (p *Pool) look(now time.Duration) (changed bool) {
-	changed, back := p.judge.review(p.View().Nodes, p.View().called(), now)
+	changed, back := p.judge.review(p.View().Nodes, p.View().called, now)
 	for _, n := range back {
 		p.nursery.admit(n, 0, now)
 	}
