@@ -13,7 +13,8 @@ import (
 // looked at.
 func (p *Pool) newView(s discovery.Snapshot, announced bool) *View {
 	before := p.View()
-	v := &View{Snapshot: s, Preserved: p.guard.preserved, Announced: announced, Renewals: before.Renewals, policy: p.config.Policy, epoch: before.epoch,
+	p.views++
+	v := &View{bits: mix(p.seed + p.views), Snapshot: s, Preserved: p.guard.preserved, Announced: announced, Renewals: before.Renewals, policy: p.config.Policy, epoch: before.epoch,
 		panicThreshold: p.config.PanicThreshold, placement: p.placement, Ejections: p.judge.counts, inbox: p.judge.inbox}
 	if announced {
 		v.epoch++
@@ -44,7 +45,27 @@ func (p *Pool) newView(s discovery.Snapshot, announced bool) *View {
 		v.choose(name, 1<<i, c, before)
 	}
 	v.choose(whatever, anything, c, before)
+	v.called = countCalled(v.choices, len(v.Nodes))
 	return v
+}
+
+// countCalled counts whom calls may go to by any of the choices. Those of several
+// protocols are often the same.
+func countCalled(choices []*Choice, room int) (count int) {
+	if len(choices) == 1 {
+		return len(choices[0].called)
+	}
+	seen := make([]bool, room)
+	for _, c := range choices {
+		for _, n := range c.called {
+			seen = append(seen, make([]bool, max(0, n.Index()+1-len(seen)))...)
+			if !seen[n.Index()] {
+				seen[n.Index()] = true
+				count++
+			}
+		}
+	}
+	return count
 }
 
 // census is who speaks what in a list of nodes.

@@ -19,11 +19,14 @@ func (c *counter) next() uint32 { return c.last.Add(1) }
 // begin lets it begin where another stands. With none, which is nil, it begins
 // anywhere: processes that start together are not to march in step, and if it
 // were always the same place, only the first nodes would have turns whenever
-// lists change faster than calls come.
-func (c *counter) begin(before *counter) {
-	if before != nil {
+// lists change faster than calls come. Bits say where that is; 0 is by chance.
+func (c *counter) begin(before *counter, bits uint64) {
+	switch {
+	case before != nil:
 		c.last.Store(before.last.Load())
-	} else {
+	case bits != 0:
+		c.last.Store(uint32(bits))
+	default:
 		c.last.Store(rand.Uint32())
 	}
 }

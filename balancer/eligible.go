@@ -57,6 +57,10 @@ func (v *View) takeNote(known []*Node, numbers int32) {
 		if probing {
 			v.due = append(v.due, n)
 		}
-		v.Outages = append(v.Outages, Outage{n, o.reason, o.since, o.until, o.times(), probing})
+		until := o.until
+		if until == never {
+			until = 0
+		}
+		v.Outages = append(v.Outages, Outage{n, o.reason, o.since, until, o.times(), probing})
 	}
 }

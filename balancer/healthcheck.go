@@ -22,10 +22,10 @@ type HealthCheck struct {
 	// Off lets nobody be probed, until [Checker.Configure] says otherwise.
 	Off bool
 	// Interval is how long it is from one probe of an instance to the next; 0
-	// means 10 s.
+	// means 10 s, and 24 h is the most.
 	Interval time.Duration
 	// Timeout is how long a probe may take; 0 means 1 s, or Interval where that
-	// is shorter.
+	// is shorter, and 24 h is the most.
 	Timeout time.Duration
 	// Fall is how many failures in a row make an instance unwell; 0 means 3.
 	Fall int
@@ -59,8 +59,8 @@ func (h HealthCheck) Validate() error {
 		{"Interval", h.Interval, shortestInterval, 10 * time.Second},
 		{"Timeout", h.Timeout, shortestTimeout, time.Second},
 	} {
-		if f.d != 0 && f.d < f.least {
-			return &discovery.FieldError{Field: "HealthCheck." + f.name, Value: f.d, Allowed: fmt.Sprintf("0 (meaning %v), or %v or more", f.standard, f.least)}
+		if f.d != 0 && f.d < f.least || f.d > longest {
+			return &discovery.FieldError{Field: "HealthCheck." + f.name, Value: f.d, Allowed: fmt.Sprintf("0 (meaning %v), or %v to %v", f.standard, f.least, longest)}
 		}
 	}
 	for _, f := range [...]struct {

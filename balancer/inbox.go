@@ -11,7 +11,8 @@ import (
 type inbox struct {
 	wake chan struct{} // holds a token while there is something to do
 
-	enough atomic.Uint32 // failures in a row that a node tells of
+	off    atomic.Bool   // outlier detection is
+	enough atomic.Uint32 // of so many failures in a row a node tells, and of twice as many, and so on
 
 	// attended says that somebody runs the pool, see [Pool.Run].
 	attended atomic.Bool
@@ -34,9 +35,10 @@ const (
 	disproved                     // a probe failed
 )
 
-// tell leaves a signal for the pool, if the node has one.
+// tell leaves a signal for the pool, if the node has one. Where outlier detection
+// is off only suspects are of interest.
 func (n *Node) tell(signal uint32) {
-	if n.inbox == nil || n.signals.Or(signal) != 0 {
+	if n.inbox == nil || n.inbox.off.Load() && n.failing.Load()&suspected == 0 || n.signals.Or(signal) != 0 {
 		return
 	}
 	n.inbox.mu.Lock()

@@ -2,7 +2,6 @@ package balancer
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -17,17 +16,24 @@ type judge struct {
 	starved  bool // since rates were looked at last
 	// counts is how many were passed over so far, by reason.
 	counts Ejections
+	seed   uint64
+	drawn  uint64 // numbers so far
 }
 
 // configure makes the judge go by o, which has its defaults, from now on.
 func (j *judge) configure(o OutlierDetection, compares bool, members []*Node, now time.Duration) {
 	before, compared := j.OutlierDetection, j.compares
-	j.OutlierDetection, j.compares, j.due = o, compares, now+o.Interval
+	j.OutlierDetection, j.compares = o, compares
+	// Changes that come faster than the interval must not put off its end.
+	if due := now + o.Interval; before.Interval == 0 || due < j.due {
+		j.due = due
+	}
 	enough := uint32(math.MaxUint32)
 	if !o.Off && o.ConsecutiveFailures > 0 {
 		enough = uint32(o.ConsecutiveFailures)
 	}
 	j.inbox.enough.Store(enough)
+	j.inbox.off.Store(o.Off)
 	if o.counts() != before.counts() || compares != compared || o.SlowCalls.Duration != before.SlowCalls.Duration {
 		for _, n := range members {
 			j.welcome(n)
@@ -119,7 +125,7 @@ func (j *judge) eject(n *Node, reason Reason, of int, now time.Duration) bool {
 	}
 	o := j.begin(n, reason, now)
 	o.ejections++
-	o.until = now + j.time(o.ejections, rand.Float64())
+	o.until = now + j.time(o.ejections, j.chance())
 	return true
 }
 
@@ -128,6 +134,12 @@ func (j *judge) turnAway(n *Node, reason Reason, now time.Duration) {
 	o := j.begin(n, reason, now)
 	o.refusals++
 	o.until = now + afterRefusal(o.refusals)
+}
+
+// chance draws a number from 0 to 1.
+func (j *judge) chance() float64 {
+	j.drawn++
+	return float64(mix(j.seed+j.drawn)>>11) / (1 << 53)
 }
 
 func (j *judge) begin(n *Node, reason Reason, now time.Duration) *outage {
@@ -153,7 +165,7 @@ func (j *judge) renew(n *Node, now time.Duration) {
 		o.until = now + afterRefusal(o.refusals)
 	} else {
 		o.ejections++
-		o.until = now + j.time(o.ejections, rand.Float64())
+		o.until = now + j.time(o.ejections, j.chance())
 	}
 	n.probe.Store(0)
 	n.watch()

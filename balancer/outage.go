@@ -11,6 +11,7 @@ type Outage struct {
 	Node   *Node
 	Reason Reason
 	// Since and Until are when it began and when a call may be sent as a probe.
+	// Until is 0 for FailedHealthCheck, which ends when checks say so.
 	Since, Until time.Duration
 	// Times counts the ejections in a row, or the attempts in a row to connect.
 	Times int

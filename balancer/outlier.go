@@ -25,7 +25,8 @@ type OutlierDetection struct {
 	// ConsecutiveFailures in a row eject at once; 0 means 5, -1 never.
 	ConsecutiveFailures int
 	// Interval is how often the rates below are looked at, and after which an
-	// instance that did well is forgiven one ejection; 0 means 10 s.
+	// instance that did well is forgiven one ejection; 0 means 10 s. This and the
+	// times below are 24 h at most.
 	Interval time.Duration
 	// BaseEjectionTime is multiplied by how often in a row the instance was
 	// ejected; 0 means 30 s. Up to a tenth is added by chance, so that instances
@@ -83,6 +84,9 @@ type SlowCallEjection struct {
 	RequestVolume         int // 0 means 50
 }
 
+// longest bounds times, so that sums and multiples of them are times, too.
+const longest = 24 * time.Hour
+
 // Validate reports a bad field as a [*discovery.FieldError].
 func (o OutlierDetection) Validate() error {
 	type field struct {
@@ -119,8 +123,8 @@ func (o OutlierDetection) Validate() error {
 	}{
 		{"Interval", o.Interval}, {"BaseEjectionTime", o.BaseEjectionTime}, {"MaxEjectionTime", o.MaxEjectionTime}, {"SlowCalls.Duration", o.SlowCalls.Duration},
 	} {
-		if f.value < 0 {
-			return &discovery.FieldError{Field: "OutlierDetection." + f.name, Value: f.value, Allowed: "0 (meaning the default) or more"}
+		if f.value < 0 || f.value > longest {
+			return &discovery.FieldError{Field: "OutlierDetection." + f.name, Value: f.value, Allowed: "0 (meaning the default) to " + longest.String()}
 		}
 	}
 	if o.SlowCalls.On && o.SlowCalls.Duration == 0 {
@@ -155,8 +159,8 @@ func (o *OutlierDetection) mayEject(of int) int { return max(1, of*o.MaxEjection
 // time is how long the nth ejection in a row lasts. Chance is from 0 to 1.
 func (o *OutlierDetection) time(n int, chance float64) time.Duration {
 	d := o.MaxEjectionTime
-	if n < int(d/o.BaseEjectionTime)+1 {
-		d = min(d, time.Duration(n)*o.BaseEjectionTime)
+	if n := time.Duration(n); n <= d/o.BaseEjectionTime {
+		d = n * o.BaseEjectionTime
 	}
 	return d + time.Duration(chance*float64(d)/10)
 }

@@ -17,6 +17,9 @@ import "math"
 //   - Costs that differ by less than an eighth are equal, and then the draw
 //     decides. So a node that drifted is tried again, however little there is
 //     to do.
+//   - Where the cheaper of the two has calls outstanding, a third is drawn, and
+//     compared with it: among servers of several speeds near their limit, both of
+//     two are too often slow ones.
 //   - Of two of different weight the lighter one is spared the division now and
 //     then, or it would get nothing while there is little to do: a node of a
 //     tenth of the weight would wait until the other has ten calls.
@@ -44,7 +47,27 @@ type p2cEWMA struct {
 
 func (p *p2cEWMA) Pick(r Request) *Node {
 	i, j := drawTwo(r.Rand, len(p.nodes))
-	return p.cheaper(i, j, r)
+	n := p.cheaper(i, j, r)
+	if n.outstanding.Load() < one || len(p.nodes) == 2 {
+		return n
+	}
+	if n == p.nodes[j] {
+		i, j = j, i
+	}
+	return p.third(i, j, r)
+}
+
+// third returns the cheaper of node i and a third that is drawn beside i and j.
+func (p *p2cEWMA) third(i, j int, r Request) *Node {
+	r.Rand = mix(r.Rand)
+	k := drawOne(r.Rand>>32, len(p.nodes)-2)
+	if k >= min(i, j) {
+		k++
+	}
+	if k >= max(i, j) {
+		k++
+	}
+	return p.cheaper(i, k, r)
 }
 
 // cheaper returns that of two nodes whose next call is expected to cost less,

@@ -68,7 +68,7 @@ func (v *View) picker(parts []part, shares []float64, before *Choice) (picker Pi
 			continue
 		}
 		kept = false
-		candidates := Candidates{Nodes: p.eligible, Listed: p.nodes, Factors: p.weighed(), Before: b.picker}
+		candidates := Candidates{Nodes: p.eligible, Listed: p.nodes, Factors: p.weighed(), Before: b.picker, bits: v.bits}
 		if v.inbox.attended.Load() {
 			candidates.Later = v.inbox.later
 		}

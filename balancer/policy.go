@@ -30,6 +30,8 @@ type Candidates struct {
 	// Later runs what is too dear to be waited for, soon and once, on a
 	// goroutine that calls do not wait for. nil: at once.
 	Later func(func())
+
+	bits uint64 // say where a round begins; 0: anywhere
 }
 
 // Among returns the candidates that nothing more is known of than their nodes,

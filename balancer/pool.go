@@ -73,7 +73,8 @@ type Pool struct {
 	judge     judge
 	nursery   nursery
 	placement *placement // of the configuration
-	seed      uint64     // of subsets
+	seed      uint64     // of all that is drawn
+	views     uint64     // made so far
 	listed    bool       // there was a list before
 }
 
@@ -128,7 +129,7 @@ func (p *Pool) Review(now time.Duration) *View {
 
 // look judges the nodes that can be called, and lets the young grow.
 func (p *Pool) look(now time.Duration) (changed bool) {
-	changed, back := p.judge.review(p.View().Nodes, p.View().called(), now)
+	changed, back := p.judge.review(p.View().Nodes, p.View().called, now)
 	for _, n := range back {
 		p.nursery.admit(n, 0, now)
 	}
@@ -220,9 +221,10 @@ func (p *Pool) Balance(b Balancing, now time.Duration) (*View, error) {
 func (p *Pool) balance(b Balancing, now time.Duration) {
 	b = b.withDefaults()
 	p.config.Balancing, p.placement = b, b.placement()
+	p.seed = xxhash.Sum64String(cmp.Or(b.Subset.Seed, p.name))
+	p.judge.seed = p.seed
 	p.judge.configure(b.OutlierDetection, p.placement.compares(), p.members, now)
 	p.nursery.SlowStart = p.config.SlowStart
-	p.seed = xxhash.Sum64String(cmp.Or(b.Subset.Seed, p.name))
 	for _, n := range p.members {
 		p.nursery.admit(n, now-n.born, now)
 		n.rate(p.seed)

@@ -2,7 +2,6 @@ package balancer
 
 import (
 	"math"
-	"math/rand/v2"
 	"time"
 )
 
@@ -23,7 +22,7 @@ func (j *judge) look(nodes []*Node, of int, now time.Duration) (changed bool) {
 		return false
 	}
 	eject := func(n *Node, reason Reason, enforcement int) {
-		if (n.outage == nil || n.outage.reason == 0) && rand.IntN(100) < enforcement {
+		if (n.outage == nil || n.outage.reason == 0) && 100*j.chance() < float64(enforcement) {
 			changed = j.eject(n, reason, of, now) || changed
 		}
 	}

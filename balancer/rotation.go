@@ -25,11 +25,11 @@ func (r *rotation) take() *Node {
 func (r *rotation) of(nodes []*Node) bool { return r != nil && slices.Equal(r.nodes, nodes) }
 
 // follow begins where another rotation stands, if that is one of the same nodes.
-// There is no such place among other nodes.
-func (r *rotation) follow(before *rotation) {
+// There is no such place among other nodes, and then bits say where.
+func (r *rotation) follow(before *rotation, bits uint64) {
 	if before.of(r.nodes) {
-		r.begin(&before.counter)
+		r.begin(&before.counter, bits)
 	} else {
-		r.begin(nil)
+		r.begin(nil, bits)
 	}
 }

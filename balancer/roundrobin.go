@@ -19,9 +19,9 @@ func (RoundRobin) Picker(c Candidates) Picker {
 	}
 	p := &roundRobin{nodes: c.Nodes}
 	if before, ok := c.Before.(*roundRobin); ok && slices.Equal(before.nodes, p.nodes) {
-		p.begin(&before.counter)
+		p.begin(&before.counter, 0)
 	} else {
-		p.begin(nil)
+		p.begin(nil, c.bits)
 	}
 	return p
 }

@@ -31,7 +31,7 @@ func (SmoothWeighted) Picker(c Candidates) Picker {
 	if len(c.Nodes) < 2 {
 		return soleOf(c.Nodes)
 	}
-	p := &smoothWeighted{factors: c.factors()}
+	p := &smoothWeighted{factors: c.factors(), bits: c.bits}
 	var rotation *rotation
 	if before, ok := c.Before.(*smoothWeighted); ok {
 		rotation = before.rotation.Load()
@@ -42,6 +42,7 @@ func (SmoothWeighted) Picker(c Candidates) Picker {
 
 type smoothWeighted struct {
 	factors  []float32 // nil: 1
+	bits     uint64    // see Candidates
 	rotation atomic.Pointer[rotation]
 }
 
@@ -76,6 +77,6 @@ func (p *smoothWeighted) rotate(nodes []*Node, before *rotation) *rotation {
 			r.mode = Fallback
 		}
 	}
-	r.follow(before)
+	r.follow(before, p.bits)
 	return r
 }

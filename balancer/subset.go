@@ -35,7 +35,9 @@ type Subset struct {
 	// Size is how many are called; 0 means 100, Spring Cloud's number and
 	// the upper end of what Google's SRE book calls typical (20 to 100).
 	Size int
-	// Seed is who the client is: the same draws the same instances, also after a
+	// Seed is who the client is, of which all is made that a [Pool] draws by
+	// itself: beside the subset, where rounds begin and what is added to the time
+	// of ejections. The same draws the same instances, also after a
 	// restart. Clients must not share one. "": one at random for each [Pool].
 	Seed string
 }

@@ -58,7 +58,9 @@ func (n *Node) attend(word uint32, c completion) {
 	case c.result == Untrusted:
 		n.tell(mistrusted)
 	case failed:
-		if n.inbox != nil && n.streak.Add(1) >= n.inbox.enough.Load() {
+		// Not every one from there on, lest all is judged again at each failure
+		// while no more may be ejected.
+		if n.inbox != nil && n.streak.Add(1)%n.inbox.enough.Load() == 0 {
 			n.tell(streaked)
 		}
 	case n.streak.Load() != 0:

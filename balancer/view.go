@@ -52,7 +52,9 @@ type View struct {
 
 	policy   Policy
 	epoch    int // raised with whatever pickers may have looked at
+	bits     uint64
 	choices  []*Choice
+	called   int        // how many nodes calls may go to
 	speakers []speakers // the last may be for any protocol that has none
 }
 
@@ -120,14 +122,6 @@ func (v *View) Eligible(p discovery.Protocol) []*Node {
 		return c.Eligible
 	}
 	return nil
-}
-
-// called is how many nodes calls may go to.
-func (v *View) called() (count int) {
-	for _, c := range v.choices {
-		count += len(c.called)
-	}
-	return min(count, len(v.Nodes))
 }
 
 // refresh renews what the pickers keep.

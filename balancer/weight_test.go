@@ -66,7 +66,8 @@ func TestALightNodeIsNotLeftOut(t *testing.T) {
 					}
 					w.run(5 * time.Second)
 					got, want := w.run(10 * time.Second)["i00001"], 10*rate*10/(100*(nodes-1)+10)
-					if got < want/2 || got > want*2 {
+					// It is often the idle one of those that are drawn.
+					if got < want/2 || got > want*5/2 {
 						t.Errorf("it got %d calls, its share is %d", got, want)
 					}
 				})

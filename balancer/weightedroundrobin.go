@@ -36,7 +36,7 @@ func (w WeightedRoundRobin) Picker(c Candidates) Picker {
 	if len(c.Nodes) < 2 {
 		return soleOf(c.Nodes)
 	}
-	p := &weightedRoundRobin{factors: c.factors()}
+	p := &weightedRoundRobin{factors: c.factors(), bits: c.bits}
 	if w.Reported {
 		p.reported = new(w.ReportedWeights.withDefaults())
 	}
@@ -52,6 +52,7 @@ func (w WeightedRoundRobin) Picker(c Candidates) Picker {
 type weightedRoundRobin struct {
 	reported *ReportedWeights // nil: nobody asks servers
 	factors  []float32        // nil: 1
+	bits     uint64           // see Candidates
 	rotation atomic.Pointer[rotation]
 	now      atomic.Int64 // when it was refreshed
 }
@@ -103,7 +104,7 @@ func (p *weightedRoundRobin) rotate(nodes []*Node, weights []float64, before *ro
 		return before
 	}
 	r.stride, _ = newStride(weights)
-	r.follow(before)
+	r.follow(before, p.bits)
 	return r
 }
 

@@ -1,6 +1,9 @@
 package retry
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // DefaultMaxAttempts is what a zero Policy allows.
 const DefaultMaxAttempts = 3
@@ -47,6 +50,20 @@ const (
 	// executed.
 	Lost
 )
+
+// Next decides what follows an attempt that ended in f, the nth of its call: the
+// budget pays if another does, which is to begin after the wait. Where one was
+// due and cannot be paid, the error is [ErrBudgetSpent]. Bits are random, see
+// [Backoff].
+func (p Policy) Next(b *Budget, now time.Duration, f Failure, n int, idempotent bool, bits uint64) (wait time.Duration, again bool, err error) {
+	if !p.Allows(f, n, idempotent) {
+		return 0, false, nil
+	}
+	if !b.Withdraw(now) {
+		return 0, false, ErrBudgetSpent
+	}
+	return Backoff(n+1, bits), true, nil
+}
 
 // Allows reports whether an attempt that ended in f, the nth of its call
 // (counted from 1), may be followed by another.

@@ -79,8 +79,10 @@ type OutlierDetection struct {
 	SlowCallEjection          *SlowCallEjection          `json:"slowCallEjection,omitempty"`
 }
 
-// SuccessRateEjection ejects whose success rate is far below the mean.
+// SuccessRateEjection ejects whose success rate is far below the mean. What is
+// not said is as code said.
 type SuccessRateEjection struct {
+	Off bool `json:"off,omitempty"`
 	// StdevFactor is a thousand times the number of standard deviations.
 	StdevFactor           int `json:"stdevFactor,omitempty"`
 	EnforcementPercentage int `json:"enforcementPercentage,omitempty"`
@@ -88,8 +90,10 @@ type SuccessRateEjection struct {
 	RequestVolume         int `json:"requestVolume,omitempty"`
 }
 
-// FailurePercentageEjection ejects of whose calls too many fail.
+// FailurePercentageEjection ejects of whose calls too many fail. What is not said
+// is as code said.
 type FailurePercentageEjection struct {
+	Off bool `json:"off,omitempty"`
 	// Threshold is how many of 100 calls may fail.
 	Threshold             int `json:"threshold,omitempty"`
 	EnforcementPercentage int `json:"enforcementPercentage,omitempty"`
@@ -97,10 +101,12 @@ type FailurePercentageEjection struct {
 	RequestVolume         int `json:"requestVolume,omitempty"`
 }
 
-// SlowCallEjection ejects of whose calls too many are slow.
+// SlowCallEjection ejects of whose calls too many are slow. What is not said is as
+// code said.
 type SlowCallEjection struct {
-	// Duration is from when on a call is slow.
-	Duration Duration `json:"duration"`
+	Off bool `json:"off,omitempty"`
+	// Duration is from when on a call is slow. Unless off, it must be said.
+	Duration Duration `json:"duration,omitzero"`
 	// Threshold is how many of 100 calls may be slow.
 	Threshold             int `json:"threshold,omitempty"`
 	EnforcementPercentage int `json:"enforcementPercentage,omitempty"`
@@ -182,7 +188,9 @@ func (c *checker) outlierDetection(o *OutlierDetection) {
 	}
 	if r := o.SlowCallEjection; r != nil {
 		c.field("slowCallEjection")
-		c.between("duration", r.Duration, MinTimeout, MaxTimeout)
+		if !r.Off || r.Duration != 0 {
+			c.between("duration", r.Duration, MinTimeout, MaxTimeout)
+		}
 		c.rate(r.Threshold, r.EnforcementPercentage, r.MinimumHosts, r.RequestVolume)
 		c.back()
 	}

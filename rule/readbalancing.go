@@ -98,13 +98,13 @@ func (d *decoder) successRateEjection(n *document.Node, r *SuccessRateEjection) 
 			d.int(v, &r.StdevFactor)
 			return true
 		}
-		return d.rate(name, v, nil, &r.EnforcementPercentage, &r.MinimumHosts, &r.RequestVolume)
+		return d.rate(name, v, &r.Off, nil, &r.EnforcementPercentage, &r.MinimumHosts, &r.RequestVolume)
 	})
 }
 
 func (d *decoder) failurePercentageEjection(n *document.Node, r *FailurePercentageEjection) {
 	d.object(n, r, func(name string, v *document.Node) bool {
-		return d.rate(name, v, &r.Threshold, &r.EnforcementPercentage, &r.MinimumHosts, &r.RequestVolume)
+		return d.rate(name, v, &r.Off, &r.Threshold, &r.EnforcementPercentage, &r.MinimumHosts, &r.RequestVolume)
 	})
 }
 
@@ -114,14 +114,16 @@ func (d *decoder) slowCallEjection(n *document.Node, r *SlowCallEjection) {
 			d.duration(v, &r.Duration)
 			return true
 		}
-		return d.rate(name, v, &r.Threshold, &r.EnforcementPercentage, &r.MinimumHosts, &r.RequestVolume)
+		return d.rate(name, v, &r.Off, &r.Threshold, &r.EnforcementPercentage, &r.MinimumHosts, &r.RequestVolume)
 	})
 }
 
 // rate reads what the ejections by a rate have in common. The threshold may be
 // nil, where there is none.
-func (d *decoder) rate(name string, v *document.Node, threshold, enforcement, hosts, volume *int) bool {
+func (d *decoder) rate(name string, v *document.Node, off *bool, threshold, enforcement, hosts, volume *int) bool {
 	switch {
+	case name == "off":
+		d.bool(v, off)
 	case name == "threshold" && threshold != nil:
 		d.int(v, threshold)
 	case name == "enforcementPercentage":

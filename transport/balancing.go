@@ -52,17 +52,27 @@ func outlierDetectionOf(o *rule.OutlierDetection, code balancer.OutlierDetection
 	d.BaseEjectionTime = said(o.BaseEjectionTime, code.BaseEjectionTime)
 	d.MaxEjectionTime = said(o.MaxEjectionTime, code.MaxEjectionTime)
 	d.MaxEjectionPercent = cmp.Or(o.MaxEjectionPercent, code.MaxEjectionPercent)
-	if r := o.SuccessRateEjection; r != nil {
-		d.SuccessRate = balancer.SuccessRateEjection{On: true, StdevFactor: r.StdevFactor,
-			EnforcementPercentage: r.EnforcementPercentage, MinimumHosts: r.MinimumHosts, RequestVolume: r.RequestVolume}
+	if r, s := o.SuccessRateEjection, &d.SuccessRate; r != nil {
+		s.On = !r.Off
+		s.StdevFactor = cmp.Or(r.StdevFactor, s.StdevFactor)
+		s.EnforcementPercentage = cmp.Or(r.EnforcementPercentage, s.EnforcementPercentage)
+		s.MinimumHosts = cmp.Or(r.MinimumHosts, s.MinimumHosts)
+		s.RequestVolume = cmp.Or(r.RequestVolume, s.RequestVolume)
 	}
-	if r := o.FailurePercentageEjection; r != nil {
-		d.FailurePercentage = balancer.FailurePercentageEjection{On: true, Threshold: r.Threshold,
-			EnforcementPercentage: r.EnforcementPercentage, MinimumHosts: r.MinimumHosts, RequestVolume: r.RequestVolume}
+	if r, f := o.FailurePercentageEjection, &d.FailurePercentage; r != nil {
+		f.On = !r.Off
+		f.Threshold = cmp.Or(r.Threshold, f.Threshold)
+		f.EnforcementPercentage = cmp.Or(r.EnforcementPercentage, f.EnforcementPercentage)
+		f.MinimumHosts = cmp.Or(r.MinimumHosts, f.MinimumHosts)
+		f.RequestVolume = cmp.Or(r.RequestVolume, f.RequestVolume)
 	}
-	if r := o.SlowCallEjection; r != nil {
-		d.SlowCalls = balancer.SlowCallEjection{On: true, Duration: time.Duration(r.Duration), Threshold: r.Threshold,
-			EnforcementPercentage: r.EnforcementPercentage, MinimumHosts: r.MinimumHosts, RequestVolume: r.RequestVolume}
+	if r, l := o.SlowCallEjection, &d.SlowCalls; r != nil {
+		l.On = !r.Off
+		l.Duration = said(r.Duration, l.Duration)
+		l.Threshold = cmp.Or(r.Threshold, l.Threshold)
+		l.EnforcementPercentage = cmp.Or(r.EnforcementPercentage, l.EnforcementPercentage)
+		l.MinimumHosts = cmp.Or(r.MinimumHosts, l.MinimumHosts)
+		l.RequestVolume = cmp.Or(r.RequestVolume, l.RequestVolume)
 	}
 	return d
 }

@@ -161,6 +161,47 @@ func TestDocumentAndCodeTogether(t *testing.T) {
 	}
 }
 
+// A section of the document keeps what code set of it and the document does not
+// mention, and switches off what code has on.
+func TestSectionsOfOutlierDetectionAddToCode(t *testing.T) {
+	code := balancer.OutlierDetection{
+		SuccessRate:       balancer.SuccessRateEjection{On: true, StdevFactor: 3000, RequestVolume: 20},
+		FailurePercentage: balancer.FailurePercentageEjection{On: true, Threshold: 50, RequestVolume: 10},
+		SlowCalls:         balancer.SlowCallEjection{On: true, Duration: time.Second, Threshold: 60, EnforcementPercentage: 70},
+	}
+	for _, tt := range []struct {
+		name string
+		says rule.OutlierDetection
+		want func(*balancer.OutlierDetection)
+	}{
+		{"success rate", rule.OutlierDetection{SuccessRateEjection: &rule.SuccessRateEjection{MinimumHosts: 3, RequestVolume: 30}},
+			func(o *balancer.OutlierDetection) { o.SuccessRate.MinimumHosts, o.SuccessRate.RequestVolume = 3, 30 }},
+		{"failure percentage", rule.OutlierDetection{FailurePercentageEjection: &rule.FailurePercentageEjection{MinimumHosts: 3}},
+			func(o *balancer.OutlierDetection) { o.FailurePercentage.MinimumHosts = 3 }},
+		{"slow calls", rule.OutlierDetection{SlowCallEjection: &rule.SlowCallEjection{Duration: rule.Duration(2 * time.Second), RequestVolume: 9}},
+			func(o *balancer.OutlierDetection) { o.SlowCalls.Duration, o.SlowCalls.RequestVolume = 2*time.Second, 9 }},
+		{"no success rate", rule.OutlierDetection{SuccessRateEjection: &rule.SuccessRateEjection{Off: true}},
+			func(o *balancer.OutlierDetection) { o.SuccessRate.On = false }},
+		{"no failure percentage", rule.OutlierDetection{FailurePercentageEjection: &rule.FailurePercentageEjection{Off: true}},
+			func(o *balancer.OutlierDetection) { o.FailurePercentage.On = false }},
+		{"no slow calls", rule.OutlierDetection{SlowCallEjection: &rule.SlowCallEjection{Off: true}},
+			func(o *balancer.OutlierDetection) { o.SlowCalls.On = false }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := ordersPolicy()
+			p.Spec.OutlierDetection = &tt.says
+			if err := p.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			want := code
+			tt.want(&want)
+			if got := transport.BalancingOf(p.Spec, balancer.Balancing{OutlierDetection: code}).OutlierDetection; got != want {
+				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+		})
+	}
+}
+
 // What a document may say never breaks a bound of package balancer.
 func TestBoundsOfDocumentsAndCode(t *testing.T) {
 	if rule.MaxPriorities != balancer.MaxTiers {

@@ -144,22 +144,27 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 // again decides whether another attempt follows, and waits for its turn. Where
 // one was due and does not follow, the outcome is told why.
 func (m *Mesh) again(ctx context.Context, call *Call, policy retry.Policy, o *Outcome) bool {
-	if call.picks == 0 || !policy.Allows(o.failure(), call.tries, call.Idempotent) {
+	if call.picks == 0 || ctx.Err() != nil && !policy.Allows(o.failure(), call.tries, call.Idempotent) {
 		return false
 	}
-	s := call.service
-	if now := balancer.Now(); ctx.Err() == nil && !s.budget.Withdraw(now) {
-		m.budgetSpent(s, now)
-		o.because(retry.ErrBudgetSpent)
-		return false
+	if ctx.Err() == nil {
+		s, now := call.service, balancer.Now()
+		wait, again, err := policy.Next(s.budget, now, o.failure(), call.tries, call.Idempotent, rand.Uint64())
+		if err != nil {
+			m.budgetSpent(s, now)
+			o.because(err)
+		}
+		if !again {
+			return false
+		}
+		if pause(ctx, wait) {
+			s.counts.one(&s.counts.retries)
+			return true
+		}
 	}
-	if !pause(ctx, retry.Backoff(call.tries+1, rand.Uint64())) {
-		o.Class = classOf(ctx.Err())
-		o.because(ended(ctx))
-		return false
-	}
-	s.counts.one(&s.counts.retries)
-	return true
+	o.Class = classOf(ctx.Err())
+	o.because(ended(ctx))
+	return false
 }
 
 // because adds why no other attempt was made to an outcome that is an error.

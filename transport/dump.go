@@ -105,8 +105,10 @@ type NodeDump struct {
 type OutageDump struct {
 	Reason balancer.Reason `json:"reason"`
 	Since  time.Time       `json:"since"`
-	Until  time.Time       `json:"until"` // when one call may be sent as a probe
-	Times  int             `json:"times"` // in a row
+	// Until is when one call may be sent as a probe; zero, and left out, where it
+	// ends when health checks say so.
+	Until time.Time `json:"until,omitzero"`
+	Times int       `json:"times"` // in a row
 	// Probing says that the time has come.
 	Probing bool `json:"probing,omitempty"`
 }
@@ -194,7 +196,11 @@ func (s *service) dump() ServiceDump {
 	}
 	outages := map[*balancer.Node]*OutageDump{}
 	for _, o := range view.Outages {
-		outages[o.Node] = &OutageDump{o.Reason, wall(o.Since), wall(o.Until), o.Times, o.Probing}
+		d := &OutageDump{Reason: o.Reason, Since: wall(o.Since), Times: o.Times, Probing: o.Probing}
+		if o.Until != 0 {
+			d.Until = wall(o.Until)
+		}
+		outages[o.Node] = d
 	}
 	for _, n := range view.Nodes {
 		i := n.Instance()

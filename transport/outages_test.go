@@ -2,6 +2,9 @@ package transport_test
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -194,6 +197,66 @@ func TestNoticedLate(t *testing.T) {
 		}
 		if transport.NoticedLate(t.Context()) {
 			t.Error("a call without a deadline is late")
+		}
+	})
+}
+
+// That a whole service is passed over, or is back, is said in a few lines, which
+// say how many are left out.
+func TestLogOfOutagesIsRationed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logged
+		var ids []string
+		for i := range 100 {
+			ids = append(ids, fmt.Sprintf("i%03d", i))
+		}
+		fleet := orders(ids...)
+		m := newMesh(t, fleet, log.option(), transport.WithPinning())
+		all := func(outcome transport.Outcome) {
+			for _, id := range ids {
+				c := put()
+				c.Apply(transport.WithCall(t.Context(), transport.Instance(id)))
+				_ = m.Do(t.Context(), c, ending{m, outcome})
+			}
+			time.Sleep(15 * time.Millisecond)
+		}
+		all(transport.Outcome{Class: transport.Lost})
+		if s := service(t, m); s.Ejections["refused"] != 100 {
+			t.Fatalf("passed over: %v", s.Ejections)
+		}
+		time.Sleep(11 * time.Second)
+		if got := log.lines("instance is passed over"); got != 10 {
+			t.Errorf("%d lines of 100 instances", got)
+		}
+		if log.lines(`unnamed=90 "passed over"=100`) != 1 {
+			t.Errorf("how many there are in all is not said: %s", log.text.String())
+		}
+		time.Sleep(15 * time.Second)
+		if log.lines("unnamed") != 1 {
+			t.Errorf("it is said again: %s", log.text.String())
+		}
+	})
+}
+
+// Whom health checks pass over is told by them, and nobody knows until when.
+func TestOutagesByHealthChecks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logged
+		w := new(ward)
+		w.set("b")
+		m := knowing(t, newMesh(t, orders("a", "b", "c"), log.option(), transport.WithHealthCheck(balancer.HealthCheck{}, w)))
+		time.Sleep(15 * time.Second)
+		o := service(t, m).Instances[1].Outage
+		if o == nil || o.Reason != balancer.FailedHealthCheck || o.Since.IsZero() || !o.Until.IsZero() {
+			t.Errorf("the outage is %+v", o)
+		}
+		if text, err := json.Marshal(o); err != nil || strings.Contains(string(text), "until") {
+			t.Errorf("in JSON: %s, %v", text, err)
+		}
+		w.set()
+		time.Sleep(15 * time.Second)
+		if service(t, m).Instances[1].Outage != nil || log.lines("instance=b") != 2 {
+			t.Errorf("logged: %s", log.text.String())
 		}
 	})
 }

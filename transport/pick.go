@@ -98,46 +98,11 @@ func allFailing(nodes []*balancer.Node, now time.Duration) bool {
 	return true
 }
 
-// repicks is how often the policy is asked again before the list is searched.
-// With half of the instances refused, all of 1+4 picks are with probability
-// 1/32.
-const repicks = 4
-
-// repick finds another node after a refusal: by the policy while that is
-// likely to succeed, then by going through all of them from a random place, so
-// that an untried one that is ready is certainly found. One that is passed over
-// is better than one that was tried, and that is used again only if there is no
-// other. It returns nil if none is ready at all.
+// repick finds another node after a refusal, an untried one if there is any.
 func repick(choice *balancer.Choice, call *Call, gate Gate, now time.Duration) *balancer.Node {
-	for range repicks {
-		if n := choice.Picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key, Retry: true}); n != nil && call.accepts(n, gate) {
-			return n
-		}
-	}
-	first := rand.Int()
-	if n, _ := search(choice.Eligible, first, call, gate); n != nil {
-		return n
-	}
-	n, tried := search(choice.Called(), first, call, gate)
-	if n != nil {
-		return n
-	}
-	return tried
-}
-
-// search returns the first node from some place that is ready and untried, and
-// else one that is ready.
-func search(nodes []*balancer.Node, first int, call *Call, gate Gate) (untried, tried *balancer.Node) {
-	for i := range nodes {
-		n := nodes[(first%len(nodes)+i)%len(nodes)]
-		if call.accepts(n, gate) {
-			return n, nil
-		}
-		if tried == nil && (gate == nil || gate.Ready(n)) {
-			tried = n
-		}
-	}
-	return nil, tried
+	return choice.Other(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key, Retry: true},
+		func(n *balancer.Node) bool { return call.accepts(n, gate) },
+		func(n *balancer.Node) bool { return gate == nil || gate.Ready(n) })
 }
 
 // accepts is the gate with the ledger: no attempt goes where one of this call

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"slices"
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
@@ -26,27 +25,6 @@ func (c *course) refresh(now time.Duration) {
 	for _, s := range *c.selections.Load() {
 		if s.choice != nil {
 			s.choice.Refresh(now)
-		}
-	}
-}
-
-// logOutages tells who is passed over from now on, and who no more.
-func (m *Mesh) logOutages(s *service, before, view *balancer.View) {
-	if len(before.Outages)+len(view.Outages) == 0 {
-		return
-	}
-	was := func(all []balancer.Outage, n *balancer.Node) bool {
-		return slices.ContainsFunc(all, func(o balancer.Outage) bool { return o.Node == n })
-	}
-	for _, o := range view.Outages {
-		if !was(before.Outages, o.Node) {
-			m.logger.Warn("fairlead: instance is passed over", "service", s.name, "instance", o.Node.ID(),
-				"reason", o.Reason.String(), "for", o.Until-o.Since, "times", o.Times)
-		}
-	}
-	for _, o := range before.Outages {
-		if !was(view.Outages, o.Node) && slices.Contains(view.Nodes, o.Node) {
-			m.logger.Info("fairlead: instance is back", "service", s.name, "instance", o.Node.ID(), "reason", o.Reason.String())
 		}
 	}
 }

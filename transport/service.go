@@ -36,6 +36,10 @@ type service struct {
 	// itself, bounds what it logs.
 	checker  *balancer.Checker
 	verdicts ration
+	// outages bounds what is logged of them, restDue says that a timer will ask for
+	// the rest. Both are guarded by mu.
+	outages ration
+	restDue bool
 	// disk is nil where the list is not kept there.
 	disk *onDisk
 	// trouble is what the registry last complained of, nil while it is live.

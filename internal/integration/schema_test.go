@@ -99,6 +99,7 @@ func TestSchemas(t *testing.T) {
 		{"loadBalancer", `{"hashBalanceFactor":0}`}, {"loadBalancer", `{"hashBalanceFactor":125}`}, {"loadBalancer", `{"hashBalanceFactor":125,"algorithm":"maglev"}`},
 		{"loadBalancer", `{"hashBalanceFactor":-1,"algorithm":"ring-hash"}`}, {"loadBalancer", `{"hashBalanceFactor":99,"algorithm":"ring-hash"}`}, {"loadBalancer", `{"hashBalanceFactor":-2,"algorithm":"ring-hash"}`},
 		{"loadBalancer", `{"hashBalanceFactor":1000001,"algorithm":"ring-hash"}`}, {"loadBalancer", `{"reportedWeights":{}}`}, {"loadBalancer", `{"reportedWeights":{},"algorithm":"weighted-round-robin"}`},
+		{"outlierDetection", `{"slowCallEjection":{"off":false}}`}, {"outlierDetection", `{"slowCallEjection":{"off":true}}`}, {"outlierDetection", `{"slowCallEjection":{"off":true,"duration":"1s"}}`},
 		{"healthCheck", `{}`}, {"healthCheck", `{"off":true,"interval":"5s"}`}, {"healthCheck", `{"path":"/"}`}, {"healthCheck", `{"interval":5}`},
 		{"healthCheck", `{"unhealthyThreshold":100}`}, {"healthCheck", `{"unhealthyThreshold":101}`}, {"healthCheck", `{"healthyThreshold":-1}`},
 		{"routes", `[{"mirror":{"percent":"0%"}}]`}, {"routes", `[{"mirror":{"percent":"0.00%"}}]`}, {"routes", `[{"mirror":{"percent":"0.01%"}}]`},

@@ -91,6 +91,11 @@ func allowed(of string) schema {
 			{"required": []string{"keep"}, "properties": schema{"keep": schema{"minProperties": 1}}},
 			{"required": []string{"drop"}, "properties": schema{"drop": schema{"minProperties": 1}}},
 		}}
+	case "SlowCallEjection":
+		return schema{"anyOf": []schema{
+			{"required": []string{"duration"}},
+			{"required": []string{"off"}, "properties": schema{"off": schema{"const": true}}},
+		}}
 	case "Text":
 		return schema{"minProperties": 1, "maxProperties": 1}
 	case "Text.exact", "Text.prefix", "Text.regex":

@@ -1,0 +1,115 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/retry"
+)
+
+// client is one process that calls. Its pool and its budget are the library's.
+type client struct {
+	zone    int
+	pool    *balancer.Pool
+	choice  *balancer.Choice
+	budget  *retry.Budget
+	servers []int32 // by the index of their node
+	version int     // of the list that it knows
+	due     bool    // its pool is to be looked after soon
+}
+
+func (w *world) newClient(number int) (client, error) {
+	c := client{zone: -1}
+	b := w.plan.Balancing
+	b.Policy = w.subject.Policy
+	if b.Subset.Seed == "" {
+		b.Subset.Seed = fmt.Sprintf("%d/%d", w.seed, number)
+	}
+	if len(w.plan.Zones) > 0 {
+		b.Locality.Zone = w.plan.Zones[number%len(w.plan.Zones)]
+		c.zone = w.zoneOf(b.Locality.Zone)
+	}
+	var err error
+	if c.budget, err = retry.NewBudget(w.plan.Budget); err != nil || w.subject.Oracle != nil {
+		return c, err
+	}
+	c.pool, err = balancer.NewPool(balancer.PoolConfig{Balancing: b})
+	return c, err
+}
+
+// hear gives a client the list, if it has not heard of it.
+func (w *world) hear(c *client) {
+	if w.version == c.version || c.pool == nil {
+		return
+	}
+	c.version = w.version
+	c.see(w, c.pool.Update(w.list, time.Duration(w.now)))
+}
+
+// see makes a client choose by a view.
+func (c *client) see(w *world, v *balancer.View) {
+	for _, n := range v.Nodes {
+		for n.Index() >= len(c.servers) {
+			c.servers = append(c.servers, -1)
+		}
+		c.servers[n.Index()] = w.numberOf(n.ID())
+	}
+	c.choice = v.Choice(discovery.HTTP)
+}
+
+// review looks after the pool of a client, as Pool.Run does: a little after calls
+// have shown something, and once a second.
+func (w *world) review(c *client) {
+	if v := c.pool.Review(time.Duration(w.now)); v.Choice(discovery.HTTP) != c.choice {
+		c.see(w, v)
+	}
+}
+
+// pause is what Pool.Run leaves between two reviews.
+const pause = int64(10 * time.Millisecond)
+
+// suspect makes the pool of a client be looked after soon.
+func (w *world) suspect(number uint32) {
+	if c := &w.clients[number]; c.pool != nil && !c.due {
+		c.due = true
+		w.queue.push(event{at: w.now + pause, who: number, kind: reviews, gen: 1})
+	}
+}
+
+// redraws is how often an oracle is asked again that gives a call an instance
+// that it was at.
+const redraws = 4
+
+// pick returns the number of the instance that a call goes to next and its node,
+// which an oracle has none of; -1 if there is nobody.
+func (w *world) pick(c *call) (int32, *balancer.Node) {
+	if w.subject.Oracle != nil {
+		server := w.subject.Oracle.Choose(Fleet{w}, w.picks.Uint64())
+		for range redraws {
+			if server < 0 || !c.tried(int32(server)) {
+				break
+			}
+			server = w.subject.Oracle.Choose(Fleet{w}, w.picks.Uint64())
+		}
+		return int32(server), nil
+	}
+	by := &w.clients[c.client]
+	if by.choice == nil {
+		return -1, nil
+	}
+	r := balancer.Request{Now: time.Duration(w.now), Rand: w.picks.Uint64(), Key: w.keys[c.key], Retry: c.tries > 0}
+	n := by.choice.Picker.Pick(r)
+	if n == nil {
+		return -1, nil
+	}
+	server := by.servers[n.Index()]
+	if c.tries == 0 || !c.tried(server) {
+		return server, n
+	}
+	n.Unsent(r.Now)
+	r.Rand = w.picks.Uint64()
+	other := by.choice.Other(r, func(n *balancer.Node) bool { return !c.tried(by.servers[n.Index()]) }, func(*balancer.Node) bool { return true })
+	return by.servers[other.Index()], other
+}

@@ -1,0 +1,32 @@
+package sim
+
+import (
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/retry"
+)
+
+// ending is how an attempt ends.
+type ending uint8
+
+const (
+	served     ending = iota
+	failed            // the server said so
+	broken            // the connection was lost
+	refused           // there was no connection
+	outOfTime         // of the call
+	unanswered        // by a server that hangs
+)
+
+// result is what an ending says of the instance, and failure what it says to those
+// who may try again, as the doors of fairlead say it.
+func (e ending) result() (balancer.Result, retry.Failure) {
+	switch e {
+	case served:
+		return balancer.Success, retry.Answered
+	case broken:
+		return balancer.Failure, retry.Lost
+	case refused:
+		return balancer.Unreachable, retry.Unsent
+	}
+	return balancer.Failure, retry.Answered
+}

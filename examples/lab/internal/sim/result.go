@@ -1,0 +1,136 @@
+package sim
+
+import "time"
+
+// Result is what came of a plan. Unless said otherwise it is of the calls that
+// began after the warm-up.
+type Result struct {
+	Latency  Histogram // of the calls that went well, with all their attempts
+	Calls    int64
+	Errors   int64 // calls that failed in the end
+	Attempts int64 // of these calls
+	Played   int64 // calls, with those of the warm-up
+
+	Instances []Instance
+	// Connections are the pairs of a client and an instance that it may call, at the
+	// end.
+	Connections int
+	// Shares are the attempts that each class got, from the beginning, by periods.
+	Shares  [][]int64 // by period, then class
+	Period  time.Duration
+	Classes []string
+}
+
+// Instance is what one got.
+type Instance struct {
+	Class    string
+	Bad      bool
+	Attempts int64
+	// Present is how long it was on the list, of the time that counts, and Whole
+	// says that it was there from its beginning to its end.
+	Present time.Duration
+	Whole   bool
+}
+
+// periods are how many parts the time is cut into for Shares.
+const periods = 60
+
+func newResult(p *Plan) Result {
+	r := Result{Latency: newHistogram(), Period: max(1, (p.Length+periods-1)/periods)}
+	for range periods {
+		r.Shares = append(r.Shares, make([]int64, len(p.Fleet)))
+	}
+	for _, c := range p.Fleet {
+		r.Classes = append(r.Classes, c.Name)
+	}
+	return r
+}
+
+// note counts an attempt.
+func (r *Result) note(now int64, class int) {
+	if period := int((now - beginning) / int64(r.Period)); period < len(r.Shares) {
+		r.Shares[period][class]++
+	}
+}
+
+// conclude adds up what the servers and clients know.
+func (w *world) conclude() {
+	w.result.Errors = w.result.Calls - w.result.Latency.Count() // also those that never ended
+	there := 0
+	for _, s := range w.servers {
+		c := &w.plan.Fleet[s.class]
+		from, until := max(s.from, w.counted), min(s.until, w.over)
+		w.result.Instances = append(w.result.Instances, Instance{
+			Class: c.Name, Bad: c.Bad, Attempts: s.attempts, Present: time.Duration(max(0, until-from)), Whole: s.from <= w.counted && s.until >= w.over,
+		})
+		if s.stage == listed {
+			there++
+		}
+	}
+	for i := range w.clients {
+		switch c := &w.clients[i]; {
+		case w.subject.Oracle != nil:
+			w.result.Connections += there
+		case c.choice != nil:
+			w.result.Connections += len(c.choice.Called())
+		}
+	}
+}
+
+// MaxOverMean is what the instance with the most calls got, of the mean, of those
+// that were there all the time; 0 if there are none. Where fewer than two were, it
+// is of all, by the time that they were there.
+func (r *Result) MaxOverMean() float64 {
+	whole := 0
+	for _, i := range r.Instances {
+		if i.Whole {
+			whole++
+		}
+	}
+	most, sum, n := 0.0, 0.0, 0.0
+	for _, i := range r.Instances {
+		if i.Whole || whole < 2 && i.Present >= r.Period {
+			rate := float64(i.Attempts) / i.Present.Seconds()
+			most, sum, n = max(most, rate), sum+rate, n+1
+		}
+	}
+	if sum == 0 {
+		return 0
+	}
+	return most * n / sum
+}
+
+// BadShare is what the bad instances got, of a fair share: of as much as their
+// part of all instances while they were on the list. Known is false where there
+// are none, or no calls.
+func (r *Result) BadShare() (share float64, known bool) {
+	return r.share(func(i *Instance) bool { return i.Bad })
+}
+
+// ClassShare is the same for the instances of a class.
+func (r *Result) ClassShare(class string) (share float64, known bool) {
+	return r.share(func(i *Instance) bool { return i.Class == class })
+}
+
+func (r *Result) share(is func(*Instance) bool) (share float64, known bool) {
+	var got, all, fair, time float64
+	for k := range r.Instances {
+		i := &r.Instances[k]
+		all += float64(i.Attempts)
+		time += i.Present.Seconds()
+		if is(i) {
+			got += float64(i.Attempts)
+			fair += i.Present.Seconds()
+		}
+	}
+	if all == 0 || fair == 0 {
+		return 0, false
+	}
+	return got / all / (fair / time), true
+}
+
+// ErrorShare is the share of the calls that failed, 0 if there were none.
+func (r *Result) ErrorShare() float64 { return float64(r.Errors) / float64(max(1, r.Calls)) }
+
+// AttemptsPerCall is 0 if there were no calls.
+func (r *Result) AttemptsPerCall() float64 { return float64(r.Attempts) / float64(max(1, r.Calls)) }
