@@ -70,6 +70,7 @@ type scene struct {
 	readers     []*reader
 
 	history *history.History // after the end
+	tardy   time.Duration    // of the client, see history.History
 	figures []figure
 }
 
@@ -223,6 +224,7 @@ func (s *scene) stop() {
 		return
 	}
 	s.history = s.caller.Stop(s.fleet)
+	s.history.Tardy = s.tardy
 	s.history.Aliases = s.aliases
 	for _, v := range s.history.Check() {
 		s.Error(v)

@@ -14,7 +14,7 @@ import (
 var starved = row{
 	number: 53, fault: "client starved of CPU",
 	setup: func(s *scene) {
-		s.scale.deadline = time.Second
+		s.scale.deadline, s.tardy = time.Second, 2*time.Second
 		s.etcd = etcdtest.Start(s)
 		s.links()
 		s.fleet = fleet.New(s, s.via(s.fleetLink), service, 700*time.Millisecond)

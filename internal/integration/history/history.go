@@ -20,6 +20,8 @@ type History struct {
 	Executions map[int64]int
 	// Aliases are further IDs under which instances are listed, and who they are.
 	Aliases map[string]string
+	// Tardy is how long after a check the client may read the clock, having no CPU.
+	Tardy time.Duration
 }
 
 // Settings are what the client was told.

@@ -89,7 +89,7 @@ func attemptsEnded(h *History, broken func(string, ...any)) {
 func inTime(h *History, broken func(string, ...any)) {
 	for _, c := range h.Calls {
 		for i, a := range c.Attempts {
-			if a.Start > c.Start+c.Deadline+tardy || a.Start > c.End {
+			if a.Start > c.Start+c.Deadline+max(tardy, h.Tardy) || a.Start > c.End {
 				broken("attempt %d of call %d started at %s; its time was up at %s and it ended at %s", i+1, c.ID, a.Start, c.Start+c.Deadline, c.End)
 			}
 		}

@@ -143,6 +143,7 @@ func TestWhatHappens(t *testing.T) {
 		{"a crash fails what is under way", with(func(p *sim.Plan) {
 			other(sim.Condition{Down: true})(p)
 			p.Lists.Lease = 2 * second
+			p.Traffic.Load = 0.7 // so that some are under way
 		}), func(r *sim.Result) bool {
 			return r.Errors > 0 && r.Errors < 20 && r.Attempts > r.Calls && r.Connections == 15-3
 		}},
