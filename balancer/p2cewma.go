@@ -60,7 +60,7 @@ func (p *p2cEWMA) Pick(r Request) *Node {
 // third returns the cheaper of node i and a third that is drawn beside i and j.
 func (p *p2cEWMA) third(i, j int, r Request) *Node {
 	r.Rand = mix(r.Rand)
-	k := drawOne(r.Rand>>32, len(p.nodes)-2)
+	k := drawOne(r.Rand, len(p.nodes)-2) // of the lower half: the upper drew the part
 	if k >= min(i, j) {
 		k++
 	}
