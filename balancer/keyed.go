@@ -42,10 +42,7 @@ type seating struct {
 
 func (p *keyed) Pick(r Request) *Node {
 	s := p.seating.Load()
-	hash := r.Rand
-	if r.Key != "" {
-		hash = xxhash.Sum64String(r.Key)
-	}
+	hash := hashOf(r)
 	slot, place := s.slots.of(hash)
 	if n := s.nodes[place]; n != nil && (s.bound == nil || !s.bound.full(place, r.Now)) {
 		return n
@@ -53,14 +50,18 @@ func (p *keyed) Pick(r Request) *Node {
 	return s.pickAfter(slot, place, hash, r.Now)
 }
 
+// hashOf is the hash of the key, and by chance where there is none.
+func hashOf(r Request) uint64 {
+	if r.Key != "" {
+		return xxhash.Sum64String(r.Key)
+	}
+	return r.Rand
+}
+
 // home implements homes.
 func (p *keyed) home(r Request) *Node {
 	s := p.seating.Load()
-	hash := r.Rand
-	if r.Key != "" {
-		hash = xxhash.Sum64String(r.Key)
-	}
-	_, place := s.slots.of(hash)
+	_, place := s.slots.of(hashOf(r))
 	at, found := slices.BinarySearchFunc(p.listed, s.made[place].ID, func(n *Node, id string) int { return strings.Compare(n.ID(), id) })
 	if !found {
 		return nil

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
@@ -24,7 +23,7 @@ func (m *Mesh) logOutages(s *service, before, view *balancer.View) {
 		}
 	}
 	for _, o := range beyond(before.Outages, view.Outages) {
-		if has(view.Nodes, o.Node) && s.outages.allow(now) {
+		if nodeOf(view.Nodes, o.Node.ID()) == o.Node && s.outages.allow(now) {
 			m.logger.Info("fairlead: instance is back", "service", s.name, "instance", o.Node.ID(), "reason", o.Reason.String())
 		}
 	}
@@ -62,10 +61,4 @@ func beyond(outages, others []balancer.Outage) (some []balancer.Outage) {
 		}
 	}
 	return some
-}
-
-// has reports whether a node is one of many, which are sorted by ID.
-func has(nodes []*balancer.Node, n *balancer.Node) bool {
-	at, found := slices.BinarySearchFunc(nodes, n, func(a, b *balancer.Node) int { return strings.Compare(a.ID(), b.ID()) })
-	return found && nodes[at] == n
 }
