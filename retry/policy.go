@@ -19,6 +19,24 @@ type Policy struct {
 	// MaxAttempts counts all tries of one call, the first one too. 0 means 3,
 	// 1 means that nothing is retried.
 	MaxAttempts int
+	// On are the failures after which another attempt is made, and Codes the
+	// answers: an HTTP status, or the number of a gRPC code, which are never the
+	// same number. What a server may have executed is made again only where the
+	// call is idempotent. Both empty: ConnectFailure and Reset.
+	On    Condition
+	Codes []int
+	// Backoff is how long to wait before the third attempt and those that follow.
+	Backoff BackoffConfig
+	// AttemptTimeout bounds each attempt, within the call's own time. 0: nothing
+	// else does.
+	AttemptTimeout time.Duration
+}
+
+// BackoffConfig is how the waits before attempts grow, in Envoy's words. The zero
+// value is Envoy's default.
+type BackoffConfig struct {
+	BaseInterval time.Duration // 0: 25 ms
+	MaxInterval  time.Duration // 0: ten times the base
 }
 
 // Validate reports a bad field, its value and what is allowed.

@@ -1,0 +1,3 @@
+// Package breaker stops calls to what fails, and lets a few find out whether it
+// works again.
+package breaker
