@@ -8,31 +8,29 @@ import (
 	"github.com/fairlead-go/fairlead/retry"
 )
 
-// A retry has to be allowed, to be afforded, and to wait for its turn.
-func Example() {
-	var policy retry.Policy
+// A retry has to be allowed, to be afforded, and to wait for its turn. Next answers
+// all three; the bits, half of the most here, draw the wait.
+func ExamplePolicy_Next() {
+	policy := retry.Policy{On: retry.ConnectFailure | retry.Overload}
 	budget, err := retry.NewBudget(retry.BudgetConfig{})
 	if err != nil {
 		panic(err)
 	}
-	began := time.Now()
+	const now, bits = time.Minute, 1 << 63
+	budget.Deposit(now, bits)
 
-	attempt := func(n int) (retry.Failure, bool) {
-		fmt.Println("attempt", n)
-		return retry.Unsent, n == 3
-	}
-	budget.Deposit(time.Since(began), rand.Uint64())
-	for n := 1; ; n++ {
-		failure, ok := attempt(n)
-		if ok || !policy.Allows(failure, n, false) || !budget.Withdraw(time.Since(began)) {
-			break
-		}
-		time.Sleep(retry.Backoff(n+1, rand.Uint64()))
+	for n, ended := range []retry.Ended{
+		{How: retry.ConnectFailure},
+		{How: retry.Overload, Idempotent: true, RetryAfter: time.Second},
+		{How: retry.Overload, Idempotent: true},
+	} {
+		wait, again, err := policy.Next(budget, now, ended, n+1, bits)
+		fmt.Println("after", ended.How, "wait", wait, "again", again, err)
 	}
 	// Output:
-	// attempt 1
-	// attempt 2
-	// attempt 3
+	// after connect-failure wait 0s again true <nil>
+	// after overload wait 1.25s again true <nil>
+	// after overload wait 0s again false <nil>
 }
 
 // Of a thousand calls at once that all fail, three hundred are made again: a
@@ -48,12 +46,38 @@ func ExampleBudget() {
 	}
 	retries := 0
 	for range 1000 {
-		if budget.Withdraw(now) {
+		if budget.Withdraw(now) == nil {
 			retries++
 		}
 	}
 	fmt.Println(retries)
 	// Output: 300
+}
+
+// One budget for the whole process bounds what its services may do together.
+func ExampleBudget_Child() {
+	process, err := retry.NewBudget(retry.BudgetConfig{MinPerSecond: 0.2})
+	if err != nil {
+		panic(err)
+	}
+	orders, err := process.Child(retry.BudgetConfig{MinPerSecond: 0.1})
+	if err != nil {
+		panic(err)
+	}
+	defer orders.Close()
+	users, err := process.Child(retry.BudgetConfig{})
+	if err != nil {
+		panic(err)
+	}
+	defer users.Close()
+
+	fmt.Println(orders.Withdraw(0), users.Withdraw(0))
+	fmt.Println(orders.Withdraw(0))
+	fmt.Println(users.Withdraw(0))
+	// Output:
+	// <nil> <nil>
+	// retry budget spent
+	// retry budget spent: the one shared with others
 }
 
 func ExampleBudgetConfig_Validate() {

@@ -144,12 +144,13 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 // again decides whether another attempt follows, and waits for its turn. Where
 // one was due and does not follow, the outcome is told why.
 func (m *Mesh) again(ctx context.Context, call *Call, policy retry.Policy, o *Outcome) bool {
-	if call.picks == 0 || ctx.Err() != nil && !policy.Allows(o.failure(), call.tries, call.Idempotent) {
+	how := o.ended(call.Idempotent)
+	if call.picks == 0 || ctx.Err() != nil && !policy.Allows(how, call.tries) {
 		return false
 	}
 	if ctx.Err() == nil {
 		s, now := call.service, balancer.Now()
-		wait, again, err := policy.Next(s.budget, now, o.failure(), call.tries, call.Idempotent, rand.Uint64())
+		wait, again, err := policy.Next(s.budget, now, how, call.tries, rand.Uint64())
 		if err != nil {
 			m.budgetSpent(s, now)
 			o.because(err)

@@ -78,14 +78,14 @@ func (o Outcome) result() balancer.Result {
 	}
 }
 
-// failure translates an outcome for the retry policy.
-func (o Outcome) failure() retry.Failure {
+// ended translates an outcome for the retry policy.
+func (o Outcome) ended(idempotent bool) retry.Ended {
+	e := retry.Ended{Idempotent: idempotent}
 	switch {
 	case o.Class == Lost && !o.Sent:
-		return retry.Unsent
+		e.How = retry.ConnectFailure
 	case o.Class == Lost && !o.Answered:
-		return retry.Lost
-	default:
-		return retry.Answered
+		e.How = retry.Reset
 	}
+	return e
 }
