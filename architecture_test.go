@@ -19,7 +19,7 @@ var mayImport = map[string]struct{ own, foreign []string }{
 	"balancer":                {own: []string{"discovery"}, foreign: []string{"github.com/cespare/xxhash"}},
 	"retry":                   {},
 	"rule/yaml":               {own: []string{"rule"}, foreign: []string{"github.com/goccy/go-yaml"}},
-	"rule":                    {own: []string{"discovery", "retry"}, foreign: []string{"github.com/cespare/xxhash"}},
+	"rule":                    {own: []string{"breaker", "discovery", "retry"}, foreign: []string{"github.com/cespare/xxhash"}},
 	"transport":               {own: []string{"discovery", "balancer", "retry", "rule"}, foreign: []string{"go.opentelemetry.io/otel"}},
 	"transport/fairhttp":      {own: []string{"discovery", "balancer", "rule", "transport"}},
 	"transport/fairgrpc":      {own: []string{"discovery", "balancer", "retry", "rule", "transport"}, foreign: []string{"google.golang.org/grpc", "google.golang.org/protobuf"}},
