@@ -118,7 +118,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 			}
 		case reflect.Struct:
 			switch v.Type() { // one reader for all
-			case reflect.TypeFor[rule.Text](), reflect.TypeFor[rule.Match]():
+			case reflect.TypeFor[rule.Text](), reflect.TypeFor[rule.Match](), reflect.TypeFor[rule.Backoff](), reflect.TypeFor[rule.Hedge](), reflect.TypeFor[rule.OnFailure]():
 				path = v.Type().Name()
 			}
 			for n := range v.NumField() {

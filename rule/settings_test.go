@@ -51,13 +51,21 @@ func TestSwitches(t *testing.T) {
 		{"lane", func(s *rule.Spec) { s.Lane = nil }},
 		{"mirror", func(s *rule.Spec) { s.Routes[0].Mirror = nil }},
 		{"fault", func(s *rule.Spec) { s.Routes[0].Fault = nil }},
-		{"timeout", func(s *rule.Spec) { s.Timeout, s.Routes[0].Timeout = 0, 0 }},
+		{"timeout", func(s *rule.Spec) {
+			s.Timeout, s.Routes[0].Timeout = 0, 0
+			s.Retries.PerTryTimeout, s.Routes[0].Retries.PerTryTimeout = 0, 0
+		}},
 		{"loadBalancer", func(s *rule.Spec) { s.LoadBalancer = rule.LoadBalancer{} }},
 		{"outlierDetection", func(s *rule.Spec) { s.OutlierDetection = &rule.OutlierDetection{Off: true} }},
 		{"healthCheck", func(s *rule.Spec) { s.HealthCheck = &rule.HealthCheck{Off: true} }},
 		{"retries", func(s *rule.Spec) {
 			s.Retries, s.Routes[0].Retries = rule.Retries{MaxAttempts: 1}, rule.RouteRetries{}
 		}},
+		{"hedge", func(s *rule.Spec) { s.Hedge, s.Routes[0].Hedge = &rule.Hedge{Off: true}, nil }},
+		{"circuitBreaker", func(s *rule.Spec) { s.CircuitBreaker = &rule.CircuitBreaker{Mode: "off"} }},
+		{"outcomes", func(s *rule.Spec) { s.Outcomes = nil }},
+		{"onFailure", func(s *rule.Spec) { s.OnFailure, s.Routes[0].OnFailure = nil, nil }},
+		{"faultTolerance", func(s *rule.Spec) { s.FaultTolerance, s.Routes[0].FaultTolerance = "", "" }},
 		{"telemetry", func(s *rule.Spec) { s.Telemetry.Level = "off" }},
 	} {
 		t.Run(c.feature, func(t *testing.T) {

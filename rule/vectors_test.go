@@ -111,8 +111,8 @@ func (v *vector) check(t *testing.T) {
 		if got := rule.Duration(d.Route.Timeout); got != c.Want.Timeout {
 			t.Errorf("%s: timeout %s, want %s", c.About, got, c.Want.Timeout)
 		}
-		if d.Route.MaxAttempts != c.Want.MaxAttempts {
-			t.Errorf("%s: maxAttempts %d, want %d", c.About, d.Route.MaxAttempts, c.Want.MaxAttempts)
+		if d.Route.Retry.MaxAttempts != c.Want.MaxAttempts {
+			t.Errorf("%s: maxAttempts %d, want %d", c.About, d.Route.Retry.MaxAttempts, c.Want.MaxAttempts)
 		}
 	}
 }

@@ -118,8 +118,8 @@ func (m *Mesh) admit(ctx context.Context, call *Call, attempt Attempt) error {
 // counts calls, since it multiplies them, and under one budget.
 func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error {
 	policy := m.options.retry
-	if call.route != nil && call.route.MaxAttempts != 0 {
-		policy.MaxAttempts = call.route.MaxAttempts
+	if call.route != nil && call.route.Retry.MaxAttempts != 0 {
+		policy.MaxAttempts = call.route.Retry.MaxAttempts
 	}
 	most := policy.Most()
 	for {
