@@ -26,33 +26,42 @@ func (b *Breaker) Allow() (Ticket, error) {
 	return Ticket{}, err
 }
 
+// admit asks the state that the breaker is in, and again if that was another in
+// the meantime.
 func (b *Breaker) admit() (Ticket, error) {
 	for {
 		at := b.at()
 		switch {
+		case at.state() == Closed:
+			if done := b.admitClosed(at); done != nil {
+				t := Ticket{breaker: b, done: done, at: at}
+				if b.config.SlowCallDuration > 0 {
+					t.began = b.now()
+				}
+				return t, nil
+			}
 		case at.state() == Open && int64(b.now()) <= b.openUntil.Load():
 			return Ticket{}, &b.open // gobreaker would say the same, under its lock
-		case at.state() != Closed:
+		default:
 			if t, err := b.probe(); err != nil || t.breaker != nil {
 				return t, err
 			}
-			continue
-		}
-		done, err := b.machine.Allow()
-		if err == nil && b.at() == at {
-			t := Ticket{breaker: b, done: done, at: at}
-			if b.config.SlowCallDuration > 0 {
-				t.began = b.now()
-			}
-			return t, nil
-		}
-		// The state changed meanwhile. If the call was let through after that, it
-		// holds a place of the half-open state, which nobody would ever take back
-		// from it: it asks again.
-		if err == nil {
-			done(ignored)
 		}
 	}
+}
+
+// admitClosed returns nil if the breaker did not stay closed. A call that was let
+// through after that holds a place of the half-open state, which nobody would ever
+// take back from it: it gives it back.
+func (b *Breaker) admitClosed(at epoch) (done func(error)) {
+	done, err := b.machine.Allow()
+	if b.at() == at {
+		return done // gobreaker rejects nothing while it is closed
+	}
+	if err == nil {
+		done(ignored)
+	}
+	return nil
 }
 
 // Outcome is how a call ended.

@@ -68,6 +68,9 @@ func New(name string, c Config, options ...Option) (*Breaker, error) {
 // Name returns what New was given.
 func (b *Breaker) Name() string { return b.name }
 
+// Config returns what New was given, with the defaults written out.
+func (b *Breaker) Config() Config { return b.config }
+
 // State returns what the last call that was let through or ended has made of it.
 // To look changes nothing: a breaker whose OpenFor is over is Open until a call
 // asks. Modes other than Automatic do not show in it.
