@@ -34,7 +34,6 @@ func watched(tb testing.TB, c breaker.Config) (*breaker.Breaker, func() breaker.
 
 func TestWhatOpensIt(t *testing.T) {
 	const s, none = time.Second, breaker.NoReason
-	three := breaker.Config{ConsecutiveFailures: 3}
 	slow := breaker.Config{SlowCallDuration: s}
 	tests := []struct {
 		name   string
