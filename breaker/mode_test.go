@@ -120,3 +120,33 @@ func TestErrors(t *testing.T) {
 		want("circuit breaker orders is half-open, and its probes are out", gobreaker.ErrTooManyRequests, gobreaker.ErrOpenState)
 	})
 }
+
+func TestRejecting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(t, three)
+		want := func(when string, want bool) {
+			t.Helper()
+			if got := b.Rejecting(); got != want {
+				t.Errorf("%s: %v, want %v", when, got, want)
+			}
+		}
+		want("closed", false)
+		b.SetMode(breaker.ForcedOpen)
+		want("forced open", true)
+		b.SetMode(breaker.Automatic)
+		end(t, b, times(3, failure)...)
+		want("open", true)
+		for _, mode := range []breaker.Mode{breaker.Disabled, breaker.ObserveOnly} {
+			b.SetMode(mode)
+			want("open, but "+mode.String(), false)
+		}
+		b.SetMode(breaker.Automatic)
+		time.Sleep(3 * time.Second)
+		want("still open", true)
+		time.Sleep(time.Nanosecond)
+		want("open for long enough", false)
+		wantState(t, b, breaker.Open)
+		begin(t, b)
+		want("half-open", false)
+	})
+}

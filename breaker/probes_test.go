@@ -18,7 +18,7 @@ func opened(t *testing.T, c breaker.Config) (*breaker.Breaker, func() breaker.Ch
 	wantState(t, b, breaker.Open)
 	time.Sleep(b.Config().OpenFor)
 	wantRejected(t, b)
-	time.Sleep(1)
+	time.Sleep(time.Nanosecond)
 	return b, last
 }
 
@@ -43,7 +43,7 @@ func TestHalfOpen(t *testing.T) {
 			end(t, b, failure)
 			time.Sleep(3 * s)
 			wantRejected(t, b)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			begin(t, b)
 		}, breaker.HalfOpen, breaker.NoReason},
 		{"a slow success opens it again", breaker.Config{SlowCallDuration: s}, func(t *testing.T, b *breaker.Breaker) {
