@@ -1,7 +1,5 @@
 package breaker
 
-import "time"
-
 // Allow asks for a call to be let through. If it is, Done must be called on the
 // ticket when the call has ended. If it is not, the error is [ErrOpen]. An allowed
 // call costs one allocation, which is gobreaker's; a rejected one none.
@@ -26,106 +24,40 @@ func (b *Breaker) Allow() (Ticket, error) {
 	return Ticket{}, err
 }
 
+// admit asks the state that the breaker is in, and again if that was another in
+// the meantime.
 func (b *Breaker) admit() (Ticket, error) {
 	for {
 		at := b.at()
 		switch {
-		case at.state() == Open && int64(b.now()) <= b.openUntil.Load():
+		case at.state() == Closed:
+			if done := b.admitClosed(at); done != nil {
+				t := Ticket{breaker: b, done: done, at: at}
+				if b.config.SlowCallDuration > 0 {
+					t.began = b.now()
+				}
+				return t, nil
+			}
+		case at.state() == Open && b.resting():
 			return Ticket{}, &b.open // gobreaker would say the same, under its lock
-		case at.state() != Closed:
+		default:
 			if t, err := b.probe(); err != nil || t.breaker != nil {
 				return t, err
 			}
-			continue
-		}
-		done, err := b.machine.Allow()
-		if err == nil && b.at() == at {
-			t := Ticket{breaker: b, done: done, at: at}
-			if b.config.SlowCallDuration > 0 {
-				t.began = b.now()
-			}
-			return t, nil
-		}
-		// The state changed meanwhile. If the call was let through after that, it
-		// holds a place of the half-open state, which nobody would ever take back
-		// from it: it asks again.
-		if err == nil {
-			done(ignored)
 		}
 	}
 }
 
-// Outcome is how a call ended.
-type Outcome uint8
-
-const (
-	// Neutral says nothing about what was called: the caller gave up, a hedge
-	// lost, we refused the call ourselves. It is not counted.
-	Neutral Outcome = iota
-	// Success: it did its work.
-	Success
-	// Failure: it did not.
-	Failure
-)
-
-// Ticket is one call that was let through. It is a value; Done or DoneAfter must
-// be called on it once. A second time on the same variable does nothing, on a copy
-// it counts again. The zero Ticket, which calls get that are not counted, may be
-// done too, and nothing happens.
-//
-// A call that ends in another state than it began in does not count: what was sent
-// before the breaker opened does not say whether it may close.
-type Ticket struct {
-	breaker *Breaker
-	done    func(error) // of gobreaker; nil where there is a lease
-	lease   *lease
-	at      epoch
-	began   time.Duration
-}
-
-// Done ends the call. It is slow if it took longer than SlowCallDuration since
-// Allow.
-func (t *Ticket) Done(o Outcome) {
-	if t.breaker == nil {
-		return
+// admitClosed returns nil if the breaker did not stay closed. A call that was let
+// through after that holds a place of the half-open state, which nobody would ever
+// take back from it: it gives it back.
+func (b *Breaker) admitClosed(at epoch) (done func(error)) {
+	done, err := b.machine.Allow()
+	if b.at() == at {
+		return done // gobreaker rejects nothing while it is closed
 	}
-	var took time.Duration
-	if t.breaker.config.SlowCallDuration > 0 {
-		took = t.breaker.now() - t.began
+	if err == nil {
+		done(ignored)
 	}
-	t.DoneAfter(o, took)
-}
-
-// DoneAfter ends a call that took so long. 0 is for those whose length says
-// nothing, such as streams.
-func (t *Ticket) DoneAfter(o Outcome, took time.Duration) {
-	b := t.breaker
-	if b == nil {
-		return
-	}
-	t.breaker = nil
-	if b.at() != t.at {
-		return // gobreaker would drop it too, but turn half-open if the time has come
-	}
-	r := b.report(o, took)
-	if t.lease != nil {
-		b.settle(t.lease, t.at, r)
-		return
-	}
-	t.done(r)
-}
-
-func (b *Breaker) report(o Outcome, took time.Duration) report {
-	slow := b.config.SlowCallDuration > 0 && took > b.config.SlowCallDuration
-	switch {
-	case o == Neutral:
-		return ignored
-	case o == Failure && slow:
-		return failedSlowly
-	case o == Failure:
-		return failed
-	case slow:
-		return succeededSlowly
-	}
-	return succeeded
+	return nil
 }

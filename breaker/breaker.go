@@ -68,10 +68,31 @@ func New(name string, c Config, options ...Option) (*Breaker, error) {
 // Name returns what New was given.
 func (b *Breaker) Name() string { return b.name }
 
+// Config returns what New was given, with the defaults written out.
+func (b *Breaker) Config() Config { return b.config }
+
 // State returns what the last call that was let through or ended has made of it.
 // To look changes nothing: a breaker whose OpenFor is over is Open until a call
 // asks. Modes other than Automatic do not show in it.
 func (b *Breaker) State() State { return b.at().state() }
+
+// Rejecting reports whether Allow would reject for certain: the breaker is forced
+// open, or open and OpenFor is not over. It is for choosing among several, each
+// with a breaker of its own; who went by State instead would never call one that
+// is open again, and so never let it close. Whether a half-open one has a place is
+// for Allow to say.
+func (b *Breaker) Rejecting() bool {
+	switch b.Mode() {
+	case Automatic:
+		return b.at().state() == Open && b.resting()
+	case ForcedOpen:
+		return true
+	}
+	return false
+}
+
+// resting reports whether the last OpenFor is not over.
+func (b *Breaker) resting() bool { return int64(b.now()) <= b.openUntil.Load() }
 
 // Mode returns what [Breaker.SetMode] said last.
 func (b *Breaker) Mode() Mode { return Mode(b.mode.Load()) }

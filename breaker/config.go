@@ -28,8 +28,8 @@ type Config struct {
 	SlowCallRate float64
 	// OpenFor is how long it rejects all calls before it lets one find out. 0: 3 s.
 	OpenFor time.Duration
-	// HalfOpenRequests is how many calls find out, and must succeed in a row for it
-	// to close. 0: 1.
+	// HalfOpenRequests is how many calls find out, at once too, and must all succeed,
+	// none of them slowly, for it to close. 0: 1.
 	HalfOpenRequests int
 	// ProbeTimeout is how long one of those may take before another gets its
 	// place. What it says later counts nonetheless, if nothing was decided
@@ -40,19 +40,18 @@ type Config struct {
 // Validate reports a bad field, its value and what is allowed.
 func (c Config) Validate() error {
 	durations := []struct {
-		field          string
-		value          time.Duration
-		least, meaning string
-		atLeast        time.Duration
+		field        string
+		value, least time.Duration
+		meaning      string
 	}{
-		{"Window", c.Window, "100ms", "0 (meaning 10s)", 100 * time.Millisecond},
-		{"SlowCallDuration", c.SlowCallDuration, "1ns", "0 (meaning that none is slow)", 1},
-		{"OpenFor", c.OpenFor, "1ms", "0 (meaning 3s)", time.Millisecond},
-		{"ProbeTimeout", c.ProbeTimeout, "1ms", "0 (meaning 1s)", time.Millisecond},
+		{"Window", c.Window, 100 * time.Millisecond, "meaning 10s"},
+		{"SlowCallDuration", c.SlowCallDuration, 1, "meaning that none is slow"},
+		{"OpenFor", c.OpenFor, time.Millisecond, "meaning 3s"},
+		{"ProbeTimeout", c.ProbeTimeout, time.Millisecond, "meaning 1s"},
 	}
 	for _, d := range durations {
-		if d.value != 0 && (d.value < d.atLeast || d.value > time.Hour) {
-			return fmt.Errorf("breaker: Config.%s is %v: allowed is %s or %s to 1h", d.field, d.value, d.meaning, d.least)
+		if d.value != 0 && (d.value < d.least || d.value > time.Hour) {
+			return fmt.Errorf("breaker: Config.%s is %v: allowed is 0 (%s) or %v to 1h", d.field, d.value, d.meaning, d.least)
 		}
 	}
 	numbers := []struct {

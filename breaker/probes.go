@@ -23,8 +23,7 @@ type probes struct {
 	// nobody leaves the half-open state without it. It is taken before
 	// gobreaker's lock.
 	mu     sync.Mutex
-	at     epoch    // which half-open state they belong to
-	leases []*lease // that hold a place
+	leases []*lease // that hold a place in this half-open state
 }
 
 // probe asks for a call while the breaker is not closed. A zero ticket without an
@@ -48,13 +47,9 @@ func (b *Breaker) probe() (Ticket, error) {
 	default:
 		return Ticket{}, &b.open
 	}
-	at := b.at()
-	if at != p.at {
-		p.at, p.leases = at, nil
-	}
 	l := &lease{done: done, began: now}
 	p.leases = append(p.leases, l)
-	return Ticket{breaker: b, lease: l, at: at, began: now}, nil
+	return Ticket{breaker: b, lease: l, at: b.at(), began: now}, nil
 }
 
 // expireLocked frees the places of those that began at a time or before, and
@@ -84,5 +79,8 @@ func (b *Breaker) settle(l *lease, at epoch, r report) {
 	p.leases = slices.DeleteFunc(p.leases, func(other *lease) bool { return other == l })
 	if r != ignored || !l.expired {
 		l.done(r)
+	}
+	if b.at() != at {
+		p.leases = nil // it decided
 	}
 }
