@@ -57,6 +57,7 @@ func TestWhatDoesNotGoTogether(t *testing.T) {
 		{"FailfastWithRetries", `"faultTolerance":"failfast","retries":{"maxAttempts":2}`, "spec.retries.maxAttempts is 2: allowed is 1 beside faultTolerance failfast"},
 		{"FailfastWithoutRetries", `"faultTolerance":"failfast","retries":{"maxAttempts":1}`, ""},
 		{"FailfastOfARouteOfAServiceWithRetries", `"retries":{"maxAttempts":2},"routes":[{"faultTolerance":"failfast"}]`, ""},
+		{"RetriesOfARouteOfAFailfastService", `"faultTolerance":"failfast","routes":[{"retries":{"maxAttempts":2}}]`, ""},
 		{"FailfastOfARouteWithRetries", `"routes":[{"faultTolerance":"failfast","retries":{"maxAttempts":5}}]`, "spec.routes[0].retries.maxAttempts is 5: allowed is 1 beside faultTolerance failfast"},
 
 		{"SlowRateWithoutDuration", `"circuitBreaker":{"slowCallRate":"50%"}`, "spec.circuitBreaker.slowCallRate is 50%: allowed only beside a slowCallDuration"},
