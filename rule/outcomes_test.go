@@ -3,6 +3,7 @@ package rule_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,10 +17,8 @@ var grpcCodes = strings.Fields("OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_E
 // judged is what a list of outcomes says, worked out as the document says it.
 func judged(all []rule.Outcome, lists func(code string) bool) string {
 	for _, o := range all {
-		for _, code := range o.Codes {
-			if lists(code) {
-				return o.As
-			}
+		if slices.ContainsFunc(o.Codes, lists) {
+			return o.As
 		}
 	}
 	return ""
