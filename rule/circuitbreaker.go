@@ -106,6 +106,9 @@ func (d *decoder) circuitBreaker(n *document.Node, b *CircuitBreaker) {
 	})
 }
 
+// mostHalfOpen is that of package breaker.
+const mostHalfOpen = 1000
+
 func (c *checker) circuitBreaker(b *CircuitBreaker) {
 	c.field("circuitBreaker")
 	c.oneOf("mode", b.Mode, breakerModes[:]...)
@@ -122,7 +125,7 @@ func (c *checker) circuitBreaker(b *CircuitBreaker) {
 		c.badField("slowCallRate", b.SlowCallRate.String(), "allowed only beside a slowCallDuration")
 	}
 	c.timeout("openFor", b.OpenFor)
-	c.whole("halfOpenRequests", b.HalfOpenRequests, 0, mostProbes)
+	c.whole("halfOpenRequests", b.HalfOpenRequests, 0, mostHalfOpen)
 	c.timeout("probeTimeout", b.ProbeTimeout)
 	c.back()
 }

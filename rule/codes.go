@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +42,7 @@ func (c *checker) codes(field string, list []string, good func(string) bool, oth
 	for n, text := range list {
 		if !good(text) {
 			c.in(field, n)
-			c.bad(quote(text), fmt.Sprintf("allowed are %s, and the gRPC codes %s", others, strings.Join(grpcStatuses[:], ", ")))
+			c.bad(quote(text), "allowed are "+others+`, and names of gRPC codes such as "UNAVAILABLE"`)
 			c.out()
 		}
 	}

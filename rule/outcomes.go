@@ -95,7 +95,7 @@ func (c *checker) outcomes(all []Outcome) {
 		c.codes("codes", o.Codes, func(text string) bool {
 			_, _, ok := httpStatuses(text)
 			return ok || grpcCode(text) != 0
-		}, `HTTP statuses from 100 to 599, ranges of them such as "500-599"`)
+		}, `HTTP statuses from "100" to "599", ranges of them such as "500-599"`)
 		if o.As == "" {
 			c.badField("as", `""`, "allowed are success, failure, overload, neutral")
 		}

@@ -23,7 +23,7 @@ type Retries struct {
 	// codes, such as "UNAVAILABLE". What a server may have executed is tried again
 	// only where the call is idempotent. Absent: what code said.
 	RetryOn []string `json:"retryOn,omitempty"`
-	// Backoff is how long it is until the third attempt and those that follow.
+	// Backoff is how the waits between attempts grow.
 	Backoff Backoff `json:"backoff,omitzero"`
 	Budget  Budget  `json:"budget,omitzero"`
 }
@@ -163,7 +163,7 @@ func (c *checker) retries(r *RouteRetries) {
 	c.timeout("perTryTimeout", r.PerTryTimeout)
 	if r.RetryOn != nil {
 		c.codes("retryOn", r.RetryOn, func(text string) bool { _, _, ok := retryable(text); return ok },
-			"connect-failure, reset, timeout, overload, server-failure, HTTP statuses from 400 to 599")
+			`connect-failure, reset, timeout, overload, server-failure, HTTP statuses from "400" to "599"`)
 	}
 	c.backoff(r.Backoff)
 }
