@@ -10,6 +10,12 @@ import (
 	"time"
 )
 
+// What a zero [BudgetConfig] means: Finagle's default.
+const (
+	DefaultRatio        = 0.2
+	DefaultMinPerSecond = 10.0
+)
+
 // BudgetConfig bounds the retries of one service. The zero value is Finagle's
 // default.
 type BudgetConfig struct {
@@ -170,6 +176,7 @@ func (b *Budget) Withdraw(now time.Duration) error {
 // Remaining returns how many retries could be made at now.
 func (b *Budget) Remaining(now time.Duration) int {
 	b.mu.Lock()
+	b.sum = sum{} // who looks wants to know, and does not look often
 	remaining := int(math.Floor(max(0, b.remainingLocked(now))))
 	b.mu.Unlock()
 	if b.parent != nil {
@@ -183,10 +190,10 @@ func (b *Budget) Remaining(now time.Duration) int {
 func (b *Budget) remainingLocked(now time.Duration) float64 {
 	ratio, perSecond := b.config.Ratio, b.config.MinPerSecond
 	if ratio == 0 {
-		ratio = 0.2
+		ratio = DefaultRatio
 	}
 	if perSecond == 0 {
-		perSecond = 10
+		perSecond = DefaultMinPerSecond
 	}
 	second := secondOf(now)
 	rest := perSecond*depositSeconds - float64(noted(b.withdrawn[:], second, withdrawSeconds))

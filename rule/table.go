@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"iter"
 	"maps"
 	"reflect"
 	"slices"
@@ -179,6 +180,21 @@ func (t *Table) number(d destination) uint16 {
 		t.destinations = append(t.destinations, d)
 	}
 	return uint16(at)
+}
+
+// Routes yields what is said of the calls on no route, and then of those on each, in
+// their order.
+func (t *Table) Routes() iter.Seq[*RouteTable] {
+	return func(yield func(*RouteTable) bool) {
+		if !yield(&t.rest) {
+			return
+		}
+		for n := range t.routes {
+			if !yield(&t.routes[n]) {
+				return
+			}
+		}
+	}
 }
 
 // Route returns the route of a call, nil if none matches. It allocates nothing
