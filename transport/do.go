@@ -142,7 +142,12 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 		call.tries++
 		call.last = call.tries >= most && most > 1
 		picks := call.picks
-		outcome := m.attempt(ctx, call, attempt)
+		var outcome Outcome
+		if call.method == nil && call.plan.attemptTimeout == nil && !call.traced {
+			outcome = attempt.Try(ctx, call)
+		} else {
+			outcome = m.attempt(ctx, call, attempt)
+		}
 		if call.left(outcome, picks) {
 			if err := m.awaitInstance(ctx, call); err != nil {
 				return err
