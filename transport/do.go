@@ -148,7 +148,7 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 		} else {
 			outcome = m.attempt(ctx, call, attempt)
 		}
-		if call.left(outcome, picks) {
+		if call.left(ctx, outcome, picks) {
 			if err := m.awaitInstance(ctx, call); err != nil {
 				return err
 			}
