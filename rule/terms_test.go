@@ -99,7 +99,7 @@ func TestRouteComesBeforeService(t *testing.T) {
 			Backoff: retry.BackoffConfig{BaseInterval: 40 * time.Millisecond, MaxInterval: time.Second},
 		},
 		Hedge:          &rule.HedgeTable{HedgeConfig: retry.HedgeConfig{Percentile: 0.9, MinDelay: 2 * time.Millisecond, MaxExtra: 0.1}},
-		FaultTolerance: rule.Available, OnFailure: &rule.OnFailure{Value: "[]"},
+		FaultTolerance: rule.Available, ToleranceSaid: true, OnFailure: &rule.OnFailure{Value: "[]"},
 	}
 	silent := all
 	silent.Name, silent.Order = "silent", 0
@@ -110,10 +110,10 @@ func TestRouteComesBeforeService(t *testing.T) {
 			Backoff: retry.BackoffConfig{MaxInterval: 60 * time.Millisecond},
 		},
 		Hedge:          &rule.HedgeTable{HedgeConfig: retry.HedgeConfig{Delay: 30 * time.Millisecond}},
-		FaultTolerance: rule.Failsafe, OnFailure: &rule.OnFailure{Service: "spare"},
+		FaultTolerance: rule.Failsafe, ToleranceSaid: true, OnFailure: &rule.OnFailure{Service: "spare"},
 	}
 	once := all
-	once.Name, once.Order, once.Idempotent, once.FaultTolerance, once.Retry.MaxAttempts = "once", 2, new(false), rule.Failfast, 1
+	once.Name, once.Order, once.Idempotent, once.FaultTolerance = "once", 2, new(false), rule.Failfast
 	once.Hedge = &rule.HedgeTable{Off: true, HedgeConfig: all.Hedge.HedgeConfig} // it is not idempotent
 	for path, want := range map[string]rule.RouteTable{"/": all, "/silent": silent, "/other": other, "/once": once} {
 		got := *table.Decide(&call{path: path}, 0).Route

@@ -54,7 +54,7 @@ func (o *options) plansOf(service string, table *rule.Table, b *breakers) plans 
 
 func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.Outcomes, b *breakers) plan {
 	p := plan{
-		retry: o.retry, idempotent: route.Idempotent, tolerance: cmp.Or(route.FaultTolerance, o.tolerance),
+		retry: o.retry, idempotent: route.Idempotent, tolerance: o.tolerance,
 		hedge: o.hedge, onFailure: route.OnFailure, breakers: b, outcomes: outcomes,
 	}
 	if f := p.onFailure; f != nil && f.Service != "" && !slices.Contains(o.fallbacks, f.Service) {
@@ -69,10 +69,10 @@ func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.
 	if said.Backoff != (retry.BackoffConfig{}) {
 		p.retry.Backoff = said.Backoff
 	}
-	p.most = p.retry.Most()
-	if p.tolerance == rule.Failfast {
-		p.most = 1
+	if route.ToleranceSaid {
+		p.tolerance = route.FaultTolerance
 	}
+	p.most = p.retry.Most()
 	if h := route.Hedge; h != nil {
 		p.hedge = &h.HedgeConfig
 		if h.Off {
@@ -85,7 +85,7 @@ func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.
 	if t := p.retry.AttemptTimeout; t != 0 {
 		p.attemptTimeout = &attemptTimeout{service, t}
 	}
-	p.plain = p.timeout == nil && p.onFailure == nil && p.tolerance == rule.Failover && route.Mirror == nil && route.Fault == nil
+	p.plain = p.timeout == nil && p.attemptTimeout == nil && p.hedge == nil && p.onFailure == nil && p.tolerance == rule.Failover && route.Mirror == nil && route.Fault == nil
 	return p
 }
 
@@ -93,6 +93,7 @@ func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.
 // before what rules say of many.
 func (p *plan) imprint(call *Call) {
 	if p.idempotent != nil && !call.declared {
+		call.idempotent = *p.idempotent && !call.Idempotent
 		call.Idempotent = *p.idempotent
 	}
 	if !call.tolerated {
