@@ -29,10 +29,6 @@ func (a *attemptTime) Deadline() (time.Time, bool) {
 // hurry returns the context of an attempt that has no more than its own time,
 // unless the call has less. [Call.Release] or the next attempt ends it.
 func (c *Call) hurry(ctx context.Context) context.Context {
-	if c.endAttempt != nil { // of the one before
-		c.endAttempt()
-	}
-	c.began, c.endAttempt = nil, nil
 	timeout, why := c.plan.retry.AttemptTimeout, c.plan.attemptTimeout
 	if timeout == 0 || c.Stream {
 		return ctx

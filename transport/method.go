@@ -48,24 +48,29 @@ const mostMethods = 1000
 // methods are those of a service that were called.
 type methods struct {
 	known atomic.Pointer[map[methodKey]*method] // copied on write
-	mu    sync.Mutex                            // guards writing known
+	mu    sync.Mutex                            // guards writing known, and what follows
+	plans map[string]*plan                      // those in force, by the name of the route
 }
 
 // of returns what is kept of a call's method, nil if there is no room.
 func (s *methods) of(call *Call) *method {
-	key := call.methodKey()
-	if m := s.all()[key]; m != nil {
+	key, known := call.methodKey(), s.all()
+	if m := known[key]; m != nil || len(known) >= mostMethods {
 		return m
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	known := s.all()
+	known = s.all()
 	if m := known[key]; m != nil || len(known) >= mostMethods {
 		return m
 	}
+	plan := s.plans[key.route] // the call's may be older
+	if plan == nil {
+		return nil
+	}
 	next := make(map[methodKey]*method, len(known)+1)
 	maps.Copy(next, known)
-	next[key] = newMethod(call.plan.hedge, nil)
+	next[key] = newMethod(plan.hedge, nil)
 	s.known.Store(&next)
 	return next[key]
 }
@@ -99,15 +104,15 @@ func newMethod(asked *retry.HedgeConfig, before *method) *method {
 func (s *methods) renew(p plans, table *rule.Table) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	named := map[string]*plan{"": p.of(nil)}
+	s.plans = map[string]*plan{"": p.of(nil)}
 	if table != nil {
 		for route := range table.Routes() {
-			named[route.Name] = p.of(route)
+			s.plans[route.Name] = p.of(route)
 		}
 	}
 	next := map[methodKey]*method{}
 	for key, m := range s.all() {
-		if plan := named[key.route]; plan != nil {
+		if plan := s.plans[key.route]; plan != nil {
 			next[key] = newMethod(plan.hedge, m)
 		}
 	}

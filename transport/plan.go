@@ -60,7 +60,7 @@ func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.
 	if f := p.onFailure; f != nil && f.Service != "" && !slices.Contains(o.fallbacks, f.Service) {
 		p.onFailure = nil // unheeded says so
 	}
-	if route.Tolerated {
+	if route.ToleranceSaid {
 		p.tolerance = route.FaultTolerance
 	}
 	said := &route.Retry
@@ -85,7 +85,7 @@ func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.
 	if t := p.retry.AttemptTimeout; t != 0 {
 		p.attemptTimeout = &attemptTimeout{service, t}
 	}
-	p.plain = p.timeout == nil && p.onFailure == nil && p.tolerance == rule.Failover && route.Mirror == nil && route.Fault == nil
+	p.plain = p.timeout == nil && p.attemptTimeout == nil && p.hedge == nil && p.onFailure == nil && p.tolerance == rule.Failover && route.Mirror == nil && route.Fault == nil
 	return p
 }
 
@@ -93,6 +93,7 @@ func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.
 // before what rules say of many.
 func (p *plan) imprint(call *Call) {
 	if p.idempotent != nil && !call.declared {
+		call.idempotent = *p.idempotent && !call.Idempotent
 		call.Idempotent = *p.idempotent
 	}
 	if !call.tolerated {
