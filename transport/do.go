@@ -160,7 +160,7 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 			continue
 		}
 		call.sent = call.sent || outcome.Sent
-		if outcome.Class == Success || call.tries >= most || !m.again(ctx, call, attempt, &outcome) {
+		if outcome.Class == Success && !call.plan.repeats(outcome.Code) || call.tries >= most || !m.again(ctx, call, attempt, &outcome) {
 			return m.finish(ctx, call, outcome)
 		}
 	}
@@ -195,7 +195,7 @@ func (m *Mesh) again(ctx context.Context, call *Call, attempt Attempt, o *Outcom
 			return true
 		}
 	}
-	o.Class, o.Answered = classOf(ctx.Err()), false // the error is ours
+	o.Class, o.Answered = classOf(ctx.Err()), false // the caller's end is that of the call, whatever was answered
 	if o.Err == nil {
 		o.Err = ended(ctx)
 		return false

@@ -89,6 +89,10 @@ func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.
 	return p
 }
 
+// repeats reports whether an answer is followed by another attempt for its code
+// alone, though it says that the instance works, as ABORTED and 409 do.
+func (p *plan) repeats(code int) bool { return slices.Contains(p.retry.Codes, code) }
+
 // imprint tells a call what its plan says of it. What code says of one call comes
 // before what rules say of many.
 func (p *plan) imprint(call *Call) {
