@@ -32,6 +32,10 @@ type Settings struct {
 	Snapshots string         // directory in which lists survive; empty: none
 	Narrowed  bool           // by rules, see history.Settings
 	TLS       etcdtest.Files // zero: plaintext
+	Protocol  fleet.Protocol
+	Cancels   int // one call in so many is taken back while it is under way; 0: none is
+	// MaxAttempts of a call, if rules allow another number than 3.
+	MaxAttempts int
 
 	History string // file; Start fills it in
 }
@@ -50,6 +54,7 @@ type Status struct {
 	CPU        time.Duration // used so far, by the process
 	RSS        int64         // bytes
 	Replays    int64         // see fairhttp.State
+	Renewals   int64         // see fairhttp.State
 	Logged     int64         // lines
 	Warnings   []string      // the first of them
 }

@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/fairlead-go/fairlead/internal/integration/fleet"
@@ -78,7 +79,9 @@ var slowed = row{
 // before five failures in a row eject it: what is bounded is what it gets.
 var sinkhole = row{
 	number: 16, fault: "fast errors",
-	inject: func(s *scene) { s.misbehave(fleet.Behaviour{Work: 100 * time.Microsecond, Fails: true}) },
+	inject: func(s *scene) {
+		s.misbehave(fleet.Behaviour{Work: 100 * time.Microsecond, Status: http.StatusInternalServerError})
+	},
 	hold: func(s *scene) {
 		out := s.isOut(s.victim.ID, "consecutive-failures")
 		for began := time.Now(); time.Since(began) < slack*2*time.Second; s.sleep(20 * time.Millisecond) {

@@ -11,8 +11,12 @@ import (
 
 // Behaviour is how an instance treats calls.
 type Behaviour struct {
-	Work  time.Duration // on each call
-	Fails bool          // answers with 500 and executes nothing
+	Work time.Duration // on each call
+	// Status is what it answers with, and executes nothing: 500, or INTERNAL over
+	// gRPC; 503, or UNAVAILABLE. 0: it executes.
+	Status int
+	// RetryAfter, in seconds, is said with the status over HTTP. 0: nothing is.
+	RetryAfter int
 }
 
 // Behave makes the instance treat calls in another way from now on. It is for
@@ -24,7 +28,7 @@ func (i *Instance) Behave(ctx context.Context, b Behaviour) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+i.Addr+"/behave", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+i.control+"/behave", bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
