@@ -12,10 +12,16 @@ import (
 // dialFunc is the form of [net/http.Transport].DialContext.
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// defaultDialer is that of [net/http.DefaultTransport]. It stands here because
-// a function cannot be asked to check an address before it connects.
+// connectTimeout is ample for instances that are alive: their kernel answers
+// whatever their processes do. One that does not is passed over, and the call
+// goes elsewhere while it still has time.
+const connectTimeout = 250 * time.Millisecond
+
+// defaultDialer is that of [net/http.DefaultTransport], which however waits 30 s
+// for a connection. It stands here because a function cannot be asked to check an
+// address before it connects.
 func defaultDialer() net.Dialer {
-	return net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+	return net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
 }
 
 // dial connects to an instance, if the address policy of the mesh allows what

@@ -33,7 +33,8 @@ type Settings struct {
 	Narrowed  bool           // by rules, see history.Settings
 	TLS       etcdtest.Files // zero: plaintext
 	Protocol  fleet.Protocol
-	Cancels   int // one call in so many is taken back while it is under way; 0: none is
+	Cancels   int  // one call in so many is taken back while it is under way; 0: none is
+	InTurn    bool // instances are called in turn, however they do
 	// MaxAttempts of a call, if rules allow another number than 3.
 	MaxAttempts int
 

@@ -20,6 +20,7 @@ type recorder struct {
 	began  time.Time
 	writer *history.Writer
 	spoken discovery.Protocol
+	chosen balancer.Policy
 	lists  atomic.Int64
 	calls  sync.Map // of *call, by the key that the policy is told
 }
@@ -30,7 +31,11 @@ func newRecorder(s Settings) (*recorder, error) {
 		Caller: s.Name, Began: began, Rate: s.Rate, Narrowed: s.Narrowed,
 		MaxAttempts: cmp.Or(s.MaxAttempts, 3), Ratio: 0.2, PerSecond: 10, Reserve: 100, // the README's
 	})
-	return &recorder{began: began, writer: w, spoken: spoken(s.Protocol)}, err
+	r := &recorder{began: began, writer: w, spoken: spoken(s.Protocol), chosen: balancer.P2CEWMA{}}
+	if s.InTurn {
+		r.chosen = balancer.RoundRobin{}
+	}
+	return r, err
 }
 
 // spoken is what instances announce that speak p.
@@ -78,12 +83,12 @@ func (r *recorder) end(key string, c *call, answer string, err error) {
 	r.writer.Call(c.Call)
 }
 
-// policy is the library's own. It is asked anew for each list; its picker tells
+// policy is one of the library's own. It is asked anew for each list; its picker tells
 // the call from which list it was served. Probes pass it by, see listed.
 func (r *recorder) policy(c balancer.Candidates) balancer.Picker {
 	nodes := c.Listed // those that are passed over for a while, too
 	if nodes[0].Endpoint(r.spoken) == "" {
-		return balancer.P2CEWMA{}.Picker(c) // for calls that are not made here
+		return r.chosen.Picker(c) // for calls that are not made here
 	}
 	l := history.List{At: r.now(), Number: int(r.lists.Add(1))}
 	for _, n := range nodes {
@@ -94,7 +99,7 @@ func (r *recorder) policy(c balancer.Candidates) balancer.Picker {
 	}
 	slices.Sort(l.Instances)
 	r.writer.List(l)
-	return picker{balancer.P2CEWMA{}.Picker(c), r, l.Number}
+	return picker{r.chosen.Picker(c), r, l.Number}
 }
 
 type picker struct {
