@@ -38,11 +38,18 @@ func (s *scene) rule(text string) int64 {
 // policy is a document about the instances with these IDs, as the subset some.
 func (s *scene) policy(route rule.Route, ids ...string) string {
 	s.Helper()
-	p := rule.Policy{APIVersion: rule.APIVersion, Kind: rule.Kind, Spec: rule.Spec{Service: service, Routes: []rule.Route{route}}}
+	spec := rule.Spec{Routes: []rule.Route{route}}
 	for _, id := range ids {
-		p.Spec.Subsets = append(p.Spec.Subsets, rule.Subset{Name: "some", Labels: map[string]string{"id": id}})
+		spec.Subsets = append(spec.Subsets, rule.Subset{Name: "some", Labels: map[string]string{"id": id}})
 	}
-	text, err := json.Marshal(p)
+	return s.document(spec)
+}
+
+// document is the policy of the service that says so.
+func (s *scene) document(spec rule.Spec) string {
+	s.Helper()
+	spec.Service = service
+	text, err := json.Marshal(rule.Policy{APIVersion: rule.APIVersion, Kind: rule.Kind, Spec: spec})
 	if err != nil {
 		s.Fatal(err)
 	}

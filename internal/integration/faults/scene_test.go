@@ -71,6 +71,7 @@ type scene struct {
 	flapper     sync.WaitGroup
 	stopped     chan struct{} // ends the flapper
 	readers     []*reader
+	earlier     map[int64]int // executions
 
 	history *history.History // after the end
 	tardy   time.Duration    // of the client, see history.History

@@ -1,0 +1,28 @@
+package faults_test
+
+// What rows wait for. A row that needs what has not landed is skipped and says
+// so.
+const (
+	attemptTimeouts = "attempt timeouts (spec.retries.perTryTimeout)"
+	conditions      = "conditions of retries (spec.retries.retryOn)"
+	breakers        = "circuit breakers (spec.circuitBreaker)"
+	needed          = "refusal of a call whose rest is below what its method ever needed"
+)
+
+// landed says what the library has.
+var landed = map[string]bool{
+	attemptTimeouts: false,
+	conditions:      false,
+	breakers:        false,
+	needed:          false,
+}
+
+// needs skips a row that needs what has not landed.
+func (s *scene) needs(features ...string) {
+	s.Helper()
+	for _, f := range features {
+		if !landed[f] {
+			s.Skip("waits for " + f)
+		}
+	}
+}

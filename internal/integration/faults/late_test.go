@@ -1,0 +1,83 @@
+package faults_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/fairlead-go/fairlead/internal/integration/fleet"
+)
+
+// A call that has no time left reaches nobody: nobody is picked, charged or
+// probed with it.
+var (
+	late     = tooLate(fleet.HTTP1, "deadline passed, HTTP/1")
+	lateGRPC = tooLate(fleet.GRPC, "deadline passed, gRPC")
+)
+
+func tooLate(p fleet.Protocol, fault string) row {
+	return row{
+		number: 43, fault: fault,
+		setup: func(s *scene) {
+			s.protocol, s.scale.warm, s.scale.settle = p, 0, 0
+			s.few(3)
+		},
+		inject: func(s *scene) {
+			c := s.client()
+			one := c.get
+			if p == fleet.GRPC {
+				one = func(ctx context.Context) error { return c.unary(ctx) }
+			}
+			for range 30 { // connections, and what the method needs
+				if err := one(s.Context()); err != nil {
+					s.Fatal(err)
+				}
+			}
+			before, received := c.called(), s.all(func(is fleet.Status) int64 { return is.Received })
+			took := make([]time.Duration, 0, 100)
+			ctx, cancel := context.WithDeadline(s.Context(), time.Now().Add(-time.Second))
+			defer cancel()
+			for range cap(took) {
+				began := time.Now()
+				err := one(ctx)
+				took = append(took, time.Since(began))
+				if !errors.Is(err, context.DeadlineExceeded) && status.Code(err) != codes.DeadlineExceeded {
+					s.Fatalf("a call whose time was up has %v", err)
+				}
+			}
+			slices.Sort(took)
+			s.figure("median of a call that is too late", took[len(took)/2])
+			s.untouched(c, before.Attempts, received)
+
+			// An attempt takes 20 ms here, and never less.
+			s.needs(needed)
+			for range 100 {
+				ctx, cancel := context.WithTimeout(s.Context(), time.Millisecond)
+				if err := one(ctx); !errors.Is(err, context.DeadlineExceeded) && status.Code(err) != codes.DeadlineExceeded {
+					s.Errorf("a call with a millisecond left has %v", err)
+				}
+				cancel()
+			}
+			s.untouched(c, before.Attempts, received)
+		},
+		hold:  func(s *scene) {},
+		check: func(s *scene) {},
+	}
+}
+
+// untouched says that no attempt was made since.
+func (s *scene) untouched(c *client, attempts map[string]int64, received int64) {
+	s.Helper()
+	for outcome, n := range c.called().Attempts {
+		if n != attempts[outcome] {
+			s.Errorf("%d attempts ended with %s, want none", n-attempts[outcome], outcome)
+		}
+	}
+	if n := s.all(func(is fleet.Status) int64 { return is.Received }) - received; n != 0 {
+		s.Errorf("%d calls reached an instance", n)
+	}
+}
