@@ -12,16 +12,10 @@ import (
 // dialFunc is the form of [net/http.Transport].DialContext.
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// connectTimeout is ample for instances that are alive: their kernel answers
-// whatever their processes do. One that does not is passed over, and the call
-// goes elsewhere while it still has time.
-const connectTimeout = 250 * time.Millisecond
-
-// defaultDialer is that of [net/http.DefaultTransport], which however waits 30 s
-// for a connection. It stands here because a function cannot be asked to check an
-// address before it connects.
+// defaultDialer is that of [net/http.DefaultTransport]. It stands here because
+// a function cannot be asked to check an address before it connects.
 func defaultDialer() net.Dialer {
-	return net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
+	return net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
 }
 
 // dial connects to an instance, if the address policy of the mesh allows what
@@ -34,7 +28,13 @@ func (s *service) dial(ctx context.Context, network, addr string) (net.Conn, err
 	d.ControlContext = func(_ context.Context, network, address string, _ syscall.RawConn) error {
 		return s.transport.mesh.CheckSocket(s.name, network, address)
 	}
-	return d.DialContext(ctx, network, addr)
+	ctx, connected := connecting(ctx)
+	defer connected()
+	conn, err := d.DialContext(ctx, network, addr)
+	if err != nil && context.Cause(ctx) == errUnanswered {
+		err = &net.OpError{Op: "dial", Net: network, Err: errUnanswered}
+	}
+	return conn, err
 }
 
 // checked is dial with the address that it connected to checked by the mesh.

@@ -26,3 +26,12 @@ func (s *scene) needs(features ...string) {
 		}
 	}
 }
+
+// has is needs for a part of a row.
+func (s *scene) has(feature string) bool {
+	s.Helper()
+	if !landed[feature] {
+		s.Logf("a part of the row waits for %s", feature)
+	}
+	return landed[feature]
+}

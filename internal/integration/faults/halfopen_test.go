@@ -88,6 +88,47 @@ var halfOpenRenewed = row{
 	},
 }
 
+// halfOpenTimed: where rules bound each attempt and let it be made again, nothing
+// that is idempotent fails, whatever is spoken. Pings of gRPC come too late to be
+// of use.
+var (
+	halfOpenTimed     = timed(fleet.HTTP1, "half-open connections, HTTP/1, attempts have a timeout")
+	halfOpenTimedH2   = timed(fleet.HTTP2, "half-open connection, HTTP/2, attempts have a timeout")
+	halfOpenTimedGRPC = timed(fleet.GRPC, "half-open connection, gRPC, attempts have a timeout")
+)
+
+func timed(p fleet.Protocol, fault string) row {
+	return row{
+		number: 19, fault: fault,
+		setup: func(s *scene) {
+			s.needs(attemptTimeouts, conditions)
+			s.protocol, s.inTurn = p, true
+			s.behind()
+			s.call(s.via(s.callerLink))
+			s.applied(s.rule(document(`"retries":{"perTryTimeout":"300ms","retryOn":["connect-failure","reset","timeout"]}`)))
+		},
+		inject: (*scene).freeze,
+		check: func(s *scene) {
+			failed, last := s.failedOnVictim()
+			s.figure("connections that stood", s.standing)
+			s.figure("failed attempts", failed)
+			s.figure("the last after", last)
+			// Over HTTP/1 one for each connection. Else those that begin before the
+			// first has ended, or before five ejected the victim, and its probes.
+			most := s.standing
+			if p != fleet.HTTP1 {
+				most = 5 + 3 + int(s.mended.Sub(s.broken).Seconds())
+			}
+			if failed == 0 || failed > most {
+				s.Errorf("%d attempts failed, want some, and at most %d", failed, most)
+			}
+			s.mayFail("idempotent, or not sent to the victim", func(c history.Call) bool {
+				return !c.Idempotent && c.TimedOut && c.Maybe && lastOn(c, s.victim.ID)
+			})
+		},
+	}
+}
+
 // failedOnVictim counts the attempts to the victim that ended badly after the
 // fault, and says how long after it the last did.
 func (s *scene) failedOnVictim() (n int, last time.Duration) {

@@ -28,6 +28,11 @@ func ruled(s *scene) {
 // rule writes the document of the service and returns its revision.
 func (s *scene) rule(text string) int64 {
 	s.Helper()
+	return s.ruleOf(service, text)
+}
+
+func (s *scene) ruleOf(service, text string) int64 {
+	s.Helper()
 	r, err := s.store.Put(s.Context(), etcd.DefaultPrefix+"rules/"+service, text)
 	if err != nil {
 		s.Fatal(err)
@@ -42,11 +47,11 @@ func (s *scene) policy(route rule.Route, ids ...string) string {
 	for _, id := range ids {
 		spec.Subsets = append(spec.Subsets, rule.Subset{Name: "some", Labels: map[string]string{"id": id}})
 	}
-	return s.document(spec)
+	return s.marshalled(spec)
 }
 
-// document is the policy of the service that says so.
-func (s *scene) document(spec rule.Spec) string {
+// marshalled is the document of the service that says so.
+func (s *scene) marshalled(spec rule.Spec) string {
 	s.Helper()
 	spec.Service = service
 	text, err := json.Marshal(rule.Policy{APIVersion: rule.APIVersion, Kind: rule.Kind, Spec: spec})
@@ -54,6 +59,14 @@ func (s *scene) document(spec rule.Spec) string {
 		s.Fatal(err)
 	}
 	return string(text)
+}
+
+// document is a document of the service with some fields of its spec, as they
+// stand there.
+func document(fields string) string { return documentOf(service, fields) }
+
+func documentOf(service, fields string) string {
+	return fmt.Sprintf(`{"apiVersion":%q,"kind":%q,"spec":{"service":%q,%s}}`, rule.APIVersion, rule.Kind, service, fields)
 }
 
 // only is a route to the subset some.

@@ -71,6 +71,9 @@ type scene struct {
 	flapper     sync.WaitGroup
 	stopped     chan struct{} // ends the flapper
 	readers     []*reader
+	hops        []*fleet.Fleet // the fleet, and those it calls
+	calls       int64
+	got         []int64       // by hop
 	earlier     map[int64]int // executions
 
 	history *history.History // after the end

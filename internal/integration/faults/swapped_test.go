@@ -87,7 +87,7 @@ var swapped = row{
 func (s *scene) guests(id string) string {
 	route := only()
 	route.Fallback = "other"
-	return s.document(rule.Spec{
+	return s.marshalled(rule.Spec{
 		Routes: []rule.Route{route},
 		Subsets: []rule.Subset{
 			{Name: "some", Labels: map[string]string{"group": "guests"}},

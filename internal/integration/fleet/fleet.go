@@ -186,3 +186,6 @@ func (i *Instance) Status(ctx context.Context) (s Status, err error) {
 	defer resp.Body.Close()
 	return s, json.NewDecoder(resp.Body).Decode(&s)
 }
+
+// Service is what they are instances of.
+func (f *Fleet) Service() string { return f.service }
