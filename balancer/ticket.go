@@ -96,3 +96,12 @@ func (t Ticket) release() {
 	}
 	n.outstanding.Add(^(one - 1))
 }
+
+// Age is how long the call is outstanding at now; 0 for one whose duration is not
+// the instance's doing.
+func (t Ticket) Age(now time.Duration) time.Duration {
+	if t.slot == stream {
+		return 0
+	}
+	return now - t.start
+}

@@ -1,6 +1,9 @@
 package breaker
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Config says when a breaker opens and how it closes again. The zero value is
 // the default.
@@ -15,7 +18,8 @@ type Config struct {
 	// and resilience4j.
 	FailureRate float64
 	// ConsecutiveFailures is how many failures in a row open it, however few
-	// calls there are. 0: any number is left to the rates.
+	// calls there are and however long ago they were. 0: any number is left to
+	// the rates.
 	ConsecutiveFailures int
 	// SlowCallDuration is how long a call may take before it counts as slow, as
 	// in resilience4j. 0: none is slow.
@@ -24,8 +28,8 @@ type Config struct {
 	SlowCallRate float64
 	// OpenFor is how long it rejects all calls before it lets one find out. 0: 3 s.
 	OpenFor time.Duration
-	// HalfOpenRequests is how many calls find out, and must succeed in a row for it
-	// to close. 0: 1.
+	// HalfOpenRequests is how many calls find out, at once too, and must all succeed,
+	// none of them slowly, for it to close. 0: 1.
 	HalfOpenRequests int
 	// ProbeTimeout is how long one of those may take before another gets its
 	// place. What it says later counts nonetheless, if nothing was decided
@@ -33,16 +37,64 @@ type Config struct {
 	ProbeTimeout time.Duration
 }
 
-// Mode says whether a breaker is in charge of itself.
-type Mode uint8
+// Validate reports a bad field, its value and what is allowed.
+func (c Config) Validate() error {
+	durations := []struct {
+		field        string
+		value, least time.Duration
+		meaning      string
+	}{
+		{"Window", c.Window, 100 * time.Millisecond, "meaning 10s"},
+		{"SlowCallDuration", c.SlowCallDuration, 1, "meaning that none is slow"},
+		{"OpenFor", c.OpenFor, time.Millisecond, "meaning 3s"},
+		{"ProbeTimeout", c.ProbeTimeout, time.Millisecond, "meaning 1s"},
+	}
+	for _, d := range durations {
+		if d.value != 0 && (d.value < d.least || d.value > time.Hour) {
+			return fmt.Errorf("breaker: Config.%s is %v: allowed is 0 (%s) or %v to 1h", d.field, d.value, d.meaning, d.least)
+		}
+	}
+	numbers := []struct {
+		field       string
+		value, most int
+		meaning     string
+	}{
+		{"MinRequests", c.MinRequests, 1_000_000, "meaning 20"},
+		{"ConsecutiveFailures", c.ConsecutiveFailures, 1_000_000, "meaning any number"},
+		{"HalfOpenRequests", c.HalfOpenRequests, 1000, "meaning 1"},
+	}
+	for _, n := range numbers {
+		if n.value < 0 || n.value > n.most {
+			return fmt.Errorf("breaker: Config.%s is %d: allowed is 0 (%s) to %d", n.field, n.value, n.meaning, n.most)
+		}
+	}
+	if !(c.FailureRate >= 0 && c.FailureRate <= 1) {
+		return fmt.Errorf("breaker: Config.FailureRate is %v: allowed is 0 (meaning 0.5) to 1", c.FailureRate)
+	}
+	if !(c.SlowCallRate >= 0 && c.SlowCallRate <= 1) {
+		return fmt.Errorf("breaker: Config.SlowCallRate is %v: allowed is 0 (meaning 1) to 1", c.SlowCallRate)
+	}
+	if c.SlowCallRate != 0 && c.SlowCallDuration == 0 {
+		return fmt.Errorf("breaker: Config.SlowCallRate is %v: allowed is 0 only, as SlowCallDuration is 0 and no call is slow", c.SlowCallRate)
+	}
+	return nil
+}
 
-const (
-	// Automatic: it opens and closes by what calls show.
-	Automatic Mode = iota
-	// Disabled: every call is let through, and none is counted.
-	Disabled
-	// ForcedOpen: every call is rejected.
-	ForcedOpen
-	// ObserveOnly: it opens and closes, and says so, but rejects nothing.
-	ObserveOnly
-)
+// filled returns the Config with its defaults written out.
+func (c Config) filled() Config {
+	fill(&c.Window, 10*time.Second)
+	fill(&c.MinRequests, 20)
+	fill(&c.FailureRate, 0.5)
+	fill(&c.SlowCallRate, 1)
+	fill(&c.OpenFor, 3*time.Second)
+	fill(&c.HalfOpenRequests, 1)
+	fill(&c.ProbeTimeout, time.Second)
+	return c
+}
+
+func fill[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

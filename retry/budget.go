@@ -4,9 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+)
+
+// What a zero [BudgetConfig] means: Finagle's default.
+const (
+	DefaultRatio        = 0.2
+	DefaultMinPerSecond = 10.0
 )
 
 // BudgetConfig bounds the retries of one service. The zero value is Finagle's
@@ -30,17 +37,24 @@ func (c BudgetConfig) Validate() error {
 	return nil
 }
 
-// ErrBudgetSpent says that an attempt would have been made again, had there
-// been the means.
-var ErrBudgetSpent = errors.New("retry budget spent")
+var (
+	// ErrBudgetSpent says that an attempt would have been made again, had there
+	// been the means.
+	ErrBudgetSpent = errors.New("retry budget spent")
+	// ErrSharedBudgetSpent is an [ErrBudgetSpent] of which the parent is the
+	// reason, and not the budget that was asked.
+	ErrSharedBudgetSpent = fmt.Errorf("%w: the one shared with others", ErrBudgetSpent)
+)
 
 const (
-	stripes = 8 // a power of two
 	// A call pays for 10 seconds (Finagle's ttl). Deposits are counted over
 	// the last 9 to 10 seconds and withdrawals over the last 10 to 11, so that
 	// rounding never allows more than the formula.
 	depositSeconds  = 10
 	withdrawSeconds = 11
+	// refresh is how often a parent that has nothing left looks whether its
+	// children have counted more calls.
+	refresh = 100 * time.Millisecond
 )
 
 // Budget is Finagle's RetryBudget: calls and their retries together stay within
@@ -50,34 +64,34 @@ const (
 // where the 100 are the ten seconds of the minimum that a budget starts with.
 // That holds from the beginning to any moment, and over any other stretch of
 // time if the calls of the ten seconds before it are counted too: they may
-// still be paying. It is safe for concurrent use; a deposit, made by every
-// call, takes no lock.
+// still be paying. The zero value is full and has the default bounds. It is safe
+// for concurrent use; a deposit, made by every call, takes no lock.
+//
+// A budget may have children: one to each service under that of the process, say.
 type Budget struct {
-	ratio   float64
-	reserve float64
-	calls   [stripes]stripe
+	calls  [stripes]stripe
+	parent *Budget // nil of one that is no child
 
-	mu        sync.Mutex // guards ratio, reserve and withdrawn
-	withdrawn [withdrawSeconds]slot
+	mu        sync.Mutex // guards what follows; of a child's and its parent's the child's is taken first
+	config    BudgetConfig
+	withdrawn [withdrawSeconds]entry
+	children  []*Budget
+	sum       sum // of the calls of all children
 }
 
-// stripe counts calls by the second. Callers are spread over the stripes so
-// that they do not share a cache line.
+// stripe counts calls by the second.
 type stripe struct {
-	seconds [depositSeconds]atomic.Uint64 // upper half: the second, lower half: its calls
+	seconds [depositSeconds]atomic.Uint64
 	_       [48]byte
 }
 
-type slot struct {
+// sum is what a parent knows of the calls of its children: those of the ten
+// seconds that end with one, as they were at a moment of it. Later in that second
+// there can only be more.
+type sum struct {
 	second uint64
-	count  int
-}
-
-// secondOf numbers seconds so that no moment has a negative one: Durations
-// reach back 292 years before whatever they count from.
-func secondOf(now time.Duration) uint64 {
-	const reach = math.MaxInt64 / uint64(time.Second)
-	return (uint64(now) + reach*uint64(time.Second)) / uint64(time.Second)
+	at     time.Duration
+	calls  uint64
 }
 
 // NewBudget returns a full budget. The error names the bad field.
@@ -89,84 +103,120 @@ func NewBudget(c BudgetConfig) (*Budget, error) {
 	return b, nil
 }
 
+// Child returns a full budget of which every retry is paid for twice, by itself and
+// by b: a withdrawal takes from both or from neither. What is deposited with the
+// child counts for b as well, which looks for it when somebody withdraws and has
+// it in its account within a tenth of a second. The error names the bad field, or
+// says that b is a child itself, which can have none.
+func (b *Budget) Child(c BudgetConfig) (*Budget, error) {
+	if b.parent != nil {
+		return nil, errors.New("retry: Budget.Child of a budget that is a child itself: allowed is one that is not")
+	}
+	child, err := NewBudget(c)
+	if err != nil {
+		return nil, err
+	}
+	child.parent = b
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.children = append(b.children, child)
+	return child, nil
+}
+
+// Close makes the parent forget a child, which it keeps alive until then. The calls
+// of the child pay for nobody else's retries any more; what it still withdraws, its
+// parent pays as before. Closing again, and closing a budget that is no child, does
+// nothing.
+func (b *Budget) Close() {
+	if b.parent == nil {
+		return
+	}
+	p := b.parent
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.children, b); i >= 0 {
+		p.children = slices.Delete(p.children, i, i+1)
+		p.sum = sum{}
+	}
+}
+
 // Set changes the bounds. Calls and retries of before stay counted. The error
 // names the bad field; then nothing changes.
 func (b *Budget) Set(c BudgetConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	if c.Ratio == 0 {
-		c.Ratio = 0.2
-	}
-	if c.MinPerSecond == 0 {
-		c.MinPerSecond = 10
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.ratio, b.reserve = c.Ratio, c.MinPerSecond*depositSeconds
+	b.config = c
 	return nil
 }
 
 // Deposit counts one call, made at now. Any random bits choose the stripe.
 func (b *Budget) Deposit(now time.Duration, rand uint64) {
-	second := secondOf(now)
-	count := &b.calls[rand%stripes].seconds[second%depositSeconds]
-	for {
-		word := count.Load()
-		if uint32(word>>32) == uint32(second) && uint32(word) != 0 {
-			// Only a count of the same second is added to; 2³² calls of one
-			// second in one stripe are out of reach.
-			count.Add(1)
-			return
-		}
-		if count.CompareAndSwap(word, second<<32|1) {
-			return
-		}
-	}
+	tick(b.calls[rand%stripes].seconds[:], secondOf(now))
 }
 
-// Withdraw takes the price of one retry at now and reports whether there was
-// enough.
-func (b *Budget) Withdraw(now time.Duration) bool {
+// Withdraw takes the price of one retry at now. The error is [ErrBudgetSpent] if
+// there is not enough, and [ErrSharedBudgetSpent], which wraps it, if the parent has
+// not enough; then nothing is taken.
+func (b *Budget) Withdraw(now time.Duration) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.remainingLocked(now) < 1 {
-		return false
+		return ErrBudgetSpent
 	}
-	second := secondOf(now)
-	s := &b.withdrawn[second%withdrawSeconds]
-	if s.second != second {
-		*s = slot{second: second}
+	if b.parent != nil && b.parent.Withdraw(now) != nil {
+		return ErrSharedBudgetSpent
 	}
-	s.count++
-	return true
+	note(b.withdrawn[:], secondOf(now))
+	return nil
 }
 
 // Remaining returns how many retries could be made at now.
 func (b *Budget) Remaining(now time.Duration) int {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	return int(math.Floor(max(0, b.remainingLocked(now))))
+	b.sum = sum{} // who looks wants to know, and does not look often
+	remaining := int(math.Floor(max(0, b.remainingLocked(now))))
+	b.mu.Unlock()
+	if b.parent != nil {
+		remaining = min(remaining, b.parent.Remaining(now))
+	}
+	return remaining
 }
 
+// remainingLocked returns how many retries could be made at now, which may be less
+// than there are if it is at least one.
 func (b *Budget) remainingLocked(now time.Duration) float64 {
+	ratio, perSecond := b.config.Ratio, b.config.MinPerSecond
+	if ratio == 0 {
+		ratio = DefaultRatio
+	}
+	if perSecond == 0 {
+		perSecond = DefaultMinPerSecond
+	}
 	second := secondOf(now)
-	var calls uint64
-	for i := range b.calls {
-		for j := range b.calls[i].seconds {
-			word := b.calls[i].seconds[j].Load()
-			if age := int32(uint32(second) - uint32(word>>32)); age >= 0 && age < depositSeconds {
-				calls += uint64(uint32(word))
-			}
+	rest := perSecond*depositSeconds - float64(noted(b.withdrawn[:], second, withdrawSeconds))
+	rest += ratio * float64(b.counted(second))
+	if len(b.children) == 0 {
+		return rest
+	}
+	fresh := b.sum.second == second
+	if !fresh || rest+ratio*float64(b.sum.calls) < 1 && (now-b.sum.at >= refresh || now < b.sum.at) {
+		b.sum = sum{second: second, at: now}
+		for _, child := range b.children {
+			b.sum.calls += child.counted(second)
 		}
 	}
-	spent := 0
-	for _, s := range b.withdrawn {
-		// One of a later second, made by somebody who read the clock after
-		// now and was quicker here, is spent all the same.
-		if second < s.second+withdrawSeconds {
-			spent += s.count
-		}
-	}
-	return b.ratio*float64(calls) + b.reserve - float64(spent)
+	return rest + ratio*float64(b.sum.calls)
 }
+
+// counted returns the calls of the ten seconds that end with one.
+func (b *Budget) counted(second uint64) (calls uint64) {
+	for i := range b.calls {
+		calls += ticks(b.calls[i].seconds[:], second, depositSeconds)
+	}
+	return calls
+}
+
+func secondOf(now time.Duration) uint64 { return spanOf(now, time.Second) }

@@ -23,7 +23,7 @@ func newBudget(tb testing.TB, c retry.BudgetConfig) *retry.Budget {
 
 // withdrawAll takes what there is at now, and says how much it was.
 func withdrawAll(b *retry.Budget, now time.Duration) (n int) {
-	for n < 1_000_000 && b.Withdraw(now) {
+	for n < 1_000_000 && b.Withdraw(now) == nil {
 		n++
 	}
 	return n
@@ -114,7 +114,7 @@ func FuzzBudget(f *testing.F) {
 				continue
 			}
 			for range int(step & 31) {
-				if !b.Withdraw(now) {
+				if b.Withdraw(now) != nil {
 					h.checkRefusal(t, now)
 					break
 				}
@@ -219,7 +219,7 @@ func TestBudgetUnderConcurrency(t *testing.T) {
 			all.Go(func() {
 				for range calls {
 					b.Deposit(now, rand.Uint64())
-					if b.Withdraw(now) {
+					if b.Withdraw(now) == nil {
 						granted.Add(1)
 					}
 					b.Remaining(now)

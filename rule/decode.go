@@ -188,3 +188,12 @@ func (d *decoder) duration(n *document.Node, to *Duration) {
 func (d *decoder) percent(n *document.Node, to *Percent) {
 	d.value(n, to, `a percentage such as "20%" or "0.5%"`)
 }
+
+// share reads a percentage that says something else when it is none than when it
+// is absent, and cannot be none.
+func (d *decoder) share(n *document.Node, to *Percent) {
+	found := len(d.problems)
+	if d.percent(n, to); *to == 0 && len(d.problems) == found {
+		d.wrong(n, "allowed is 0.01% to 100%")
+	}
+}

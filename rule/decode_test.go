@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,7 +119,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 			}
 		case reflect.Struct:
 			switch v.Type() { // one reader for all
-			case reflect.TypeFor[rule.Text](), reflect.TypeFor[rule.Match]():
+			case reflect.TypeFor[rule.Text](), reflect.TypeFor[rule.Match](), reflect.TypeFor[rule.Backoff](), reflect.TypeFor[rule.Hedge](), reflect.TypeFor[rule.OnFailure]():
 				path = v.Type().Name()
 			}
 			for n := range v.NumField() {
@@ -173,6 +174,18 @@ func TestLimits(t *testing.T) {
 		{"LongLabel", func(s *rule.Spec) {
 			s.Subsets = []rule.Subset{{Name: "a", Labels: map[string]string{"v": long}}}
 		}, `spec.subsets[0].labels["v"] is of 257 bytes`},
+		{"Outcomes", func(s *rule.Spec) {
+			for range rule.MaxOutcomes + 1 {
+				s.Outcomes = append(s.Outcomes, rule.Outcome{Codes: []string{"404"}, As: "neutral"})
+			}
+		}, "spec.outcomes is of 101: at most 100"},
+		{"Codes", func(s *rule.Spec) {
+			s.Outcomes = []rule.Outcome{{Codes: slices.Repeat([]string{"404"}, rule.MaxCodes+1), As: "neutral"}}
+		}, "spec.outcomes[0].codes is of 257: at most 256"},
+		{"RetryOn", func(s *rule.Spec) { s.Retries.RetryOn = slices.Repeat([]string{"reset"}, rule.MaxCodes+1) }, "spec.retries.retryOn is of 257: at most 256"},
+		{"Value", func(s *rule.Spec) {
+			s.OnFailure = &rule.OnFailure{Value: `"` + strings.Repeat("x", rule.MaxValue) + `"`}
+		}, "spec.onFailure.value is of 4098 bytes: at most 4096"},
 		{"Priorities", func(s *rule.Spec) {
 			for n := range rule.MaxPriorities + 1 {
 				s.LoadBalancer.Priorities = append(s.LoadBalancer.Priorities, rule.Subset{Name: fmt.Sprint(n), Labels: map[string]string{"v": "1"}})
@@ -187,7 +200,9 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
-	if err := base().Validate(); err != nil {
+	p := base()
+	p.Spec.OnFailure = &rule.OnFailure{Value: `"` + strings.Repeat("x", rule.MaxValue-2) + `"`}
+	if err := p.Validate(); err != nil {
 		t.Error(err)
 	}
 	if _, err := rule.Decode([]byte(strings.Repeat(" ", rule.MaxBytes+1))); err == nil || !strings.Contains(err.Error(), "at most 262144") {
@@ -241,6 +256,19 @@ func TestEdition(t *testing.T) {
 		{"SubsetSize", rule.Spec{LoadBalancer: rule.LoadBalancer{SubsetSize: -1}}, 2},
 		{"SelectionMethod", rule.Spec{LoadBalancer: rule.LoadBalancer{Algorithm: "least-request", SelectionMethod: "full-scan"}}, 2},
 		{"HealthCheck", rule.Spec{HealthCheck: new(rule.HealthCheck)}, 2},
+		{"MaxAttempts", rule.Spec{Retries: rule.Retries{MaxAttempts: 1, Budget: rule.Budget{Ratio: 10_00}}, Timeout: 1}, 1},
+		{"MaxAttemptsOfARoute", rule.Spec{Routes: []rule.Route{{Timeout: 1, Retries: rule.RouteRetries{MaxAttempts: 1}}}}, 1},
+		{"Idempotent", rule.Spec{Idempotent: new(false)}, 3},
+		{"PerTryTimeout", rule.Spec{Retries: rule.Retries{PerTryTimeout: 1}}, 3},
+		{"RetryOn", rule.Spec{Retries: rule.Retries{RetryOn: []string{"reset"}}}, 3},
+		{"Backoff", rule.Spec{Retries: rule.Retries{Backoff: rule.Backoff{MaxInterval: 1}}}, 3},
+		{"Hedge", rule.Spec{Hedge: new(rule.Hedge)}, 3},
+		{"CircuitBreaker", rule.Spec{CircuitBreaker: new(rule.CircuitBreaker)}, 3},
+		{"Outcomes", rule.Spec{Outcomes: []rule.Outcome{{}}}, 3},
+		{"FaultTolerance", rule.Spec{FaultTolerance: "failover"}, 3},
+		{"OnFailure", rule.Spec{OnFailure: new(rule.OnFailure)}, 3},
+		{"OfARoute", rule.Spec{Routes: []rule.Route{{}, {Retries: rule.RouteRetries{PerTryTimeout: 1}}}}, 3},
+		{"BothNew", rule.Spec{HealthCheck: new(rule.HealthCheck), Hedge: new(rule.Hedge)}, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := (rule.Policy{Spec: c.spec}).Edition(); got != c.want {

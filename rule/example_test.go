@@ -58,3 +58,57 @@ func ExampleCompile() {
 	// grace to orders-1
 	// james to orders-2
 }
+
+// What holds for a route is what it says, and what the service says beside.
+func ExampleTable_Decide() {
+	policy, err := rule.Decode([]byte(`{
+  "apiVersion": "fairlead/v1alpha1",
+  "kind": "ServicePolicy",
+  "spec": {
+    "service": "orders",
+    "idempotent": true,
+    "retries": {"maxAttempts": 3, "perTryTimeout": "300ms"},
+    "hedge": {"percentile": "95%"},
+    "routes": [{"name": "write", "match": [{"method": "POST"}], "idempotent": false, "retries": {"maxAttempts": 2}}]
+  }
+}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	table, err := rule.Compile(policy, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, method := range []string{"GET", "POST"} {
+		route := table.Decide(&call{method: method}, rand.Uint64()).Route
+		fmt.Println(method, route.Retry.MaxAttempts, route.Retry.AttemptTimeout, "hedged:", !route.Hedge.Off)
+	}
+	// Output:
+	// GET 3 300ms hedged: true
+	// POST 2 300ms hedged: false
+}
+
+// The first outcome that lists a code says how answers with it are judged.
+func ExampleOutcomes_HTTP() {
+	table, err := rule.Compile(rule.Policy{
+		APIVersion: rule.APIVersion, Kind: rule.Kind,
+		Spec: rule.Spec{Service: "orders", Outcomes: []rule.Outcome{
+			{Codes: []string{"503", "UNAVAILABLE"}, As: "overload"},
+			{Codes: []string{"500-599"}, As: "failure"},
+		}},
+	}, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, status := range []int{404, 500, 503} {
+		verdict, said := table.Outcomes.HTTP(status)
+		fmt.Println(status, said, verdict == rule.Failure, verdict == rule.Overload)
+	}
+	// Output:
+	// 404 false false false
+	// 500 true true false
+	// 503 true false true
+}

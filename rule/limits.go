@@ -16,8 +16,11 @@ const (
 	MaxFilters    = 16
 	MaxConditions = 1000 // of all routes and filters together
 	MaxPriorities = 16
-	MaxLabels     = 64  // of a subset
-	MaxText       = 256 // bytes of a name, label, text to match, or pattern
+	MaxOutcomes   = 100
+	MaxCodes      = 256     // of one list
+	MaxValue      = 4 << 10 // bytes of the value that a caller gets
+	MaxLabels     = 64      // of a subset
+	MaxText       = 256     // bytes of a name, label, text to match, or pattern
 	// MaxPatternSteps bounds the program of one pattern, MaxSteps those of all.
 	MaxPatternSteps = 1000
 	MaxSteps        = 10_000
@@ -26,5 +29,6 @@ const (
 	MaxTimeout  = time.Hour
 	MinInterval = 100 * time.Millisecond // from one probe of an instance to the next
 	MaxDelay    = time.Minute            // of a fault
+	MaxBackoff  = time.Minute            // before an attempt
 	MaxAttempts = retry.MostAttempts
 )

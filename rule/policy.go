@@ -15,7 +15,7 @@ const (
 	// every addition to the form, so that whoever writes a document can tell
 	// whether its readers know all of it. A process that announces none is of a
 	// version that obeys no rules.
-	Edition = 2
+	Edition = 3
 )
 
 // Policy is the document of one service. The zero value of each part says
@@ -42,6 +42,9 @@ func (p Policy) Edition() int {
 		keys = append(keys, p.Spec.Lane.Key)
 	}
 	cookies := slices.ContainsFunc(keys, func(key string) bool { return strings.HasPrefix(key, "cookie:") })
+	if p.Spec.CircuitBreaker != nil || p.Spec.Outcomes != nil || p.Spec.terms().third() || slices.ContainsFunc(p.Spec.Routes, func(r Route) bool { return r.terms().third() }) {
+		return 3
+	}
 	if !reflect.DeepEqual(l, first) || slices.Index(algorithms[:], l.Algorithm) >= algorithmsOfFirst || p.Spec.OutlierDetection != nil || p.Spec.HealthCheck != nil || cookies {
 		return 2
 	}
@@ -71,7 +74,26 @@ type Spec struct {
 	// Timeout bounds each call, together with its own deadline; the least
 	// counts. A route may say another.
 	Timeout Duration `json:"timeout,omitzero"`
-	Retries Retries  `json:"retries,omitzero"`
+	// Idempotent says whether calls may be executed twice. Absent: as code says,
+	// and as doors do. A route may say another.
+	Idempotent *bool   `json:"idempotent,omitempty"`
+	Retries    Retries `json:"retries,omitzero"`
+	// Hedge says when calls are sent a second time before there is an answer.
+	Hedge *Hedge `json:"hedge,omitempty"`
+	// CircuitBreaker says when calls are rejected.
+	CircuitBreaker *CircuitBreaker `json:"circuitBreaker,omitempty"`
+	// Outcomes say how answers are judged. Of those that list a code the first
+	// holds.
+	Outcomes []Outcome `json:"outcomes,omitempty"`
+	// FaultTolerance is what becomes of a call whose attempt failed, in Dubbo's
+	// words: "failover" tries it elsewhere, as retries say; "failfast" does not;
+	// "failsafe" does not either, and gives the caller an empty answer; "broadcast"
+	// sends it to every instance, and fails if one does; "available" is failover
+	// without balancing, to the first instance that is well. Empty: "failover". A
+	// route may say another.
+	FaultTolerance string `json:"faultTolerance,omitempty"`
+	// OnFailure is what the caller gets instead of an error.
+	OnFailure *OnFailure `json:"onFailure,omitempty"`
 	// LoadBalancer says how one of several instances is chosen.
 	LoadBalancer LoadBalancer `json:"loadBalancer,omitzero"`
 	// OutlierDetection says who is passed over for a while.
@@ -87,27 +109,6 @@ type Spec struct {
 type Subset struct {
 	Name   string            `json:"name"`
 	Labels map[string]string `json:"labels"`
-}
-
-// Retries bound what is tried again.
-type Retries struct {
-	// MaxAttempts counts all tries of a call, the first among them: 1 is no
-	// retry. 0: what code said.
-	MaxAttempts int    `json:"maxAttempts,omitempty"`
-	Budget      Budget `json:"budget,omitzero"`
-}
-
-// RouteRetries is what a route may say of retries.
-type RouteRetries struct {
-	MaxAttempts int `json:"maxAttempts,omitempty"`
-}
-
-// Budget bounds the retries of all calls together.
-type Budget struct {
-	// Ratio is how many retries there may be to 100 calls, such as 20%.
-	Ratio Percent `json:"ratio,omitzero"`
-	// MinPerSecond is how many there may be however few calls there are.
-	MinPerSecond int `json:"minPerSecond,omitempty"`
 }
 
 // Telemetry says how much is measured.

@@ -54,6 +54,18 @@ func (d *decoder) spec(n *document.Node, s *Spec) {
 			d.duration(v, &s.Timeout)
 		case "retries":
 			d.retries(v, &s.Retries)
+		case "idempotent":
+			some(d, v, &s.Idempotent, (*decoder).bool)
+		case "hedge":
+			some(d, v, &s.Hedge, (*decoder).hedge)
+		case "circuitBreaker":
+			some(d, v, &s.CircuitBreaker, (*decoder).circuitBreaker)
+		case "outcomes":
+			each(d, v, &s.Outcomes, (*decoder).outcome)
+		case "faultTolerance":
+			d.text(v, &s.FaultTolerance)
+		case "onFailure":
+			some(d, v, &s.OnFailure, (*decoder).onFailure)
 		case "loadBalancer":
 			d.loadBalancer(v, &s.LoadBalancer)
 		case "outlierDetection":
@@ -66,30 +78,6 @@ func (d *decoder) spec(n *document.Node, s *Spec) {
 					d.text(v, &s.Telemetry.Level)
 				}
 				return name == "level"
-			})
-		default:
-			return false
-		}
-		return true
-	})
-}
-
-func (d *decoder) retries(n *document.Node, r *Retries) {
-	d.object(n, r, func(name string, v *document.Node) bool {
-		switch name {
-		case "maxAttempts":
-			d.int(v, &r.MaxAttempts)
-		case "budget":
-			d.object(v, &r.Budget, func(name string, v *document.Node) bool {
-				switch name {
-				case "ratio":
-					d.percent(v, &r.Budget.Ratio)
-				case "minPerSecond":
-					d.int(v, &r.Budget.MinPerSecond)
-				default:
-					return false
-				}
-				return true
 			})
 		default:
 			return false

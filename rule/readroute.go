@@ -20,12 +20,15 @@ func (d *decoder) route(n *document.Node, r *Route) {
 		case "timeout":
 			d.duration(v, &r.Timeout)
 		case "retries":
-			d.object(v, &r.Retries, func(name string, v *document.Node) bool {
-				if name == "maxAttempts" {
-					d.int(v, &r.Retries.MaxAttempts)
-				}
-				return name == "maxAttempts"
-			})
+			d.routeRetries(v, &r.Retries)
+		case "idempotent":
+			some(d, v, &r.Idempotent, (*decoder).bool)
+		case "hedge":
+			some(d, v, &r.Hedge, (*decoder).hedge)
+		case "faultTolerance":
+			d.text(v, &r.FaultTolerance)
+		case "onFailure":
+			some(d, v, &r.OnFailure, (*decoder).onFailure)
 		case "mirror":
 			some(d, v, &r.Mirror, (*decoder).mirror)
 		case "fault":

@@ -18,9 +18,14 @@ type Route struct {
 	// of a call that may be retried. Empty: all instances do.
 	Fallback string `json:"fallback,omitempty"`
 	// Strict says that nothing takes its place: the call fails.
-	Strict  bool         `json:"strict,omitempty"`
-	Timeout Duration     `json:"timeout,omitzero"`
-	Retries RouteRetries `json:"retries,omitzero"`
+	Strict bool `json:"strict,omitempty"`
+	// What follows is as it is for the service, and comes before that.
+	Timeout        Duration     `json:"timeout,omitzero"`
+	Idempotent     *bool        `json:"idempotent,omitempty"`
+	Retries        RouteRetries `json:"retries,omitzero"`
+	Hedge          *Hedge       `json:"hedge,omitempty"`
+	FaultTolerance string       `json:"faultTolerance,omitempty"`
+	OnFailure      *OnFailure   `json:"onFailure,omitempty"`
 	// Mirror sends copies of calls to some instances, whose answers are thrown
 	// away.
 	Mirror *Mirror `json:"mirror,omitempty"`

@@ -26,8 +26,9 @@ type Switches struct {
 	// document had ever been written.
 	SafeMode bool `json:"safeMode,omitempty"`
 	// Off are features that no document has a say in: "routes", "filters",
-	// "lane", "mirror", "fault", "timeout", "loadBalancer", or "rules",
-	// which is all of them. "outlierDetection", "healthCheck", "retries" and
+	// "lane", "mirror", "fault", "timeout" (also of attempts), "loadBalancer",
+	// "outcomes", "onFailure", "faultTolerance", or "rules", which is all of them.
+	// "outlierDetection", "healthCheck", "retries", "hedge", "circuitBreaker" and
 	// "telemetry" are off where code set them, too.
 	Off []string `json:"off,omitempty"`
 }
@@ -45,7 +46,10 @@ var features = [...]feature{
 	{"lane", func(s *Spec) { s.Lane = nil }},
 	{"mirror", func(s *Spec) { eachRoute(s, func(r *Route) { r.Mirror = nil }) }},
 	{"fault", func(s *Spec) { eachRoute(s, func(r *Route) { r.Fault = nil }) }},
-	{"timeout", func(s *Spec) { s.Timeout = 0; eachRoute(s, func(r *Route) { r.Timeout = 0 }) }},
+	{"timeout", func(s *Spec) {
+		s.Timeout, s.Retries.PerTryTimeout = 0, 0
+		eachRoute(s, func(r *Route) { r.Timeout, r.Retries.PerTryTimeout = 0, 0 })
+	}},
 	{"loadBalancer", func(s *Spec) { s.LoadBalancer = LoadBalancer{} }},
 	{"outlierDetection", func(s *Spec) { s.OutlierDetection = &OutlierDetection{Off: true} }},
 	{"healthCheck", func(s *Spec) { s.HealthCheck = &HealthCheck{Off: true} }},
@@ -53,6 +57,11 @@ var features = [...]feature{
 		s.Retries = Retries{MaxAttempts: 1}
 		eachRoute(s, func(r *Route) { r.Retries = RouteRetries{} })
 	}},
+	{"hedge", func(s *Spec) { s.Hedge = &Hedge{Off: true}; eachRoute(s, func(r *Route) { r.Hedge = nil }) }},
+	{"circuitBreaker", func(s *Spec) { s.CircuitBreaker = &CircuitBreaker{Mode: "off"} }},
+	{"outcomes", func(s *Spec) { s.Outcomes = nil }},
+	{"onFailure", func(s *Spec) { s.OnFailure = nil; eachRoute(s, func(r *Route) { r.OnFailure = nil }) }},
+	{"faultTolerance", func(s *Spec) { s.FaultTolerance = ""; eachRoute(s, func(r *Route) { r.FaultTolerance = "" }) }},
 	{"telemetry", func(s *Spec) { s.Telemetry.Level = "off" }},
 }
 

@@ -2,10 +2,12 @@ package rule_test
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/fairlead-go/fairlead/breaker"
 	"github.com/fairlead-go/fairlead/rule"
 )
 
@@ -51,13 +53,21 @@ func TestSwitches(t *testing.T) {
 		{"lane", func(s *rule.Spec) { s.Lane = nil }},
 		{"mirror", func(s *rule.Spec) { s.Routes[0].Mirror = nil }},
 		{"fault", func(s *rule.Spec) { s.Routes[0].Fault = nil }},
-		{"timeout", func(s *rule.Spec) { s.Timeout, s.Routes[0].Timeout = 0, 0 }},
+		{"timeout", func(s *rule.Spec) {
+			s.Timeout, s.Routes[0].Timeout = 0, 0
+			s.Retries.PerTryTimeout, s.Routes[0].Retries.PerTryTimeout = 0, 0
+		}},
 		{"loadBalancer", func(s *rule.Spec) { s.LoadBalancer = rule.LoadBalancer{} }},
 		{"outlierDetection", func(s *rule.Spec) { s.OutlierDetection = &rule.OutlierDetection{Off: true} }},
 		{"healthCheck", func(s *rule.Spec) { s.HealthCheck = &rule.HealthCheck{Off: true} }},
 		{"retries", func(s *rule.Spec) {
 			s.Retries, s.Routes[0].Retries = rule.Retries{MaxAttempts: 1}, rule.RouteRetries{}
 		}},
+		{"hedge", func(s *rule.Spec) { s.Hedge, s.Routes[0].Hedge = &rule.Hedge{Off: true}, nil }},
+		{"circuitBreaker", func(s *rule.Spec) { s.CircuitBreaker = &rule.CircuitBreaker{Mode: "off"} }},
+		{"outcomes", func(s *rule.Spec) { s.Outcomes = nil }},
+		{"onFailure", func(s *rule.Spec) { s.OnFailure, s.Routes[0].OnFailure = nil, nil }},
+		{"faultTolerance", func(s *rule.Spec) { s.FaultTolerance, s.Routes[0].FaultTolerance = "", "" }},
 		{"telemetry", func(s *rule.Spec) { s.Telemetry.Level = "off" }},
 	} {
 		t.Run(c.feature, func(t *testing.T) {
@@ -78,5 +88,44 @@ func TestSwitches(t *testing.T) {
 				t.Errorf("with another service's switch: %+v", got.Spec)
 			}
 		})
+	}
+}
+
+// A part of what is valid is valid, whatever is switched off.
+func TestWhatSwitchesLeaveIsValid(t *testing.T) {
+	features := rule.Features()
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, path := range files(t, "good/*.json") {
+		p, err := rule.Decode(read(t, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range 500 {
+			off := features[n%len(features) : n%len(features)+1]
+			if n >= len(features) {
+				r.Shuffle(len(features), func(i, j int) { features[i], features[j] = features[j], features[i] })
+				off = features[:1+r.IntN(len(features))]
+			}
+			s := rule.Settings{Spec: rule.SettingsSpec{Switches: rule.Switches{Off: off, SafeMode: n%7 == 0}}}
+			if _, err := rule.Compile(s.Apply(p), nil); err != nil {
+				t.Fatalf("%s without %v: %v", path, off, err)
+			}
+		}
+	}
+}
+
+// What is off where code set it, too, is said to be off.
+func TestSwitchesThatCodeObeys(t *testing.T) {
+	s := rule.Settings{Spec: rule.SettingsSpec{Switches: rule.Switches{Off: []string{"hedge", "circuitBreaker", "retries"}}}}
+	table := compile(t, s.Apply(policy()))
+	d := table.Decide(&call{}, 0)
+	if h := d.Route.Hedge; h == nil || !h.Off {
+		t.Errorf("hedge %+v", h)
+	}
+	if b := table.Breaker; b == nil || b.Mode != breaker.Disabled {
+		t.Errorf("breaker %+v", b)
+	}
+	if d.Route.Retry.MaxAttempts != 1 {
+		t.Errorf("%d attempts", d.Route.Retry.MaxAttempts)
 	}
 }

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"iter"
 	"maps"
 	"reflect"
 	"slices"
@@ -12,7 +13,10 @@ import (
 // Table is a policy ready for use. It is immutable and safe for concurrent
 // use.
 type Table struct {
-	Policy Policy
+	Policy   Policy
+	Breaker  *BreakerTable // nil: nothing is said
+	Outcomes *Outcomes     // nil: nothing is said
+
 	routes []RouteTable
 	rest   RouteTable           // of calls that no route matches
 	index  *index               // nil: there are no routes
@@ -25,13 +29,21 @@ type Table struct {
 	destinations []destination // the first is all instances
 }
 
-// RouteTable is what is said of the calls on a route, and of those on none.
+// RouteTable is what is said of the calls on a route, and of those on none: what is
+// said of all calls is in it, too.
 type RouteTable struct {
-	Name        string        // "": none, or it has no name
-	Timeout     time.Duration // 0: nothing is said
-	MaxAttempts int           // 0: nothing is said
-	Mirror      *MirrorTable  // nil: no call is copied
-	Fault       *Fault        // nil: no call suffers
+	Name           string        // "": none, or it has no name
+	Order          int           // its place in the document; -1: it is of the calls on no route
+	Timeout        time.Duration // 0: nothing is said
+	Idempotent     *bool         // nil: nothing is said
+	Retry          RetryTable
+	Hedge          *HedgeTable    // nil: nothing is said
+	FaultTolerance FaultTolerance // Failfast: Retry.MaxAttempts is 1
+	OnFailure      *OnFailure     // nil: nothing is said
+	Mirror         *MirrorTable   // nil: no call is copied
+	Fault          *Fault         // nil: no call suffers
+
+	more bool // than where calls go and how often they are tried
 
 	shares []share
 	sticky *sticky // nil: chance decides
@@ -39,7 +51,7 @@ type RouteTable struct {
 
 // Plain reports whether nothing is said but where calls go and how often they are
 // tried.
-func (t *RouteTable) Plain() bool { return t.Timeout == 0 && t.Mirror == nil && t.Fault == nil }
+func (t *RouteTable) Plain() bool { return !t.more }
 
 // MirrorTable is where copies of calls go.
 type MirrorTable struct {
@@ -110,11 +122,18 @@ func compile(p Policy, previous *Table) *Table {
 		was := previous.Policy.Spec
 		t.alike = reflect.DeepEqual(was.Filters, p.Spec.Filters) && reflect.DeepEqual(was.Lane, p.Spec.Lane)
 	}
-	t.rest = RouteTable{Timeout: time.Duration(p.Spec.Timeout), MaxAttempts: p.Spec.Retries.MaxAttempts}
+	if b := p.Spec.CircuitBreaker; b != nil {
+		t.Breaker = b.table()
+	}
+	t.Outcomes = newOutcomes(p.Spec.Outcomes)
+	all := p.Spec.terms()
+	t.rest = all.table()
+	t.rest.Order = -1
 	t.routes = make([]RouteTable, len(p.Spec.Routes))
 	var entries []entry
 	for n, r := range p.Spec.Routes {
-		t.routes[n] = t.route(r)
+		t.routes[n] = t.route(&r, all)
+		t.routes[n].Order = n
 		for _, m := range r.Match {
 			entries = append(entries, entry{n, conditionsOf(m)})
 		}
@@ -128,14 +147,11 @@ func compile(p Policy, previous *Table) *Table {
 	return t
 }
 
-func (t *Table) route(r Route) RouteTable {
-	table := RouteTable{Name: r.Name, Timeout: t.rest.Timeout, MaxAttempts: t.rest.MaxAttempts, Fault: r.Fault}
-	if r.Timeout != 0 {
-		table.Timeout = time.Duration(r.Timeout)
-	}
-	if r.Retries.MaxAttempts != 0 {
-		table.MaxAttempts = r.Retries.MaxAttempts
-	}
+func (t *Table) route(r *Route, all terms) RouteTable {
+	holds := r.terms().over(all)
+	table := holds.table()
+	table.Name, table.Fault = r.Name, r.Fault
+	table.more = table.more || r.Fault != nil || r.Mirror != nil
 	below := 0
 	for _, d := range r.Route {
 		if below += d.Weight; d.Weight > 0 {
@@ -164,6 +180,21 @@ func (t *Table) number(d destination) uint16 {
 		t.destinations = append(t.destinations, d)
 	}
 	return uint16(at)
+}
+
+// Routes yields what is said of the calls on no route, and then of those on each, in
+// their order.
+func (t *Table) Routes() iter.Seq[*RouteTable] {
+	return func(yield func(*RouteTable) bool) {
+		if !yield(&t.rest) {
+			return
+		}
+		for n := range t.routes {
+			if !yield(&t.routes[n]) {
+				return
+			}
+		}
+	}
 }
 
 // Route returns the route of a call, nil if none matches. It allocates nothing

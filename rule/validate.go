@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -55,6 +54,7 @@ func (w walk) err() error {
 // field judge that field of what is here.
 type checker struct {
 	walk
+	service    string
 	subsets    []Subset // that are known
 	conditions int
 	steps      int // of patterns
@@ -88,6 +88,7 @@ func (c *checker) header(version, kind, want string, m Metadata) {
 }
 
 func (c *checker) spec(s *Spec) {
+	c.service = s.Service
 	if discovery.ValidateService(s.Service) != nil {
 		c.badField("service", quote(s.Service), "allowed is the name of a service, in lower case as in DNS")
 	}
@@ -110,26 +111,24 @@ func (c *checker) spec(s *Spec) {
 		c.back()
 	}
 	c.most("routes", len(s.Routes), MaxRoutes)
+	all := s.terms()
 	for n := range s.Routes {
 		c.in("routes", n)
 		c.route(&s.Routes[n], s.Routes[:min(n, MaxRoutes)])
+		c.terms(s.Routes[n].terms(), all)
 		c.out()
 	}
 	if c.conditions > MaxConditions {
 		c.bad(fmt.Sprintf("of %d conditions", c.conditions), fmt.Sprintf("at most %d are allowed", MaxConditions))
 	}
-	c.timeout("timeout", s.Timeout)
+	c.terms(all, terms{})
 	c.field("retries")
-	c.attempts(s.Retries.MaxAttempts)
-	c.field("budget")
-	if n := s.Retries.Budget.MinPerSecond; n < 0 || n > 10_000 {
-		c.badField("minPerSecond", strconv.Itoa(n), "allowed is 0 (what code said) to 10000")
-	}
-	if r := s.Retries.Budget.Ratio; r < 0 || r > 100_00 {
-		c.badField("ratio", r.String(), "allowed is 0% (what code said) to 100%")
-	}
+	c.budget(s.Retries.Budget)
 	c.back()
-	c.back()
+	if s.CircuitBreaker != nil {
+		c.circuitBreaker(s.CircuitBreaker)
+	}
+	c.outcomes(s.Outcomes)
 	c.loadBalancer(&s.LoadBalancer)
 	if s.OutlierDetection != nil {
 		c.outlierDetection(s.OutlierDetection)
@@ -223,9 +222,10 @@ func (c *checker) between(field string, d Duration, least, most time.Duration) {
 	}
 }
 
-func (c *checker) attempts(n int) {
-	if n < 0 || n > MaxAttempts {
-		c.badField("maxAttempts", strconv.Itoa(n), fmt.Sprintf("allowed is 0 (what code said) to %d, the first attempt among them", MaxAttempts))
+// ratio judges a share that is above none, where it is said.
+func (c *checker) ratio(field string, p Percent) {
+	if p < 0 || p > 100_00 {
+		c.badField(field, p.String(), "allowed is 0.01% to 100%")
 	}
 }
 

@@ -41,10 +41,6 @@ func (c *checker) route(r *Route, earlier []Route) {
 	if r.HashOn != "" {
 		c.property("hashOn", r.HashOn)
 	}
-	c.timeout("timeout", r.Timeout)
-	c.field("retries")
-	c.attempts(r.Retries.MaxAttempts)
-	c.back()
 	if m := r.Mirror; m != nil {
 		c.field("mirror")
 		if m.Subset != "" {
@@ -79,12 +75,6 @@ func (c *checker) fault(f *Fault) {
 		c.share(a.Percent)
 		c.back()
 	}
-}
-
-// grpcStatuses are the codes of gRPC that an error can have.
-var grpcStatuses = [...]string{
-	"CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED",
-	"FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
 }
 
 func (c *checker) match(m *Match) {

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,6 +48,10 @@ func (p *Percent) UnmarshalText(text []byte) error {
 	*p = Percent(n)
 	return nil
 }
+
+// numberOf returns the place of a name among those of an enumeration; the first is
+// that of no name.
+func numberOf(names []string, name string) int { return max(slices.Index(names, name), 0) }
 
 // Of returns the share as a fraction of 1.
 func (p Percent) Of() float64 { return float64(p) / 100_00 }

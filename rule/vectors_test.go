@@ -2,8 +2,10 @@ package rule_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +53,11 @@ type wanted struct {
 	Fallback    []string      `json:"fallback"`
 	Timeout     rule.Duration `json:"timeout"`
 	MaxAttempts int           `json:"maxAttempts"`
+
+	PerTryTimeout  rule.Duration `json:"perTryTimeout"`
+	Idempotent     *bool         `json:"idempotent"`
+	Hedged         bool          `json:"hedged"`
+	FaultTolerance string        `json:"faultTolerance"`
 }
 
 func TestVectors(t *testing.T) {
@@ -111,8 +118,20 @@ func (v *vector) check(t *testing.T) {
 		if got := rule.Duration(d.Route.Timeout); got != c.Want.Timeout {
 			t.Errorf("%s: timeout %s, want %s", c.About, got, c.Want.Timeout)
 		}
-		if d.Route.MaxAttempts != c.Want.MaxAttempts {
-			t.Errorf("%s: maxAttempts %d, want %d", c.About, d.Route.MaxAttempts, c.Want.MaxAttempts)
+		if d.Route.Retry.MaxAttempts != c.Want.MaxAttempts {
+			t.Errorf("%s: maxAttempts %d, want %d", c.About, d.Route.Retry.MaxAttempts, c.Want.MaxAttempts)
+		}
+		if got := rule.Duration(d.Route.Retry.AttemptTimeout); got != c.Want.PerTryTimeout {
+			t.Errorf("%s: perTryTimeout %s, want %s", c.About, got, c.Want.PerTryTimeout)
+		}
+		if got := d.Route.Idempotent; !reflect.DeepEqual(got, c.Want.Idempotent) {
+			t.Errorf("%s: idempotent %v, want %v", c.About, got, c.Want.Idempotent)
+		}
+		if got := d.Route.Hedge != nil && !d.Route.Hedge.Off; got != c.Want.Hedged {
+			t.Errorf("%s: hedged %t, want %t", c.About, got, c.Want.Hedged)
+		}
+		if got := d.Route.FaultTolerance.String(); got != cmp.Or(c.Want.FaultTolerance, "failover") {
+			t.Errorf("%s: faultTolerance %s, want %s", c.About, got, c.Want.FaultTolerance)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/breaker"
+	"github.com/fairlead-go/fairlead/rule"
 )
 
 // Gate is a door's own say in a pick: gRPC can send only to instances with a
@@ -55,6 +57,19 @@ func (m *Mesh) Acquire(ctx context.Context, call *Call, gate Gate) (Lease, error
 		course.decide(call)
 	}
 
+	// 7 The breaker of the service, or of the method. It judges every attempt, and
+	// stands before all that looks for an instance, since no other would help.
+	guards := call.plan.breakers
+	var ticket breaker.Ticket
+	if guards != nil {
+		if b := guards.of(call); b != nil {
+			var err error
+			if ticket, err = b.Allow(); err != nil {
+				return Lease{}, &Error{Stage: StageBreaker, Class: Neutral, Service: call.Service, Method: call.Method,
+					Instance: call.Instance(), Attempts: call.picks, Err: err}
+			}
+		}
+	}
 	// 8 Route: to some of the instances only, where the rules say so.
 	// 9 Pick by policy among the eligible of them.
 	// 10 Gate. It stands after the pick, so that a refusal costs only those
@@ -62,6 +77,7 @@ func (m *Mesh) Acquire(ctx context.Context, call *Call, gate Gate) (Lease, error
 	bits := call.random()
 	node, err := course.pick(call, gate, now, bits)
 	if err != nil {
+		ticket.Done(breaker.Neutral)
 		if err != ErrNotReady {
 			err = &Error{Stage: StagePick, Class: Neutral, Service: call.Service, Method: call.Method,
 				Instance: call.Instance(), Attempts: call.picks, Err: s.nobody(call)}
@@ -69,14 +85,18 @@ func (m *Mesh) Acquire(ctx context.Context, call *Call, gate Gate) (Lease, error
 		return Lease{}, err
 	}
 
-	if call.picks == 0 && !call.mirror {
+	if guards != nil && guards.is.Scope == rule.PerInstance && call.pin == "" {
+		node, ticket = guards.gate(course, call, node, gate, now)
+	}
+
+	if call.picks == 0 && !call.follows {
 		s.budget.Deposit(now, bits>>8)
 	}
 	call.note(node)
 	if bits&sampleMask == 0 && s.counts.on.Load() {
 		m.meter.pick(ctx, s, balancer.Now()-now)
 	}
-	lease := Lease{service: s, span: call.span}
+	lease := Lease{service: s, span: call.span, breaker: ticket}
 	if call.Stream {
 		lease.ticket = node.StartStream(now)
 	} else {

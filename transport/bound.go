@@ -11,14 +11,20 @@ import (
 // caller's own deadline comes first: then nothing is added to it. How long a
 // stream lasts is the application's doing, and no rule bounds it.
 func (c *Call) bound(ctx context.Context) context.Context {
-	timeout := c.route.Timeout
-	if timeout == 0 || c.Stream {
+	why := c.plan.timeout
+	if why == nil || c.Stream {
 		return ctx
 	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= timeout {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= why.timeout {
 		return ctx
 	}
-	ctx, c.release = context.WithTimeoutCause(ctx, timeout, (*timeoutOf)(c))
+	ctx, cancel := context.WithTimeoutCause(ctx, why.timeout, why)
+	if outer := c.release; outer != nil { // of the service that it was redirected from
+		c.release = func() { cancel(); outer() }
+	} else {
+		c.release = cancel
+	}
+	c.ruled = true
 	return ctx
 }
 
@@ -26,10 +32,10 @@ func (c *Call) bound(ctx context.Context) context.Context {
 // is why ctx has ended and the error does not say so. A door calls it for what
 // fails once Do has returned, with the context that Do gave the attempt.
 func (c *Call) Explain(ctx context.Context, err error) error {
-	if c.release == nil {
+	if !c.ruled {
 		return err
 	}
-	why := (*timeoutOf)(c)
+	why := c.plan.timeout
 	deadline, _ := ctx.Deadline()
 	late := ctx.Err() == nil && !time.Now().Before(deadline) // its timer is, and a server's was not
 	if context.Cause(ctx) != error(why) && !late || errors.Is(err, why) {
@@ -38,13 +44,15 @@ func (c *Call) Explain(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", why, err)
 }
 
-// timeoutOf is the cause of a call that the rules gave no more time. It is the
-// call itself, so that it need not be made for all those that have enough.
-type timeoutOf Call
+// callTimeout is the cause of a call that the rules gave no more time.
+type callTimeout struct {
+	service string
+	timeout time.Duration
+}
 
-func (t *timeoutOf) Error() string {
-	return fmt.Sprintf("the rules of %s give it %s", t.Service, t.route.Timeout)
+func (t *callTimeout) Error() string {
+	return fmt.Sprintf("the rules of %s give it %s", t.service, t.timeout)
 }
 
 // Unwrap makes it a deadline that was exceeded.
-func (*timeoutOf) Unwrap() error { return context.DeadlineExceeded }
+func (*callTimeout) Unwrap() error { return context.DeadlineExceeded }

@@ -2,14 +2,12 @@ package transport
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
-	"github.com/fairlead-go/fairlead/retry"
 	"github.com/fairlead-go/fairlead/rule"
 )
 
@@ -25,6 +23,10 @@ type Call struct {
 	// Stream says that the call's length is the application's doing, so that
 	// it is not taken for the instance's latency.
 	Stream bool
+	// AnswersInParts says that an answer begins before it is whole, as the header
+	// of HTTP comes before the body. The time of an attempt then ends with the
+	// beginning, of which the door tells by Began.
+	AnswersInParts bool
 	// WaitForReady says that the call waits, within its context, until there is
 	// an instance to go to, instead of failing at once.
 	WaitForReady bool
@@ -38,49 +40,45 @@ type Call struct {
 	Request rule.Request
 
 	service *service
-	// What the rules say of the call, settled once.
-	decided   bool
-	table     *rule.Table // nil: nothing
-	route     *rule.RouteTable
-	narrowing rule.Narrowing
-	bits      uint64             // that chose the destination, until the first pick; 0: none
-	pin       string             // the only instance it may go to
-	release   context.CancelFunc // of the timeout that the rules set; may be nil
+	// What the rules, and code, say of the call, settled once.
+	decided    bool
+	table      *rule.Table // nil: nothing
+	route      *rule.RouteTable
+	narrowing  rule.Narrowing
+	plan       *plan
+	method     *method // nil: what it takes is not looked at
+	tolerance  rule.FaultTolerance
+	tolerated  bool               // code said that of this call
+	declared   bool               // code said of this call whether it is idempotent
+	bits       uint64             // that chose the destination, until the first pick; 0: none
+	pin        string             // the only instance it may go to, as code said
+	only       *balancer.Node     // the only one this attempt may go to; nil: any
+	redirected bool               // to another service, since its own failed
+	failed     bool               // what there is to hand out is a failure
+	release    context.CancelFunc // of the timeout that the rules set; may be nil
+	ruled      bool               // there is such a timeout, and it comes before the caller's
 
-	now    time.Duration // when Do let it pass, for the pick right after; 0: not known
-	tried  [mostTried]*balancer.Node
-	picks  int  // every pick, also those that a door's own library made
-	tries  int  // attempts that Do made
-	last   bool // no attempt follows this one
-	traced bool // at level Full
-	mirror bool // it is a copy
-	sent   bool // something of one of them may have reached a server
-	span   trace.Span
-}
-
-// mostTried bounds the ledger; gRPC's transparent retries may add picks to our
-// attempts.
-const mostTried = retry.MostAttempts + 3
-
-// note writes a pick into the ledger.
-func (c *Call) note(n *balancer.Node) {
-	if c.picks < len(c.tried) {
-		c.tried[c.picks] = n
-	}
-	c.picks++
-}
-
-// was reports whether an attempt of this call went to the node already.
-func (c *Call) was(n *balancer.Node) bool {
-	return slices.Contains(c.tried[:min(c.picks, len(c.tried))], n)
+	now        time.Duration // when Do let it pass, for the pick right after; 0: not known
+	tried      ledger
+	race       *race          // while a second attempt may be on its way
+	node       *balancer.Node // of the last pick
+	picks      int            // every pick, also those that a door's own library made
+	tries      int            // attempts that Do made
+	last       bool           // no attempt follows this one
+	follows    bool           // it is a copy, or a second attempt: what is counted by call was
+	traced     bool           // at level Full
+	sent       bool           // something of one of them may have reached a server
+	span       trace.Span
+	began      *attemptTime       // of the attempt, where its time ends with the beginning of the answer
+	endAttempt context.CancelFunc // ends the context of the last attempt; may be nil
 }
 
 // Instance returns the ID of the instance that the last attempt went to, or "".
 func (c *Call) Instance() string {
-	if last := min(c.picks, len(c.tried)) - 1; last >= 0 {
-		return c.tried[last].ID()
+	if c.node == nil {
+		return ""
 	}
-	return ""
+	return c.node.ID()
 }
 
 // narrowed reports whether rules say which instances the call may go to.
@@ -90,6 +88,9 @@ func (c *Call) narrowed() bool { return c.table != nil && c.pin == "" }
 // that Do let it hand out has come to its end; Do has done so where it returned
 // an error. More than once does nothing.
 func (c *Call) Release() {
+	if c.endAttempt != nil {
+		c.endAttempt()
+	}
 	if c.release != nil {
 		c.release()
 	}
@@ -97,3 +98,11 @@ func (c *Call) Release() {
 
 // Attempts returns how many attempts were sent to an instance so far.
 func (c *Call) Attempts() int { return c.picks }
+
+// Tries returns the number of the attempt that is being made, from 1 on. It is 0
+// for a call that did not come through Do.
+func (c *Call) Tries() int { return c.tries }
+
+// Failed reports whether the answer that Do let the door hand out is a failure of
+// the service.
+func (c *Call) Failed() bool { return c.failed }

@@ -5,20 +5,29 @@ import "sync/atomic"
 // counts are the attempts of a service by class. Every attempt adds to them,
 // so they are spread over stripes that do not share a cache line.
 type counts struct {
-	on           atomic.Bool // false at level Off
-	stripes      [8]stripe
-	retries      atomic.Int64
-	unaffordable atomic.Int64 // retries that the budget refused
-	forbidden    atomic.Int64 // connections that the address policy refused
-	unrefreshed  atomic.Int64 // refreshes after a thaw that failed
-	late         atomic.Int64 // timeouts that were noticed late
-	misreported  atomic.Int64 // reports of a server's load that could not be read
-	delayed      atomic.Int64 // calls that a fault delayed
-	aborted      atomic.Int64 // calls that a fault aborted
-	mirrored     atomic.Int64 // copies that were sent
-	unmirrored   atomic.Int64 // copies that were due and were not sent
-	sickened     atomic.Int64 // instances that began to fail their health checks
-	recovered    atomic.Int64 // instances that passed them again
+	on                atomic.Bool // false at level Off
+	stripes           [8]stripe
+	retries           atomic.Int64
+	unaffordable      atomic.Int64    // retries that the budget refused
+	unaffordableByAll atomic.Int64    // and the budget of all services
+	hopeless          atomic.Int64    // calls refused since they had less time than their method ever took
+	hedges            atomic.Int64    // second attempts that were sent
+	hedgesWon         atomic.Int64    // of those, that had the answer
+	unhedged          atomic.Int64    // that were due and not sent
+	overruled         atomic.Int64    // attempts to an instance whose breaker is open, since several are
+	fellBack          atomic.Int64    // calls that got something else than the service's answer
+	unanswerable      atomic.Int64    // calls that were to, and could not
+	transitions       [3]atomic.Int64 // of breakers, by the state they came to
+	forbidden         atomic.Int64    // connections that the address policy refused
+	unrefreshed       atomic.Int64    // refreshes after a thaw that failed
+	late              atomic.Int64    // timeouts that were noticed late
+	misreported       atomic.Int64    // reports of a server's load that could not be read
+	delayed           atomic.Int64    // calls that a fault delayed
+	aborted           atomic.Int64    // calls that a fault aborted
+	mirrored          atomic.Int64    // copies that were sent
+	unmirrored        atomic.Int64    // copies that were due and were not sent
+	sickened          atomic.Int64    // instances that began to fail their health checks
+	recovered         atomic.Int64    // instances that passed them again
 }
 
 // one adds to a counter that few calls come to.

@@ -18,6 +18,7 @@ type course struct {
 	service *service
 	view    *balancer.View
 	table   *rule.Table // nil: no rule says anything
+	plans   plans       // of the table
 	level   Level
 
 	lanes map[string]uint16 // those that have instances, numbered from 1

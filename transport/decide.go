@@ -11,6 +11,8 @@ import (
 func (c *course) decide(call *Call) {
 	call.decided = true
 	if c.table == nil || call.Probe {
+		call.plan = c.plans.of(nil)
+		call.plan.imprint(call)
 		return
 	}
 	request := call.Request
@@ -19,7 +21,8 @@ func (c *course) decide(call *Call) {
 	}
 	call.bits = rand.Uint64()
 	d := c.table.Decide(request, call.bits)
-	call.table, call.route, call.narrowing = c.table, d.Route, d.Narrowing
+	call.table, call.route, call.narrowing, call.plan = c.table, d.Route, d.Narrowing, c.plans.of(d.Route)
+	call.plan.imprint(call)
 	if key := c.table.HashKey(request); key != "" {
 		call.Key = key
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/retry"
+	"github.com/fairlead-go/fairlead/rule"
 )
 
 // Attempt is what a door does once per attempt: acquire an instance, send,
@@ -57,48 +58,61 @@ func (m *Mesh) Do(ctx context.Context, call *Call, attempt Attempt) error {
 	}
 	// And its rules, which say what follows. They are never waited for.
 	c.decide(call)
-	if call.pin == "" && c.level != Full && (call.table == nil || call.route.Plain()) {
+	if call.plan.plain && call.pin == "" && call.tolerance == rule.Failover && c.level != Full {
 		return m.admit(ctx, call, attempt)
 	}
 	return m.doGoverned(ctx, c, call, attempt)
 }
 
-// doGoverned is the call half of a call of which rules say more than where it
-// goes and how often it is tried.
+// doGoverned is the call half of a call of which more is said than where it goes
+// and how often it is tried.
 func (m *Mesh) doGoverned(ctx context.Context, c *course, call *Call, attempt Attempt) (err error) {
 	if err := m.pinnable(call); err != nil {
 		return err
 	}
 	call.traced = c.level == Full
-	if call.table == nil {
-		return m.admit(ctx, call, attempt)
-	}
-	// 2 Deadline, as the rules have it.
+	// 2 Deadline. It bounds all waiting that follows.
 	ctx = call.bound(ctx)
 	defer func() {
 		if err != nil {
 			call.Release()
 		}
 	}()
+	err = m.face(ctx, call, attempt)
+	// 6 Fallback, once no attempt is left, or there was nobody to make one to. It
+	// stands last, since it is not what the service says.
+	if err != nil || call.failed {
+		return m.fallBack(ctx, call, attempt, err)
+	}
+	return nil
+}
+
+// face is what stands before the attempts of a call, and they themselves.
+func (m *Mesh) face(ctx context.Context, call *Call, attempt Attempt) error {
 	// 3 Fault injection. It stands within the deadline, and before all that
 	// counts: what it does is to look like the service's doing.
-	if call.route.Fault != nil && call.pin == "" {
-		if err := m.suffer(ctx, call); err != nil {
-			return err
+	if call.table != nil && call.pin == "" {
+		if call.route.Fault != nil {
+			if err := m.suffer(ctx, call); err != nil {
+				return err
+			}
 		}
-	}
-	if call.route.Mirror != nil && call.pin == "" && ctx.Err() == nil {
-		m.mirror(ctx, call, attempt)
+		if call.route.Mirror != nil && ctx.Err() == nil {
+			m.mirror(ctx, call, attempt)
+		}
 	}
 	return m.admit(ctx, call, attempt)
 }
 
 // admit is what stands before the attempts of every call.
 func (m *Mesh) admit(ctx context.Context, call *Call, attempt Attempt) error {
-	// A call that has no time left is not begun: nothing is picked, nobody is
-	// judged.
+	// A call that has no time left, or less than its method ever took, is not
+	// begun: nothing is picked, nobody is judged.
 	if err := ctx.Err(); err != nil {
 		return &Error{Stage: StageSend, Class: classOf(err), Service: call.Service, Method: call.Method, Err: ended(ctx)}
+	}
+	if err := m.enough(ctx, call); err != nil {
+		return err
 	}
 	// And the wait for an instance, where the call asked for it, since only its
 	// deadline bounds that. It stands before all that counts calls: those who
@@ -117,16 +131,18 @@ func (m *Mesh) admit(ctx context.Context, call *Call, attempt Attempt) error {
 // attempts is stage 5: the attempt loop. It stands after everything that
 // counts calls, since it multiplies them, and under one budget.
 func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error {
-	policy := m.options.retry
-	if call.route != nil && call.route.MaxAttempts != 0 {
-		policy.MaxAttempts = call.route.MaxAttempts
+	most := call.plan.most
+	switch call.tolerance {
+	case rule.Failfast:
+		most = 1
+	case rule.Broadcast:
+		return m.broadcast(ctx, call, attempt)
 	}
-	most := policy.Most()
 	for {
 		call.tries++
-		call.last = call.tries == most && most > 1
+		call.last = call.tries >= most && most > 1
 		picks := call.picks
-		outcome := m.try(ctx, call, attempt)
+		outcome := m.attempt(ctx, call, attempt)
 		if call.left(outcome, picks) {
 			if err := m.awaitInstance(ctx, call); err != nil {
 				return err
@@ -135,7 +151,7 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 			continue
 		}
 		call.sent = call.sent || outcome.Sent
-		if outcome.Class == Success || !m.again(ctx, call, policy, &outcome) {
+		if outcome.Class == Success || call.tries >= most || !m.again(ctx, call, attempt, &outcome) {
 			return m.finish(ctx, call, outcome)
 		}
 	}
@@ -143,26 +159,34 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 
 // again decides whether another attempt follows, and waits for its turn. Where
 // one was due and does not follow, the outcome is told why.
-func (m *Mesh) again(ctx context.Context, call *Call, policy retry.Policy, o *Outcome) bool {
-	if call.picks == 0 || ctx.Err() != nil && !policy.Allows(o.failure(), call.tries, call.Idempotent) {
+func (m *Mesh) again(ctx context.Context, call *Call, attempt Attempt, o *Outcome) bool {
+	policy, end := &call.plan.retry, o.end(call.Idempotent)
+	if call.picks == 0 || !policy.Allows(end, call.tries) {
 		return false
 	}
 	if ctx.Err() == nil {
 		s, now := call.service, balancer.Now()
-		wait, again, err := policy.Next(s.budget, now, o.failure(), call.tries, call.Idempotent, rand.Uint64())
-		if err != nil {
-			m.budgetSpent(s, now)
-			o.because(err)
-		}
-		if !again {
+		wait := policy.Wait(end, call.tries, rand.Uint64())
+		if !call.hasTimeFor(ctx, wait) {
+			o.because(ErrNoTime)
 			return false
 		}
+		if err := s.budget.Withdraw(now); err != nil {
+			m.budgetSpent(s, now, err)
+			o.because(err)
+			return false
+		}
+		discard(attempt)
 		if pause(ctx, wait) {
 			s.counts.one(&s.counts.retries)
 			return true
 		}
 	}
 	o.Class = classOf(ctx.Err())
+	if o.Err == nil {
+		o.Err = ended(ctx)
+		return false
+	}
 	o.because(ended(ctx))
 	return false
 }
@@ -189,11 +213,17 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// budgetSpent counts, and tells at most every ten seconds.
-func (m *Mesh) budgetSpent(s *service, now time.Duration) {
-	s.counts.one(&s.counts.unaffordable)
+// budgetSpent counts, and tells at most every ten seconds. What is spent may be
+// the service's budget, or that of the process.
+func (m *Mesh) budgetSpent(s *service, now time.Duration, err error) {
+	if errors.Is(err, retry.ErrSharedBudgetSpent) {
+		s.counts.one(&s.counts.unaffordableByAll)
+	} else {
+		s.counts.one(&s.counts.unaffordable)
+	}
 	if due(&s.spentTold, now) {
-		m.logger.Warn("fairlead: retry budget spent, failures are passed on", "service", s.name)
+		m.logger.Warn("fairlead: retry budget spent, failures are passed on", "service", s.name, "error", err)
+		m.tell(Event{Kind: BudgetSpent, Service: s.name, Text: err.Error()})
 	}
 }
 
@@ -201,6 +231,7 @@ func (m *Mesh) budgetSpent(s *service, now time.Duration) {
 // itself is passed on as it is.
 func (m *Mesh) finish(ctx context.Context, call *Call, o Outcome) error {
 	if o.Err == nil {
+		call.failed = o.Class != Success && o.Class != Neutral
 		return nil
 	}
 	if own, ok := errors.AsType[*Error](o.Err); ok && own.Service == call.Service {

@@ -274,9 +274,9 @@ func TestCancelledDuringBackoff(t *testing.T) {
 			time.AfterFunc(time.Nanosecond, cancel)
 			return ctx, cancel
 		}, transport.Neutral, context.Canceled},
-		{"deadline", func(ctx context.Context) (context.Context, context.CancelFunc) {
+		{"a deadline that comes before the turn of the next attempt", func(ctx context.Context) (context.Context, context.CancelFunc) {
 			return context.WithTimeout(ctx, time.Nanosecond)
-		}, transport.Timeout, context.DeadlineExceeded},
+		}, transport.Lost, transport.ErrNoTime},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

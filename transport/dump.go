@@ -176,7 +176,7 @@ func (s *service) dump() ServiceDump {
 	if trouble := s.trouble.Load(); trouble != nil {
 		d.Trouble = (*trouble).Error()
 	}
-	for class := range Class(classes) {
+	for class := range Class(numberOfClasses) {
 		d.Attempts[class.String()] = s.counts.attempts(class)
 	}
 	for p, c := range view.Choices() {

@@ -4,13 +4,15 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/breaker"
 )
 
 // Lease is one attempt on its way to an instance. It is a value.
 type Lease struct {
 	service *service
 	ticket  balancer.Ticket
-	span    trace.Span // nil below level Full
+	breaker breaker.Ticket // zero: no breaker judges it
+	span    trace.Span     // nil below level Full
 }
 
 // Node returns the instance that was picked.
@@ -38,7 +40,9 @@ func (l Lease) Done(o Outcome) {
 	if o.Class == Timeout {
 		o.Late = l.service.lately(now, o.Late)
 	}
-	l.ticket.Done(now, o.result())
+	result := o.result()
+	l.breaker.DoneAfter(verdicts[result], l.ticket.Age(now))
+	l.ticket.Done(now, result)
 	l.service.counts.add(uint64(now), o.Class)
 	if o.Class == Timeout && o.Late {
 		l.service.counts.one(&l.service.counts.late)
@@ -46,4 +50,13 @@ func (l Lease) Done(o Outcome) {
 	if l.span != nil {
 		endAttempt(l.span, l.Node(), o)
 	}
+}
+
+// verdicts are what a breaker makes of how an attempt ended.
+var verdicts = [...]breaker.Outcome{
+	balancer.Neutral:     breaker.Neutral,
+	balancer.Success:     breaker.Success,
+	balancer.Failure:     breaker.Failure,
+	balancer.Unreachable: breaker.Failure,
+	balancer.Untrusted:   breaker.Failure,
 }

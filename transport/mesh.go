@@ -13,22 +13,27 @@ import (
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/callback"
 	"github.com/fairlead-go/fairlead/retry"
 )
 
 // Mesh is the governance of all calls of a process, or of a part of it. It is
 // safe for concurrent use. Several in one process do not know of each other.
 type Mesh struct {
-	registry discovery.Registry
-	options  options
-	logger   *slog.Logger
-	meter    *meter
-	keeper   *keeper                  // nil: no lists are kept on disk
-	pulse    *pulse                   // nil: the registry is no Refresher
-	settings atomic.Pointer[switched] // never nil
-	heeding  sync.Once                // the goroutine that follows them
-	caller   atomic.Pointer[string]   // nil: not known
-	mirrors  chan struct{}            // holds one for each copy on its way
+	registry  discovery.Registry
+	options   options
+	logger    *slog.Logger
+	meter     *meter
+	keeper    *keeper                  // nil: no lists are kept on disk
+	pulse     *pulse                   // nil: the registry is no Refresher
+	settings  atomic.Pointer[switched] // never nil
+	heeding   sync.Once                // the goroutine that follows them
+	caller    atomic.Pointer[string]   // nil: not known
+	mirrors   chan struct{}            // holds one for each copy on its way
+	budget    *retry.Budget            // of all services together
+	sharing   sync.Mutex               // held to set it
+	judging   callback.Callback        // of options.judge
+	observing *observing               // nil: there is no observer
 
 	// services is copied on write: a call finds its service with one load.
 	services atomic.Pointer[map[string]*service]
@@ -77,7 +82,7 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 	}
 	o.locate()
 	if err := errors.Join(o.retry.Validate(), o.budget.Validate(), o.pool.Reach.Validate(), o.pool.Protection.Validate(), o.pool.Balancing.Validate(),
-		o.level.validate(), o.validateSnapshotDir(), o.validateCaller(), o.validateHealth()); err != nil {
+		o.level.validate(), o.validateSnapshotDir(), o.validateCaller(), o.validateHealth(), o.validateAttempts()); err != nil {
 		return nil, err
 	}
 	if registry == nil {
@@ -98,6 +103,15 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 	m.keeper = newKeeper(o.snapshotDir, m.logger)
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.services.Store(&map[string]*service{})
+	m.judging.Name, m.judging.Logger = "judge", m.logger
+	if m.budget = o.shared; m.budget == nil {
+		m.budget, _ = retry.NewBudget(o.budget) // validated
+	}
+	if o.observer != nil {
+		m.observing = &observing{events: make(chan Event, mostEvents)}
+		m.observing.callback.Name, m.observing.callback.Logger = "observer", m.logger
+		go m.observe() // ends with the mesh
+	}
 	if _, ok := registry.(Refresher); ok {
 		m.pulse = &pulse{logger: m.logger}
 	}
@@ -183,7 +197,7 @@ func (m *Mesh) begin(name string) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	budget, err := retry.NewBudget(m.options.budget)
+	budget, err := m.budget.Child(m.options.budget)
 	if err != nil {
 		return nil, err
 	}

@@ -170,7 +170,7 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 	}
 	for name, s := range *m.services.Load() {
 		of := serviceKey.String(name)
-		for class := range Class(classes) {
+		for class := range Class(numberOfClasses) {
 			to.ObserveInt64(t.attempts, s.counts.attempts(class), metric.WithAttributes(of, outcomeKey.String(class.String())))
 		}
 		only := metric.WithAttributes(of)

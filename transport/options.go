@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"log/slog"
 
 	"go.opentelemetry.io/otel/metric"
@@ -31,6 +32,12 @@ type options struct {
 	health      *health // nil: nobody is probed
 	region      string
 	zone        string
+	shared      *retry.Budget // nil: each mesh has its own
+	tolerance   rule.FaultTolerance
+	hedge       *retry.HedgeConfig // nil: no second attempts
+	breaker     *rule.BreakerTable // nil: none
+	judge       Judge
+	observer    func(Event)
 }
 
 func (o *options) validateCaller() error {
@@ -38,6 +45,23 @@ func (o *options) validateCaller() error {
 		return nil
 	}
 	return discovery.ValidateService(o.caller)
+}
+
+func (o *options) validateAttempts() error {
+	var errs []error
+	if o.hedge != nil {
+		errs = append(errs, o.hedge.Validate())
+	}
+	if b := o.breaker; b != nil {
+		errs = append(errs, b.Config.Validate())
+		if b.Scope > rule.PerService {
+			errs = append(errs, &discovery.FieldError{Field: "WithBreaker scope", Value: b.Scope, Allowed: "rule.PerInstance, PerMethod or PerService"})
+		}
+	}
+	if o.tolerance > rule.Available {
+		errs = append(errs, &discovery.FieldError{Field: "WithFaultTolerance", Value: uint8(o.tolerance), Allowed: "rule.Failover to rule.Available"})
+	}
+	return errors.Join(errs...)
 }
 
 func (o *options) validateSnapshotDir() error {
@@ -90,9 +114,19 @@ func WithProtection(p balancer.Protection) Option {
 // WithRetry sets what is retried; the zero value is the default.
 func WithRetry(p retry.Policy) Option { return func(o *options) { o.retry = p } }
 
-// WithBudget bounds the retries of each service; the zero value is the
-// default.
+// WithBudget bounds the retries and second attempts of each service; the zero value
+// is the default.
 func WithBudget(c retry.BudgetConfig) Option { return func(o *options) { o.budget = c } }
+
+// WithSharedBudget bounds the retries of all services together, beside those of
+// each: what ten services may retry is not ten times what one may. Several meshes
+// may share one. The default is one of the mesh's own, which allows as much as the
+// service that may retry most.
+func WithSharedBudget(b *retry.Budget) Option { return func(o *options) { o.shared = b } }
+
+// WithHedge sends idempotent calls a second time, to another instance, when they
+// take long. The default is not to. Rules may say otherwise.
+func WithHedge(c retry.HedgeConfig) Option { return func(o *options) { o.hedge = &c } }
 
 // WithSnapshotDir keeps the list of each service that is called in a directory,
 // as a [discovery.SnapshotDir], so that a process whose registry is down when it

@@ -25,10 +25,10 @@ const (
 	// Lost: there was no connection, or it broke before the answer was whole.
 	Lost
 
-	classes = iota
+	numberOfClasses = iota
 )
 
-var classNames = [classes]string{"neutral", "success", "failure", "overload", "timeout", "lost"}
+var classNames = [numberOfClasses]string{"neutral", "success", "failure", "overload", "timeout", "lost"}
 
 func (c Class) String() string {
 	if int(c) < len(classNames) {
@@ -58,8 +58,13 @@ type Outcome struct {
 	Connected bool
 	// Answered says that at least the beginning of an answer arrived.
 	Answered bool
+	// Code is the answer, where there was one: the status of HTTP, or the number of
+	// a gRPC code.
+	Code int
 	// RetryAfter is the server's wish, 0 if it had none.
 	RetryAfter time.Duration
+	// NoRetry says that the server does not want another attempt at all.
+	NoRetry bool
 }
 
 // result is what the outcome says of the instance.
@@ -78,14 +83,20 @@ func (o Outcome) result() balancer.Result {
 	}
 }
 
-// failure translates an outcome for the retry policy.
-func (o Outcome) failure() retry.Failure {
+// end translates an outcome for the retry policy.
+func (o Outcome) end(idempotent bool) retry.Ended {
+	e := retry.Ended{Code: o.Code, Idempotent: idempotent, RetryAfter: o.RetryAfter, Stop: o.NoRetry}
 	switch {
 	case o.Class == Lost && !o.Sent:
-		return retry.Unsent
+		e.How = retry.ConnectFailure
 	case o.Class == Lost && !o.Answered:
-		return retry.Lost
-	default:
-		return retry.Answered
+		e.How = retry.Reset
+	case o.Class == Timeout:
+		e.How = retry.TimedOut
+	case o.Class == Overload:
+		e.How = retry.Overload
+	case o.Class == Failure:
+		e.How = retry.ServerFailure
 	}
+	return e
 }

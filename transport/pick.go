@@ -14,10 +14,20 @@ func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*b
 	choice := c.choice(call)
 	var node *balancer.Node
 	if choice != nil {
-		node = choice.Picker.Pick(balancer.Request{Now: now, Rand: bits, Key: call.Key, Retry: call.picks > 0})
-		if node != nil && (call.picks > 0 || gate != nil) && !call.accepts(node, gate) {
+		if call.tolerance == rule.Available {
+			node = call.first(choice, gate)
+		} else {
+			node = choice.Picker.Pick(balancer.Request{Now: now, Rand: bits, Key: call.Key, Retry: call.isRetry()})
+		}
+		if node != nil && (call.isRetry() || gate != nil) && !call.accepts(node, gate) {
 			node.Unsent(now)
 			node = repick(choice, call, gate, now)
+		}
+	}
+	if node != nil && call.isFarSought() && call.wasNear(node) {
+		if other := inAnotherZone(choice, call, gate, bits); other != nil {
+			node.Unsent(now)
+			node = other
 		}
 	}
 	if choice != nil && node == nil && opening(gate) {
@@ -43,6 +53,9 @@ func (c *course) reaches(call *Call) bool { return c.choice(call) != nil }
 // choice returns what a call may choose from before any fallback, nil if there is
 // nobody.
 func (c *course) choice(call *Call) *balancer.Choice {
+	if call.only != nil {
+		return sole(call.only)
+	}
 	if call.pin != "" {
 		return c.pinned(call)
 	}
@@ -78,7 +91,7 @@ func (c *course) instead(call *Call, choice *balancer.Choice, node *balancer.Nod
 	if choice = c.candidates(call, other); choice == nil {
 		return nil
 	}
-	n := choice.Picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key, Retry: call.picks > 0})
+	n := choice.Picker.Pick(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key, Retry: call.isRetry()})
 	if n != nil && !call.accepts(n, gate) {
 		n.Unsent(now)
 		n = repick(choice, call, gate, now)
@@ -98,12 +111,37 @@ func allFailing(nodes []*balancer.Node, now time.Duration) bool {
 	return true
 }
 
+// isFarSought reports whether the attempt is to go to another zone than those
+// before, where there is one: the third does, and one that is made beside another.
+// What two instances of a zone, or one that is slow, have in common may be the zone.
+func (c *Call) isFarSought() bool { return c.picks >= 2 || c.race != nil && c.follows }
+
+// mostFarSought bounds the search for an instance of another zone.
+const mostFarSought = 64
+
+// inAnotherZone finds a node in a zone to which no attempt of the call went, nil if
+// there is none among some of those that are well.
+func inAnotherZone(choice *balancer.Choice, call *Call, gate Gate, bits uint64) *balancer.Node {
+	all := choice.Eligible
+	first := int(bits >> 32 * uint64(len(all)) >> 32)
+	for i := range min(len(all), mostFarSought) {
+		if n := all[(first+i)%len(all)]; n.Instance().Zone != "" && !call.wasNear(n) && call.accepts(n, gate) {
+			return n
+		}
+	}
+	return nil
+}
+
 // repick finds another node after a refusal, an untried one if there is any.
 func repick(choice *balancer.Choice, call *Call, gate Gate, now time.Duration) *balancer.Node {
 	return choice.Other(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key, Retry: true},
 		func(n *balancer.Node) bool { return call.accepts(n, gate) },
 		func(n *balancer.Node) bool { return gate == nil || gate.Ready(n) })
 }
+
+// isRetry reports whether another attempt of the call was made before, or is on
+// its way.
+func (c *Call) isRetry() bool { return c.picks > 0 || c.follows }
 
 // accepts is the gate with the ledger: no attempt goes where one of this call
 // went before.

@@ -37,7 +37,13 @@ func (c *course) pinned(call *Call) *balancer.Choice {
 	if node == nil || node.Endpoint(call.Protocol) == "" {
 		return nil
 	}
-	one := []*balancer.Node{node}
-	c.ask(call.Protocol, one)
+	choice := sole(node)
+	c.ask(call.Protocol, choice.Nodes)
+	return choice
+}
+
+// sole is the choice of one node.
+func sole(n *balancer.Node) *balancer.Choice {
+	one := []*balancer.Node{n}
 	return &balancer.Choice{Nodes: one, Eligible: one, Well: 1, Picker: balancer.Random{}.Picker(balancer.Among(one...))}
 }

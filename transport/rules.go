@@ -52,6 +52,8 @@ type ruling struct {
 	balancing balancingRules
 	unheeded  []string // what they ask for in vain
 	level     Level
+	breakers  *breakers
+	plans     plans
 	kept      *kept // set before the rules are followed
 	refusals  int64 // documents that are not in force because they are wrong
 }
@@ -151,20 +153,14 @@ func (m *Mesh) ruleLocked(s *service) {
 		table = left
 	}
 	r.table = table
+	m.planLocked(s, table)
 	spec := rule.Spec{}
 	if table != nil {
 		spec = table.Policy.Spec
 	}
 	r.level = levelOf(spec.Telemetry.Level, m.options.level)
 	s.counts.on.Store(r.level != Off)
-	budget := m.options.budget
-	if asked := spec.Retries.Budget; asked.Ratio != 0 {
-		budget.Ratio = asked.Ratio.Of()
-	}
-	if asked := spec.Retries.Budget; asked.MinPerSecond != 0 {
-		budget.MinPerSecond = float64(asked.MinPerSecond)
-	}
-	_ = s.budget.Set(budget) // validated
+	m.budgetLocked(s, spec.Retries.Budget)
 
 	before := s.pool.View()
 	b := balancingOf(&spec, m.options.pool.Balancing)
@@ -183,10 +179,22 @@ func (m *Mesh) ruleLocked(s *service) {
 	m.turnLocked(s, before, s.pool.Renew())
 }
 
+// planLocked makes the plans of calls under a table, which may be nil. What is the
+// same as before keeps its state.
+func (m *Mesh) planLocked(s *service, table *rule.Table) {
+	r, asked := &s.ruling, m.options.breaker
+	if table != nil && table.Breaker != nil {
+		asked = table.Breaker
+	}
+	r.breakers = newBreakers(s, asked, r.breakers)
+	r.plans = m.options.plansOf(s.name, table, r.breakers)
+	s.methods.renew(r.plans, table)
+}
+
 // steerLocked makes the course of the view and the rules at hand.
 func (s *service) steerLocked() {
 	r := &s.ruling
-	c, now := &course{service: s, view: s.pool.View(), table: r.table, level: r.level}, balancer.Now()
+	c, now := &course{service: s, view: s.pool.View(), table: r.table, plans: r.plans, level: r.level}, balancer.Now()
 	c.takeOver(s.course.Load(), now)
 	s.course.Store(c)
 	s.asked.forget(now)

@@ -44,8 +44,15 @@ type service struct {
 	disk *onDisk
 	// trouble is what the registry last complained of, nil while it is live.
 	trouble atomic.Pointer[error]
+	methods methods
+	// allowance is what its budget is set to by rules; nil: as code has it.
+	allowance atomic.Pointer[retry.BudgetConfig]
 	// spentTold is when a spent budget was last logged, 0: never.
 	spentTold atomic.Int64
+	// fellBackTold is the same of a fallback, breakersTold bounds what is logged of
+	// circuit breakers; mu guards it.
+	fellBackTold atomic.Int64
+	breakersTold ration
 	// forbiddenTold is the same of a forbidden connection.
 	forbiddenTold atomic.Int64
 	// late is when a timeout was last noticed late, 0: never.
@@ -76,6 +83,7 @@ func newService(name string, m *Mesh, pool *balancer.Pool, budget *retry.Budget)
 	s := &service{name: name, mesh: m, pool: pool, budget: budget, told: make(chan struct{})}
 	s.counts.on.Store(m.options.level != Off)
 	s.ruling.level = m.options.level
+	m.planLocked(s, nil)
 	s.steerLocked() // nobody else has it yet
 	s.labels = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(serviceKey.String(name)))}
 	turn := make(chan struct{})

@@ -1,6 +1,10 @@
 package transport
 
-import "context"
+import (
+	"context"
+
+	"github.com/fairlead-go/fairlead/rule"
+)
 
 // CallOption says something of the calls made with a context; see [WithCall].
 type CallOption func(*settings)
@@ -10,6 +14,7 @@ type settings struct {
 	idempotent   *bool
 	waitForReady *bool
 	instance     string
+	tolerance    *rule.FaultTolerance
 }
 
 type settingsKey struct{}
@@ -63,7 +68,10 @@ func (c *Call) Apply(ctx context.Context) {
 		c.Key = s.key
 	}
 	if s.idempotent != nil {
-		c.Idempotent = *s.idempotent
+		c.Idempotent, c.declared = *s.idempotent, true
+	}
+	if s.tolerance != nil {
+		c.tolerance, c.tolerated = *s.tolerance, true
 	}
 	c.pin = s.instance
 	if s.waitForReady != nil {

@@ -72,18 +72,19 @@ func allowed(of string) schema {
 	case "Destination.weight":
 		return schema{"minimum": 0, "maximum": 100}
 	case "Mirror.percent", "Delay.percent", "Abort.percent":
-		return schema{"not": schema{"pattern": `^0+(\.0+)?%$`}}
+		return aboveNone
 	case "Route":
-		return schema{"not": schema{
-			"required":   []string{"strict", "fallback"},
-			"properties": schema{"strict": schema{"const": true}, "fallback": schema{"minLength": 1}},
+		return schema{"allOf": []schema{
+			{"not": schema{
+				"required":   []string{"strict", "fallback"},
+				"properties": schema{"strict": schema{"const": true}, "fallback": schema{"minLength": 1}},
+			}},
+			failfastTriesOnce,
 		}}
 	case "Abort.httpStatus":
 		return schema{"anyOf": []schema{{"const": 0}, {"minimum": 400, "maximum": 599}}}
 	case "Abort.grpcStatus":
-		return schema{"enum": []string{
-			"", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED",
-			"FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"}}
+		return schema{"enum": append([]string{""}, grpcStatuses...)}
 	case "Fault":
 		return schema{"minProperties": 1}
 	case "Filter":
@@ -107,9 +108,10 @@ func allowed(of string) schema {
 		return schema{"propertyNames": schema{"pattern": serviceName, "maxLength": 253}}
 	case "Switches.off":
 		return schema{"items": schema{"enum": []string{
-			"rules", "routes", "filters", "lane", "mirror", "fault", "timeout", "loadBalancer", "outlierDetection", "healthCheck", "retries", "telemetry"}}}
+			"rules", "routes", "filters", "lane", "mirror", "fault", "timeout", "loadBalancer", "outlierDetection", "healthCheck",
+			"retries", "hedge", "circuitBreaker", "outcomes", "onFailure", "faultTolerance", "telemetry"}}}
 	}
-	return nil
+	return allowedOfAttempts(of)
 }
 
 const (

@@ -53,6 +53,50 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// How calls are tried, in the form of people and in that of etcd.
+func TestDecodeAttempts(t *testing.T) {
+	p, err := yaml.Decode([]byte(head + `  idempotent: true
+  retries:
+    maxAttempts: 3
+    perTryTimeout: 300ms
+    retryOn: [connect-failure, "503", UNAVAILABLE]
+    backoff: {baseInterval: 25ms, maxInterval: 250ms}
+    budget: {ratio: 20%, minPerSecond: 10}
+  hedge: {off: false, percentile: 95%, minDelay: 1ms, maxExtra: 5%}
+  circuitBreaker: {mode: "on", scope: method, window: 10s, failureRate: 50%, halfOpenRequests: 1}
+  outcomes:
+    - {codes: ["404", "500-599", NOT_FOUND], as: neutral}
+  faultTolerance: failover
+  onFailure: {value: '{"items":[]}', httpStatus: 200}
+  routes:
+    - idempotent: false
+      retries: {retryOn: [reset]}
+      hedge: {off: true, delay: 20ms}
+      faultTolerance: failsafe
+      onFailure: {service: orders-archive}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := json.Marshal(p.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"service":"orders","routes":[{"idempotent":false,"retries":{"retryOn":["reset"]},"hedge":{"off":true,"delay":"20ms"},"faultTolerance":"failsafe","onFailure":{"service":"orders-archive"}}],"idempotent":true,"retries":{"maxAttempts":3,"perTryTimeout":"300ms","retryOn":["connect-failure","503","UNAVAILABLE"],"backoff":{"baseInterval":"25ms","maxInterval":"250ms"},"budget":{"ratio":"20%","minPerSecond":10}},"hedge":{"percentile":"95%","minDelay":"1ms","maxExtra":"5%"},"circuitBreaker":{"mode":"on","scope":"method","window":"10s","failureRate":"50%","halfOpenRequests":1},"outcomes":[{"codes":["404","500-599","NOT_FOUND"],"as":"neutral"}],"faultTolerance":"failover","onFailure":{"value":"{\"items\":[]}","httpStatus":200}}`
+	if string(got) != want {
+		t.Errorf("read as\n%s, want\n%s", got, want)
+	}
+}
+
+// YAML 1.2 knows no truth but true and false.
+func TestModesWithoutQuotes(t *testing.T) {
+	for _, mode := range []string{"on", "off"} {
+		if p, err := yaml.Decode([]byte(head + "  circuitBreaker: {mode: " + mode + "}\n")); err != nil || p.Spec.CircuitBreaker.Mode != mode {
+			t.Errorf("%s: %+v, %v", mode, p.Spec.CircuitBreaker, err)
+		}
+	}
+}
+
 // A document in JSON is one in YAML, and read as the same.
 func TestJSONIsYAML(t *testing.T) {
 	paths, err := filepath.Glob("../testdata/good/*.json")
@@ -89,6 +133,9 @@ func TestDecodeRefuses(t *testing.T) {
 		{"NumberForText", head + "  subsets:\n    - name: a\n      labels: {version: 1.0}\n", `line 7, column 25: spec.subsets[0].labels["version"] is 1.0: allowed is a text`},
 		{"Invalid", head + "  routes:\n    - route:\n        - weight: 99\n", "line 7, column 9: spec.routes[0].route is of weights that add up to 99"},
 		{"SeveralProblems", "kind: x\nspec:\n  service: Orders\n", "line 3, column 12: spec.service is \"Orders\""},
+		{"StatusWithoutQuotes", head + "  retries: {retryOn: [503]}\n", "line 5, column 23: spec.retries.retryOn[0] is 503: allowed is a text"},
+		{"ModeThatIsTrue", head + "  circuitBreaker: {mode: true}\n", "spec.circuitBreaker.mode is true: allowed is a text"},
+		{"ValueThatIsNoText", head + "  onFailure: {value: {items: []}}\n", "spec.onFailure.value is an object: allowed is a text"},
 		{"Twice", head + "kind: ServicePolicy\n", "line 5, column 1: "},
 		{"Syntax", head + "  routes: [\n", "not YAML"},
 		{"Tab", "apiVersion: x\nspec:\n\tservice: orders\n", "line 3, column 1: not YAML"},
@@ -113,6 +160,7 @@ func TestDecodeRefuses(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(orders))
 	f.Add([]byte(head))
+	f.Add([]byte(head + "  idempotent: true\n  hedge: {delay: 20ms}\n  onFailure: {value: '{\"items\":[]}'}\n  outcomes: [{codes: [500-599], as: failure}]\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		p, err := yaml.Decode(text)
 		if err != nil {

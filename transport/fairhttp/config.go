@@ -26,7 +26,7 @@ const mostPrewarm = 64
 
 // Config says more than [New] does. The zero value is what New uses.
 //
-// All fields but Hosts and Logger shape the connections to instances; they
+// All fields but Hosts, SendTimeout, Fallback and Logger shape the connections to instances; they
 // need a base that is nil or an [*http.Transport].
 type Config struct {
 	// Hosts are the hosts of http and https URLs that name a service, as they
@@ -57,6 +57,17 @@ type Config struct {
 	// (see [balancer.Subset]). The server sees them as idle; those not used within
 	// seconds are closed. At most 64.
 	Prewarm int
+	// SendTimeout tells servers how long the caller still waits, in the [Timeout]
+	// header, where that is bounded. It costs a copy of the request's header. See
+	// [TrustTimeout] for the other side.
+	SendTimeout bool
+	// Fallback is asked for what a caller gets in place of a failure of the
+	// service, once no attempt is left and the rules have nothing either: it sees
+	// the answer that is a failure, or the error. What it returns takes its place;
+	// nil and no error leave it. It is not asked for a caller that has given up. A
+	// panic leaves the failure as it is; after three within a minute it is not
+	// asked any more.
+	Fallback func(req *http.Request, failed *http.Response, err error) (*http.Response, error)
 	// Logger gets the few warnings. nil: [slog.Default].
 	Logger *slog.Logger
 }

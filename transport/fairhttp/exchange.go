@@ -19,10 +19,12 @@ type exchange struct {
 	service   *service
 	request   *http.Request // the caller's, never written to
 	scheme    string
+	named     string // the service that the request names
 	call      transport.Call
 	ctx       context.Context // of the attempt
 	carried   context.Context // with the baggage of the caller's own header, once a rule has asked for it
 	upgrade   bool            // CONNECT or Upgrade: neither sent twice nor timed
+	round     int             // attempts so far, of this service and any before
 
 	url    url.URL       // of the first attempt's request
 	body   io.ReadCloser // the request body while it is ours to send and to close
@@ -30,11 +32,11 @@ type exchange struct {
 	first  upload        // the first attempt's
 
 	response *http.Response
-	answer   answer // its body
+	answer   answer // the body of the first attempt's
 }
 
 func newExchange(t *Transport, req *http.Request, name, scheme string) *exchange {
-	x := &exchange{transport: t, request: req, scheme: scheme, upgrade: isUpgrade(req)}
+	x := &exchange{transport: t, request: req, scheme: scheme, named: name, upgrade: isUpgrade(req)}
 	if req.Body != http.NoBody {
 		x.body = req.Body
 	}
@@ -44,6 +46,7 @@ func newExchange(t *Transport, req *http.Request, name, scheme string) *exchange
 	}
 	x.call.Idempotent = isSafe(x.call.Method)
 	x.call.Stream = x.upgrade || isEventStream(req)
+	x.call.AnswersInParts = true
 	x.call.Request = (*conditions)(x)
 	x.call.Apply(req.Context())
 	if x.upgrade {
@@ -79,6 +82,7 @@ func (x *exchange) finish() {
 // Try makes one attempt.
 func (x *exchange) Try(ctx context.Context, call *transport.Call) transport.Outcome {
 	x.ctx = ctx
+	x.round++
 	if err := x.refill(); err != nil {
 		return transport.Outcome{Err: err}
 	}
@@ -117,6 +121,11 @@ func (x *exchange) Try(ctx context.Context, call *transport.Call) transport.Outc
 		return x.lost(lease, o)
 	}
 	gen.answers.Add(1)
+	if !call.Began() {
+		resp.Body.Close()
+		gen.release()
+		return x.lost(lease, transport.Outcome{Class: transport.Timeout, Err: context.Cause(x.ctx), Sent: true, Late: transport.NoticedLate(x.ctx)})
+	}
 	return x.answered(resp, lease, gen)
 }
 
@@ -125,22 +134,19 @@ func (x *exchange) Try(ctx context.Context, call *transport.Call) transport.Outc
 func (x *exchange) compose(ctx context.Context, host string, l *leaf) *http.Request {
 	req := x.request.WithContext(ctx)
 	u := &x.url
-	if x.call.Attempts() > 1 {
+	if x.round > 1 {
 		u = new(url.URL) // the base may still hold the last one
 	}
 	*u = *x.request.URL
 	u.Scheme, u.Host = x.scheme, host
 	req.URL = u
-	if req.Host == "" {
+	switch {
+	case x.service.name != x.named:
+		req.Host = x.service.name // it was redirected
+	case req.Host == "":
 		req.Host = x.request.URL.Host
 	}
-	if b := transport.BaggageHeader(ctx); b != "" && len(valuesOf(req.Header, "Baggage")) == 0 {
-		req.Header = req.Header.Clone()
-		if req.Header == nil {
-			req.Header = http.Header{}
-		}
-		req.Header.Set("Baggage", b)
-	}
+	x.mark(ctx, req)
 	if x.body != nil {
 		req.Body = x.guard(l)
 		x.body = nil
@@ -154,7 +160,10 @@ func (x *exchange) compose(ctx context.Context, host string, l *leaf) *http.Requ
 // answered hands out a response. Its status is judged and otherwise none of
 // our business.
 func (x *exchange) answered(resp *http.Response, lease transport.Lease, gen *generation) transport.Outcome {
-	o := transport.Outcome{Class: classOf(resp.StatusCode), Sent: true, Answered: true}
+	o := transport.Outcome{Class: classOf(resp.StatusCode), Code: resp.StatusCode, Sent: true, Answered: true}
+	if x.call.Judges() {
+		o.Class = x.call.Judge(o.Class, transport.Answer{Code: resp.StatusCode, Header: resp.Header.Get})
+	}
 	if o.Class == transport.Overload {
 		o.RetryAfter = retryAfter(resp.Header.Get("Retry-After"))
 	}
@@ -163,7 +172,11 @@ func (x *exchange) answered(resp *http.Response, lease transport.Lease, gen *gen
 	}
 	resp.Request = x.request
 	x.response = resp
-	x.answer.begin(x, lease, gen, o)
+	a := &x.answer
+	if x.round > 1 {
+		a = new(answer) // the context of the last one may yet look for it
+	}
+	a.begin(x, lease, gen, o)
 	return o
 }
 

@@ -1,20 +1,54 @@
 package fairhttp
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/fairlead-go/fairlead/transport"
 )
 
+// HandlerOption says more of a [Handler].
+type HandlerOption func(*handler)
+
+// TrustTimeout has the handler's context end when the client no longer waits, as
+// the [Timeout] header says: the calls that are made with it then have no more time
+// than whoever waits for them. It can only shorten. It is for listeners whose
+// clients are trusted: others could have their requests given up in the middle of
+// what they do. A request whose time is up is answered 504 and not handled; what
+// cannot be read is passed over.
+func TrustTimeout() HandlerOption { return func(h *handler) { h.trustTimeout = true } }
+
 // Handler returns a handler that takes the W3C baggage of a request into its
 // context, so that the calls which next makes with that context carry it on:
 // that is how a lane goes along from one service to the next. Baggage is what
 // the client says; whoever does not trust its clients removes it before.
-func Handler(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if values := r.Header["Baggage"]; len(values) > 0 {
-			r = r.WithContext(transport.WithBaggage(r.Context(), values...))
+func Handler(next http.Handler, options ...HandlerOption) http.Handler {
+	h := &handler{next: next}
+	for _, o := range options {
+		o(h)
+	}
+	return h
+}
+
+type handler struct {
+	next         http.Handler
+	trustTimeout bool
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if values := r.Header["Baggage"]; len(values) > 0 {
+		r = r.WithContext(transport.WithBaggage(r.Context(), values...))
+	}
+	if h.trustTimeout {
+		if rest, ok := timeoutOf(r.Header); ok {
+			if rest == 0 {
+				http.Error(w, "the client does not wait any more", http.StatusGatewayTimeout)
+				return
+			}
+			ctx, cancel := context.WithTimeout(r.Context(), rest)
+			defer cancel()
+			r = r.WithContext(ctx)
 		}
-		next.ServeHTTP(w, r)
-	})
+	}
+	h.next.ServeHTTP(w, r)
 }

@@ -71,16 +71,24 @@ func bodyOf(req *http.Request, most int) (body []byte, ok bool) {
 // Try implements [transport.Attempt].
 func (c *copied) Try(ctx context.Context, call *transport.Call) transport.Outcome {
 	defer c.finish()
-	if httptrace.ContextClientTrace(ctx) != nil {
-		// A hook that does nothing takes the place of those for package net.
-		ctx = httptrace.WithClientTrace(untraced{ctx}, &httptrace.ClientTrace{ConnectStart: func(string, string) {}})
-	}
-	o := c.exchange.Try(ctx, call)
+	c.call = *call
+	o := c.exchange.Try(withoutTrace(ctx), &c.call)
+	*call = c.call
 	if r := c.response; r != nil && r.Body != nil {
 		_, _ = io.CopyN(io.Discard, r.Body, mostDrained)
 		r.Body.Close()
 	}
 	return o
+}
+
+// withoutTrace returns ctx without the hooks of a caller, for what may outlive its
+// call.
+func withoutTrace(ctx context.Context) context.Context {
+	if httptrace.ContextClientTrace(ctx) == nil {
+		return ctx
+	}
+	// A hook that does nothing takes the place of those for package net.
+	return httptrace.WithClientTrace(untraced{ctx}, &httptrace.ClientTrace{ConnectStart: func(string, string) {}})
 }
 
 // untraced is a context without the trace of a caller, which is of its own call

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/callback"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
@@ -37,6 +38,7 @@ type Transport struct {
 
 	tracers  sync.Pool // of *tracer
 	totals   totals
+	fallback callback.Callback // of config.Fallback
 	churning atomic.Bool
 
 	// services is copied on write: a call finds its service with one load.
@@ -66,6 +68,7 @@ func newTransport(mesh *transport.Mesh, base http.RoundTripper, config Config) *
 	for _, host := range config.Hosts {
 		t.hosts[host], _ = serviceOf(host) // validated
 	}
+	t.fallback.Name, t.fallback.Logger = "fallback", t.logger
 	t.tracers.New = func() any { return newTracer() }
 	if own, ok := base.(*http.Transport); ok {
 		t.model = modelOf(own, config)
@@ -93,7 +96,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		err = t.mesh.Do(req.Context(), &x.call, x)
 	}
 	x.finish()
-	if err != nil {
+	if err = x.rescue(err); err != nil {
+		x.Discard()
 		if i, ok := errors.AsType[*transport.Injected](err); ok {
 			return injected(req, i), nil
 		}

@@ -168,7 +168,7 @@ func (w *world) leave(number uint32) {
 func (w *world) answer(number uint32) {
 	c := &w.calls[number]
 	c.live = false
-	result, failure := c.ending.result()
+	result, how := c.ending.result()
 	if n := c.ticket.Node(); n != nil {
 		if w.reports && w.said[number].said && c.ending <= failed {
 			n.Report(time.Duration(w.now), w.said[number].load)
@@ -183,7 +183,8 @@ func (w *world) answer(number uint32) {
 		return
 	}
 	if c.ending != outOfTime {
-		wait, more, _ := w.plan.Retry.Next(w.clients[c.client].budget, time.Duration(w.now), failure, int(c.tries), w.plan.Idempotent, w.fates.Uint64())
+		ended := retry.Ended{How: how, Idempotent: w.plan.Idempotent}
+		wait, more, _ := w.plan.Retry.Next(w.clients[c.client].budget, time.Duration(w.now), ended, int(c.tries), w.fates.Uint64())
 		if limit := c.begun + int64(w.plan.Timeout); more && (w.plan.Timeout == 0 || w.now+int64(wait) < limit) {
 			w.push(number, w.now+int64(wait), again)
 			return

@@ -17,16 +17,18 @@ const (
 	unanswered        // by a server that hangs
 )
 
-// result is what an ending says of the instance, and failure what it says to those
-// who may try again, as the doors of fairlead say it.
-func (e ending) result() (balancer.Result, retry.Failure) {
+// result is what an ending says of the instance, and how it failed what it says to
+// those who may try again, as the doors of fairlead say it.
+func (e ending) result() (balancer.Result, retry.Condition) {
 	switch e {
 	case served:
-		return balancer.Success, retry.Answered
+		return balancer.Success, 0
+	case failed:
+		return balancer.Failure, retry.ServerFailure
 	case broken:
-		return balancer.Failure, retry.Lost
+		return balancer.Failure, retry.Reset
 	case refused:
-		return balancer.Unreachable, retry.Unsent
+		return balancer.Unreachable, retry.ConnectFailure
 	}
-	return balancer.Failure, retry.Answered
+	return balancer.Failure, retry.TimedOut
 }

@@ -1,0 +1,68 @@
+package fairhttp
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/fairlead-go/fairlead/transport"
+)
+
+// The headers that say something of a call to the server.
+const (
+	// Attempt is the number of an attempt, from the second on: the server sees the
+	// call perhaps for the first time, and the client does not.
+	Attempt = "Fairlead-Attempt"
+	// Timeout is how many milliseconds the client still waits, see
+	// [Config].SendTimeout and [TrustTimeout].
+	Timeout = "Fairlead-Timeout-Ms"
+)
+
+// mark writes what a request says beside what its caller does. The caller's header
+// is copied only where there is something to write.
+func (x *exchange) mark(ctx context.Context, req *http.Request) {
+	copied := false
+	set := func(name, value string) {
+		if !copied {
+			copied = true
+			if req.Header = req.Header.Clone(); req.Header == nil {
+				req.Header = http.Header{}
+			}
+		}
+		req.Header.Set(name, value)
+	}
+	if b := transport.BaggageHeader(ctx); b != "" && len(valuesOf(req.Header, "Baggage")) == 0 {
+		set("Baggage", b)
+	}
+	if n := x.call.Tries(); n > 1 {
+		set(Attempt, strconv.Itoa(n))
+	}
+	if !x.transport.config.SendTimeout || x.call.Stream {
+		return
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		rest := max(0, time.Until(deadline))
+		if said, ok := timeoutOf(req.Header); ok { // a request that is passed on
+			rest = min(rest, said)
+		}
+		set(Timeout, strconv.FormatInt(rest.Milliseconds(), 10))
+	}
+}
+
+// longestTimeout is the longest that is believed.
+const longestTimeout = 24 * time.Hour
+
+// timeoutOf reads the Timeout header; ok is false if there is none that can be
+// read.
+func timeoutOf(h http.Header) (rest time.Duration, ok bool) {
+	values := h[Timeout]
+	if len(values) == 0 {
+		return 0, false
+	}
+	ms, err := strconv.ParseUint(values[0], 10, 32)
+	if rest = time.Duration(ms) * time.Millisecond; err != nil || rest > longestTimeout {
+		return 0, false
+	}
+	return rest, true
+}

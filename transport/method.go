@@ -1,0 +1,188 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/retry"
+	"github.com/fairlead-go/fairlead/rule"
+)
+
+// method is what is kept of the calls of one method on one route, where anybody
+// wants to know: how long they take, at least and at large.
+type method struct {
+	least     *retry.Least
+	latencies *retry.Latencies   // nil: no second attempts
+	hedge     *retry.Hedge       // likewise
+	asked     *retry.HedgeConfig // what it goes by
+}
+
+// methodKey tells methods apart. Over HTTP a method says little, and the route
+// more.
+type methodKey struct{ route, method string }
+
+func (k methodKey) String() string {
+	if k.route == "" {
+		return k.method
+	}
+	return k.method + " on " + k.route
+}
+
+func (c *Call) methodKey() methodKey {
+	if c.route == nil {
+		return methodKey{method: c.Method}
+	}
+	return methodKey{c.route.Name, c.Method}
+}
+
+// mostMethods bounds what is kept of a service. Of those that come beyond nothing
+// is known.
+const mostMethods = 1000
+
+// methods are those of a service that were called.
+type methods struct {
+	known atomic.Pointer[map[methodKey]*method] // copied on write
+	mu    sync.Mutex                            // guards writing known
+}
+
+// of returns what is kept of a call's method, nil if there is no room.
+func (s *methods) of(call *Call) *method {
+	key := call.methodKey()
+	if m := s.all()[key]; m != nil {
+		return m
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.all()
+	if m := known[key]; m != nil || len(known) >= mostMethods {
+		return m
+	}
+	next := make(map[methodKey]*method, len(known)+1)
+	maps.Copy(next, known)
+	next[key] = newMethod(call.plan.hedge, nil)
+	s.known.Store(&next)
+	return next[key]
+}
+
+func (s *methods) all() map[methodKey]*method {
+	if known := s.known.Load(); known != nil {
+		return *known
+	}
+	return nil
+}
+
+// newMethod returns what is kept of a method, in the place of what was before.
+func newMethod(asked *retry.HedgeConfig, before *method) *method {
+	m := &method{least: new(retry.Least), asked: asked}
+	if before != nil {
+		m.least = before.least
+		if asked != nil && before.asked != nil && *asked == *before.asked {
+			m.hedge, m.latencies = before.hedge, before.latencies
+			return m
+		}
+	}
+	if asked != nil {
+		m.hedge, _ = retry.NewHedge(*asked) // validated
+		m.latencies = new(retry.Latencies)
+	}
+	return m
+}
+
+// renew takes over what is known of methods under new plans. Of a route that is no
+// more nothing is kept.
+func (s *methods) renew(p plans, table *rule.Table) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	named := map[string]*plan{"": p.of(nil)}
+	if table != nil {
+		for route := range table.Routes() {
+			named[route.Name] = p.of(route)
+		}
+	}
+	next := map[methodKey]*method{}
+	for key, m := range s.all() {
+		if plan := named[key.route]; plan != nil {
+			next[key] = newMethod(plan.hedge, m)
+		}
+	}
+	s.known.Store(&next)
+}
+
+// ErrNoTime is wrapped by the error of a call which would have been tried again,
+// had there been the time for it.
+var ErrNoTime = errors.New("no time is left for another attempt")
+
+// StageDeadline is that of a call which had less time left than its method ever
+// took.
+const StageDeadline Stage = "deadline"
+
+// enough refuses a call that has less time left than its method took of late at
+// the least: it would only be work for a server whose answer comes too late. A
+// minute or two after the last success of the method nothing is known, and calls
+// find out.
+func (m *Mesh) enough(ctx context.Context, call *Call) error {
+	if call.Stream {
+		return nil
+	}
+	deadline, bounded := ctx.Deadline()
+	if !bounded {
+		if call.plan.hedge != nil {
+			call.method = call.service.methods.of(call)
+		}
+		return nil
+	}
+	if call.method = call.service.methods.of(call); call.method == nil {
+		return nil
+	}
+	least, known := call.method.least.Least(balancer.Now())
+	if !known {
+		return nil
+	}
+	rest := time.Until(deadline)
+	if rest >= least {
+		return nil
+	}
+	call.service.counts.one(&call.service.counts.hopeless)
+	return &Error{Stage: StageDeadline, Class: Timeout, Service: call.Service, Method: call.Method,
+		Err: fmt.Errorf("%w: %s are left, and no call took less than %s of late", context.DeadlineExceeded, rest, least)}
+}
+
+// hasTimeFor reports whether a call has the time to wait and for one more attempt.
+func (c *Call) hasTimeFor(ctx context.Context, wait time.Duration) bool {
+	deadline, bounded := ctx.Deadline()
+	if !bounded {
+		return true
+	}
+	rest := time.Until(deadline) - wait
+	if rest <= 0 {
+		return false
+	}
+	if c.method == nil {
+		return true
+	}
+	least, known := c.method.least.Least(balancer.Now())
+	return !known || rest >= least
+}
+
+// timed makes one attempt whose duration is worth knowing. One that was given up
+// in favour of another would have taken longer still.
+func (m *Mesh) timed(ctx context.Context, call *Call, attempt Attempt, begun time.Duration) Outcome {
+	o := m.once(ctx, call, attempt)
+	won := o.Class == Success
+	if method := call.method; won || method.hedge != nil && context.Cause(ctx) == errHedged {
+		now := balancer.Now()
+		if won {
+			method.least.Record(now, now-begun)
+		}
+		if method.hedge != nil {
+			method.latencies.Record(now, now-begun)
+		}
+	}
+	return o
+}

@@ -1,0 +1,120 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/retry"
+	"github.com/fairlead-go/fairlead/rule"
+)
+
+// plan is how the calls on a route are made: what the rules say of it, and where
+// they say nothing, what code does. It is immutable and lasts as long as the rules
+// do.
+type plan struct {
+	retry      retry.Policy
+	most       int   // tries
+	plain      bool  // nothing is said but where calls go and how often they are tried
+	idempotent *bool // nil: the door says
+	tolerance  rule.FaultTolerance
+	hedge      *retry.HedgeConfig // nil: no second attempts
+	onFailure  *rule.OnFailure    // nil: the caller gets the failure
+	breakers   *breakers          // nil: there are none
+	outcomes   *rule.Outcomes     // nil: as the door judges
+
+	timeout        *callTimeout    // nil: nothing is said
+	attemptTimeout *attemptTimeout // nil: nothing is said
+}
+
+// plans are those of a service: of the calls on no route first, then those of the
+// routes in their order.
+type plans []plan
+
+// of returns the plan of the calls on a route, nil being none.
+func (p plans) of(route *rule.RouteTable) *plan {
+	if route == nil {
+		return &p[0]
+	}
+	return &p[route.Order+1]
+}
+
+// plansOf makes the plans of a service from a table, which may be nil.
+func (o *options) plansOf(service string, table *rule.Table, b *breakers) plans {
+	if table == nil {
+		return plans{o.planOf(service, &rule.RouteTable{}, nil, b)}
+	}
+	all := make(plans, 0, 1+len(table.Policy.Spec.Routes))
+	for route := range table.Routes() {
+		all = append(all, o.planOf(service, route, table.Outcomes, b))
+	}
+	return all
+}
+
+func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.Outcomes, b *breakers) plan {
+	p := plan{
+		retry: o.retry, idempotent: route.Idempotent, tolerance: cmp.Or(route.FaultTolerance, o.tolerance),
+		hedge: o.hedge, onFailure: route.OnFailure, breakers: b, outcomes: outcomes,
+	}
+	said := &route.Retry
+	p.retry.MaxAttempts = cmp.Or(said.MaxAttempts, p.retry.MaxAttempts)
+	p.retry.AttemptTimeout = cmp.Or(said.AttemptTimeout, p.retry.AttemptTimeout)
+	if said.Said {
+		p.retry.On, p.retry.Codes = said.On, said.Codes
+	}
+	if said.Backoff != (retry.BackoffConfig{}) {
+		p.retry.Backoff = said.Backoff
+	}
+	p.most = p.retry.Most()
+	if p.tolerance == rule.Failfast {
+		p.most = 1
+	}
+	if h := route.Hedge; h != nil {
+		p.hedge = &h.HedgeConfig
+		if h.Off {
+			p.hedge = nil
+		}
+	}
+	if route.Timeout != 0 {
+		p.timeout = &callTimeout{service, route.Timeout}
+	}
+	if t := p.retry.AttemptTimeout; t != 0 {
+		p.attemptTimeout = &attemptTimeout{service, t}
+	}
+	p.plain = p.timeout == nil && p.onFailure == nil && p.tolerance == rule.Failover && route.Mirror == nil && route.Fault == nil
+	return p
+}
+
+// imprint tells a call what its plan says of it. What code says of one call comes
+// before what rules say of many.
+func (p *plan) imprint(call *Call) {
+	if p.idempotent != nil && !call.declared {
+		call.Idempotent = *p.idempotent
+	}
+	if !call.tolerated {
+		call.tolerance = p.tolerance
+	}
+}
+
+// Discarder is an [Attempt] that holds on to what it obtained. It is told when
+// another attempt follows.
+type Discarder interface{ Discard() }
+
+func discard(attempt Attempt) {
+	if d, ok := attempt.(Discarder); ok {
+		d.Discard()
+	}
+}
+
+// attempt makes one attempt, or two that race, and takes note of how long it took
+// where somebody wants to know.
+func (m *Mesh) attempt(ctx context.Context, call *Call, attempt Attempt) Outcome {
+	if call.method == nil {
+		return m.once(ctx, call, attempt)
+	}
+	begun := balancer.Now()
+	if hedger := call.hedger(attempt); hedger != nil {
+		return m.hedged(ctx, call, attempt, hedger, begun)
+	}
+	return m.timed(ctx, call, attempt, begun)
+}

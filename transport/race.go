@@ -1,0 +1,215 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-go/fairlead/balancer"
+)
+
+// Hedger is an [Attempt] whose call can be sent a second time while the first is
+// on its way.
+type Hedger interface {
+	// Hedge returns the call once more, or nil if it cannot be sent twice at a
+	// time: its body has more than most bytes or cannot be read twice, its answer
+	// has a type that cannot be made anew. The second shares nothing with the
+	// first that either of them writes to.
+	Hedge(most int) Hedge
+}
+
+// Hedge is the second attempt of a race. After Try, one of Win and Lose is called.
+type Hedge interface {
+	Attempt
+	// Call is the call as the second attempt sees it. The core fills it in.
+	Call() *Call
+	// Win makes what it obtained the answer of the call, in place of what the first
+	// did.
+	Win()
+	// Lose throws away what it obtained.
+	Lose()
+}
+
+// mostHedgedBytes bounds the body of a second attempt.
+const mostHedgedBytes = 64 << 10
+
+// errHedged is why an attempt was given up in favour of another.
+var errHedged = errors.New("another attempt was faster")
+
+// race is an attempt that a second may join. The first runs where the call does,
+// so that a call which needs no second costs no goroutine; the second runs in that
+// of its timer. Whoever succeeds first has won, and ends the other.
+type race struct {
+	ctx    context.Context // of the call
+	call   *Call           // its goroutine's
+	hedger Hedger
+	// endFirst ends the first attempt. It is called by the second, once it has won.
+	endFirst context.CancelCauseFunc
+	// adopted says that the answer of the second is that of the call.
+	adopted atomic.Bool
+
+	mu     sync.Mutex // guards what follows
+	tried  ledger     // of both
+	second Call       // as it is to begin
+	over   bool       // one has won, or the first failed alone: none begins any more, and none wins
+	won    bool       // the second has
+	hedge  Hedge      // the second; nil: it has not begun
+	end    context.CancelCauseFunc
+	ended  bool    // the second has
+	came   Outcome // if it has
+	coming chan struct{}
+}
+
+// hedger returns what makes the second attempt of a race, nil if there is to be
+// none.
+func (c *Call) hedger(attempt Attempt) Hedger {
+	if c.method.hedge == nil || !c.Idempotent || c.Stream || c.pin != "" || c.last {
+		return nil
+	}
+	h, _ := attempt.(Hedger)
+	return h
+}
+
+// hedged makes an attempt, and another if that one takes long.
+func (m *Mesh) hedged(ctx context.Context, call *Call, attempt Attempt, hedger Hedger, begun time.Duration) Outcome {
+	method := call.method
+	method.hedge.Start(begun, rand.Uint64())
+	delay, ok := method.hedge.Delay(begun, method.latencies)
+	if !ok {
+		return m.timed(ctx, call, attempt, begun)
+	}
+	first, endFirst := context.WithCancelCause(ctx)
+	r := &race{ctx: ctx, call: call, hedger: hedger, endFirst: endFirst, tried: call.tried, coming: make(chan struct{})}
+	r.second = call.secondly(r)
+	call.race = r
+	timer := time.AfterFunc(delay, r.join)
+	o := m.timed(first, call, attempt, begun)
+	end := call.endAttempt
+	call.endAttempt = func() {
+		if end != nil {
+			end()
+		}
+		endFirst(nil)
+	}
+	if !timer.Stop() {
+		o = r.settle(call, o)
+	}
+	r.mu.Lock()
+	call.tried, call.race = r.tried, nil
+	r.mu.Unlock()
+	return o
+}
+
+// secondly is the call as a second attempt is to see it.
+func (c *Call) secondly(r *race) Call {
+	return Call{
+		Service: c.Service, Method: c.Method, Protocol: c.Protocol, Key: c.Key,
+		Idempotent: true, AnswersInParts: c.AnswersInParts,
+		service: c.service, decided: true, table: c.table, route: c.route, narrowing: c.narrowing,
+		plan: c.plan, method: c.method, ruled: c.ruled, traced: c.traced,
+		tries: c.tries + 1, follows: true, race: r,
+	}
+}
+
+// join begins the second attempt. It runs in the goroutine of the timer.
+func (r *race) join() {
+	s, m := r.second.service, r.second.service.mesh
+	r.mu.Lock()
+	if r.over || r.ctx.Err() != nil {
+		r.mu.Unlock()
+		return
+	}
+	if err := r.second.method.hedge.Withdraw(balancer.Now(), s.budget); err != nil {
+		r.mu.Unlock()
+		s.counts.one(&s.counts.unhedged)
+		return
+	}
+	hedge := r.hedger.Hedge(mostHedgedBytes)
+	if hedge == nil {
+		r.mu.Unlock()
+		s.counts.one(&s.counts.unhedged)
+		return
+	}
+	ctx, end := context.WithCancelCause(r.ctx)
+	call := hedge.Call()
+	*call = r.second
+	call.release = func() {
+		end(nil)
+		if r.adopted.Load() {
+			r.call.Release()
+		}
+	}
+	r.hedge, r.end = hedge, end
+	r.mu.Unlock()
+
+	s.counts.one(&s.counts.hedges)
+	o := m.once(ctx, call, hedge)
+
+	r.mu.Lock()
+	r.ended, r.came = true, o
+	lost := r.over
+	if o.Class == Success && !lost {
+		r.over, r.won = true, true
+		r.endFirst(errHedged)
+	}
+	close(r.coming)
+	r.mu.Unlock()
+	if lost {
+		r.lose()
+	}
+}
+
+// settle says how the two ended, once the first has.
+func (r *race) settle(call *Call, o Outcome) Outcome {
+	r.mu.Lock()
+	if r.hedge == nil || !r.won && (o.Class == Success || r.ctx.Err() != nil) {
+		return r.alone(o)
+	}
+	call.tries++
+	r.mu.Unlock()
+	select {
+	case <-r.coming:
+	case <-r.ctx.Done():
+	}
+	r.mu.Lock()
+	if !r.won {
+		return r.alone(o)
+	}
+	r.mu.Unlock()
+	second := r.hedge.Call()
+	call.picks, call.node = call.picks+second.picks, second.node
+	end := call.endAttempt
+	call.endAttempt = func() {
+		end()
+		r.end(nil)
+	}
+	r.hedge.Win()
+	r.adopted.Store(true)
+	call.service.counts.one(&call.service.counts.hedgesWon)
+	return r.came
+}
+
+// alone ends a race that the second has not won: it is given up, and the first
+// has the word. It is called with the lock held, and lets go of it.
+func (r *race) alone(o Outcome) Outcome {
+	r.over = true
+	hedge, ended := r.hedge, r.ended
+	r.mu.Unlock()
+	if hedge == nil {
+		return o
+	}
+	r.end(errHedged)
+	if ended { // else it does so itself
+		r.lose()
+	}
+	return o
+}
+
+// lose throws away what the second has obtained.
+func (r *race) lose() {
+	r.hedge.Lose()
+	r.hedge.Call().Release()
+}
