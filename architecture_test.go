@@ -82,7 +82,7 @@ func TestCorePackagesNeverReachHeavyModules(t *testing.T) {
 }
 
 func TestHTTPUserLinksFewModules(t *testing.T) {
-	const most = 8
+	const most = 9
 	var modules []string // beside this one
 	for _, m := range golist(t, "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./transport/fairhttp") {
 		if m != module && !slices.Contains(modules, m) {

@@ -54,6 +54,9 @@ var (
 	breakerScopes = [...]string{PerInstance: "instance", PerMethod: "method", PerService: "service"}
 )
 
+// String is as in a document.
+func (s Scope) String() string { return breakerScopes[s] }
+
 // BreakerTable is a [CircuitBreaker] ready for use. Zero fields of the
 // configuration mean the default of package breaker. Two that are equal mean the
 // same.

@@ -22,6 +22,14 @@ type Dump struct {
 	// UnsavedDocuments counts the saves of rules and settings to disk that
 	// failed, see [WithSnapshotDir].
 	UnsavedDocuments int64 `json:"unsavedDocuments,omitempty"`
+	// SharedBudgetRemaining is how many retries all services together could make
+	// right now.
+	SharedBudgetRemaining int `json:"sharedBudgetRemaining"`
+	// JudgePanics and ObserverPanics count those of the code that was handed in,
+	// UnobservedEvents the events that the observer was too slow for.
+	JudgePanics      int64 `json:"judgePanics,omitempty"`
+	ObserverPanics   int64 `json:"observerPanics,omitempty"`
+	UnobservedEvents int64 `json:"unobservedEvents,omitempty"`
 	// Registry is what the registry says of itself, if it says anything.
 	Registry any `json:"registry,omitempty"`
 }
@@ -81,6 +89,7 @@ type ServiceDump struct {
 	Retries         int64 `json:"retries"`
 	BudgetRemaining int   `json:"budgetRemaining"`
 	BudgetRefused   int64 `json:"budgetRefused"`
+	AttemptsDump
 }
 
 // NodeDump is one instance with what its calls showed.
@@ -120,7 +129,13 @@ type Stater interface {
 
 // Dump reads the state of everything. It disturbs no call.
 func (m *Mesh) Dump() Dump {
-	d := Dump{Registrations: m.registered(), Services: []ServiceDump{}}
+	d := Dump{
+		Registrations: m.registered(), Services: []ServiceDump{},
+		SharedBudgetRemaining: m.budget.Remaining(balancer.Now()), JudgePanics: m.judging.Panics(),
+	}
+	if o := m.observing; o != nil {
+		d.ObserverPanics, d.UnobservedEvents = o.callback.Panics(), o.dropped.Load()
+	}
 	services := *m.services.Load()
 	for _, name := range slices.Sorted(maps.Keys(services)) {
 		d.Services = append(d.Services, services[name].dump())
@@ -169,6 +184,7 @@ func (s *service) dump() ServiceDump {
 		Retries:          s.counts.retries.Load(),
 		BudgetRemaining:  s.budget.Remaining(now),
 		BudgetRefused:    s.counts.unaffordable.Load(),
+		AttemptsDump:     s.dumpAttempts(),
 	}
 	if view.Held > 0 {
 		d.HeldUntil = wall(view.HeldUntil)

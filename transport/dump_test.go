@@ -104,7 +104,7 @@ func (stated) State() any { return "connected to nobody" }
 func TestDumpIsOrderly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMesh(t, orders())
-		if text, err := json.Marshal(m.Dump()); err != nil || string(text) != `{"services":[],"registrations":[]}` {
+		if text, err := json.Marshal(m.Dump()); err != nil || string(text) != `{"services":[],"registrations":[],"sharedBudgetRemaining":100}` {
 			t.Errorf("got %s, %v", text, err)
 		}
 		for _, name := range []string{"users", "carts", "orders"} {

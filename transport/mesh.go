@@ -156,6 +156,9 @@ func (m *Mesh) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// Logger returns where the mesh logs, for doors.
+func (m *Mesh) Logger() *slog.Logger { return m.logger }
+
 // waitFor waits for the watch loops, which a registry that ignores its context
 // can hold up, and for the keeper, whom a disk can.
 func waitFor(ctx context.Context, ended <-chan struct{}) error {

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/breaker"
 	"github.com/fairlead-go/fairlead/discovery"
 )
 
@@ -22,6 +23,7 @@ const (
 	outcomeKey = attribute.Key("outcome")
 	stateKey   = attribute.Key("state")
 	kindKey    = attribute.Key("kind")
+	budgetKey  = attribute.Key("budget")
 	reasonKey  = attribute.Key("reason")
 	modeKey    = attribute.Key("mode")
 	tierKey    = attribute.Key("tier")
@@ -45,7 +47,10 @@ type meter struct {
 	staleness, savedAge, shares                                                                                                  metric.Float64ObservableGauge
 
 	probes, lateProbes, verdicts, misreports metric.Int64ObservableCounter
-	unwell, connections                      metric.Int64ObservableGauge
+
+	hedges, hopeless, rejected, transitions, overruled, fallbacks, panics, unobserved metric.Int64ObservableCounter
+	breakers, sharedRemaining                                                         metric.Int64ObservableGauge
+	unwell, connections                                                               metric.Int64ObservableGauge
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
@@ -72,8 +77,18 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.attempts = i.counter("fairlead.client.attempts", "Attempts sent to an instance, by outcome.")
 	t.late = i.counter("fairlead.client.timeouts.late", "Attempts whose timeout this process noticed late, for want of CPU or because it was stopped; no instance is charged with them.")
 	t.retries = i.counter("fairlead.client.retries", "Attempts beyond the first of a call.")
-	t.refused = i.counter("fairlead.retry.budget.refused", "Retries not made because the budget was spent.")
+	t.refused = i.counter("fairlead.retry.budget.refused", "Retries not made because the budget was spent, by whose it is: the service's, or that of all together.")
 	t.remaining = i.gauge("fairlead.retry.budget.remaining", "Retries that could be made right now.")
+	t.sharedRemaining = i.gauge("fairlead.retry.budget.shared.remaining", "Retries that all services together could make right now.")
+	t.hedges = i.counter("fairlead.client.hedges", "Second attempts that were due because the first took long, by state: won, lost, or dropped, which were not sent.")
+	t.hopeless = i.counter("fairlead.client.deadline.refused", "Calls not sent because they had less time left than their method took of late at the least.")
+	t.rejected = i.counter("fairlead.breaker.rejected", "Attempts that an open circuit breaker rejected; of those observe only, that it would have.")
+	t.transitions = i.counter("fairlead.breaker.transitions", "Changes of circuit breakers, by the state they came to.")
+	t.breakers = i.gauge("fairlead.breaker.breakers", "Circuit breakers, by state.")
+	t.overruled = i.counter("fairlead.breaker.overruled", "Attempts to an instance whose circuit breaker is open, because those of the others were, too.")
+	t.fallbacks = i.counter("fairlead.client.fallbacks", "Calls that failed and were to get something else, by state: answered, or failed, since there was no way to.")
+	t.panics = i.counter("fairlead.callback.panics", "Panics of code that was handed in, by which: judge or observer.")
+	t.unobserved = i.counter("fairlead.observer.dropped", "Events that an observer was too slow for.")
 	t.waiting = i.gauge("fairlead.client.waiting", "Calls that wait for an instance, as they asked to.")
 	t.connections = i.gauge("fairlead.client.connections", "Connections of gRPC clients, by state: ready, connecting, idle, or failed and to be tried again.")
 	t.forbidden = i.counter("fairlead.client.connections.forbidden", "Connections not made because the socket's address may not be called.")
@@ -168,6 +183,14 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 	if m.pulse != nil {
 		to.ObserveInt64(t.thaws, int64(m.pulse.found()))
 	}
+	to.ObserveInt64(t.sharedRemaining, int64(m.budget.Remaining(balancer.Now())))
+	if m.options.judge != nil {
+		to.ObserveInt64(t.panics, m.judging.Panics(), metric.WithAttributes(kindKey.String("judge")))
+	}
+	if o := m.observing; o != nil {
+		to.ObserveInt64(t.panics, o.callback.Panics(), metric.WithAttributes(kindKey.String("observer")))
+		to.ObserveInt64(t.unobserved, o.dropped.Load())
+	}
 	for name, s := range *m.services.Load() {
 		of := serviceKey.String(name)
 		for class := range Class(numberOfClasses) {
@@ -177,7 +200,10 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		to.ObserveInt64(t.late, s.counts.late.Load(), only)
 		to.ObserveInt64(t.misreports, s.counts.misreported.Load(), only)
 		to.ObserveInt64(t.retries, s.counts.retries.Load(), only)
-		to.ObserveInt64(t.refused, s.counts.unaffordable.Load(), only)
+		to.ObserveInt64(t.refused, s.counts.unaffordable.Load(), metric.WithAttributes(of, budgetKey.String("service")))
+		to.ObserveInt64(t.refused, s.counts.unaffordableByAll.Load(), metric.WithAttributes(of, budgetKey.String("shared")))
+		to.ObserveInt64(t.hopeless, s.counts.hopeless.Load(), only)
+		t.observeAttempts(s, to, of)
 		to.ObserveInt64(t.forbidden, s.counts.forbidden.Load(), only)
 		to.ObserveInt64(t.remaining, int64(s.budget.Remaining(balancer.Now())), only)
 		to.ObserveInt64(t.waiting, s.waiting.Load(), only)
@@ -250,6 +276,25 @@ func (t *meter) observeRules(s *service, to metric.Observer, of attribute.KeyVal
 	to.ObserveInt64(t.faults, d.Aborted, metric.WithAttributes(of, kindKey.String("abort")))
 	to.ObserveInt64(t.copies, d.Mirrored, metric.WithAttributes(of, stateKey.String("sent")))
 	to.ObserveInt64(t.copies, d.Unmirrored, metric.WithAttributes(of, stateKey.String("dropped")))
+}
+
+// observeAttempts reports what became of calls whose attempts were slow or failed.
+func (t *meter) observeAttempts(s *service, to metric.Observer, of attribute.KeyValue) {
+	c, d := &s.counts, s.dumpAttempts()
+	to.ObserveInt64(t.hedges, c.hedgesWon.Load(), metric.WithAttributes(of, stateKey.String("won")))
+	to.ObserveInt64(t.hedges, c.hedges.Load()-c.hedgesWon.Load(), metric.WithAttributes(of, stateKey.String("lost")))
+	to.ObserveInt64(t.hedges, c.unhedged.Load(), metric.WithAttributes(of, stateKey.String("dropped")))
+	to.ObserveInt64(t.fallbacks, c.fellBack.Load(), metric.WithAttributes(of, stateKey.String("answered")))
+	to.ObserveInt64(t.fallbacks, c.unanswerable.Load(), metric.WithAttributes(of, stateKey.String("failed")))
+	if d.Breakers == nil {
+		return
+	}
+	to.ObserveInt64(t.rejected, d.Breakers.Rejected+d.Breakers.WouldReject, metric.WithAttributes(of))
+	to.ObserveInt64(t.overruled, c.overruled.Load(), metric.WithAttributes(of))
+	for state := range breaker.Open + 1 {
+		to.ObserveInt64(t.transitions, c.transitions[state].Load(), metric.WithAttributes(of, stateKey.String(state.String())))
+		to.ObserveInt64(t.breakers, d.Breakers.States[state.String()], metric.WithAttributes(of, stateKey.String(state.String())))
+	}
 }
 
 // observeHealth reports what health checks found, where there are any.

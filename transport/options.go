@@ -38,6 +38,7 @@ type options struct {
 	breaker     *rule.BreakerTable // nil: none
 	judge       Judge
 	observer    func(Event)
+	fallbacks   []string // services that rules may redirect to
 }
 
 func (o *options) validateCaller() error {
@@ -60,6 +61,9 @@ func (o *options) validateAttempts() error {
 	}
 	if o.tolerance > rule.Available {
 		errs = append(errs, &discovery.FieldError{Field: "WithFaultTolerance", Value: uint8(o.tolerance), Allowed: "rule.Failover to rule.Available"})
+	}
+	for _, name := range o.fallbacks {
+		errs = append(errs, discovery.ValidateService(name))
 	}
 	return errors.Join(errs...)
 }
@@ -127,6 +131,13 @@ func WithSharedBudget(b *retry.Budget) Option { return func(o *options) { o.shar
 // WithHedge sends idempotent calls a second time, to another instance, when they
 // take long. The default is not to. Rules may say otherwise.
 func WithHedge(c retry.HedgeConfig) Option { return func(o *options) { o.hedge = &c } }
+
+// WithFallbackServices names the services to which rules may redirect a call whose
+// own service fails. The default is none: who may write the rules of one service
+// could else send its calls, with all they carry, to any other.
+func WithFallbackServices(names ...string) Option {
+	return func(o *options) { o.fallbacks = append(o.fallbacks, names...) }
+}
 
 // WithSnapshotDir keeps the list of each service that is called in a directory,
 // as a [discovery.SnapshotDir], so that a process whose registry is down when it

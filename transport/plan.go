@@ -3,6 +3,7 @@ package transport
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/retry"
@@ -55,6 +56,9 @@ func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.
 	p := plan{
 		retry: o.retry, idempotent: route.Idempotent, tolerance: cmp.Or(route.FaultTolerance, o.tolerance),
 		hedge: o.hedge, onFailure: route.OnFailure, breakers: b, outcomes: outcomes,
+	}
+	if f := p.onFailure; f != nil && f.Service != "" && !slices.Contains(o.fallbacks, f.Service) {
+		p.onFailure = nil // unheeded says so
 	}
 	said := &route.Retry
 	p.retry.MaxAttempts = cmp.Or(said.MaxAttempts, p.retry.MaxAttempts)

@@ -1,6 +1,9 @@
 package transport
 
 import (
+	"iter"
+	"slices"
+
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/rule"
 )
@@ -11,6 +14,11 @@ import (
 func (o *options) unheeded(spec *rule.Spec, b balancer.Balancing) (fields []string) {
 	if h := spec.HealthCheck; h != nil && !h.Off && o.health == nil {
 		fields = append(fields, "healthCheck: code does not say by what to probe, see transport.WithHealthCheck")
+	}
+	for route, f := range redirections(spec) {
+		if !slices.Contains(o.fallbacks, f.Service) {
+			fields = append(fields, route+"onFailure.service: code does not allow "+f.Service+", see transport.WithFallbackServices")
+		}
 	}
 	l := &spec.LoadBalancer
 	near := l.LocalityPreference == "zone" || l.LocalityPreference == "region"
@@ -26,4 +34,19 @@ func (o *options) unheeded(spec *rule.Spec, b balancer.Balancing) (fields []stri
 		}
 	}
 	return fields
+}
+
+// redirections yields what a document says of other services that calls may go to,
+// with the place in it.
+func redirections(spec *rule.Spec) iter.Seq2[string, *rule.OnFailure] {
+	return func(yield func(string, *rule.OnFailure) bool) {
+		if f := spec.OnFailure; f != nil && f.Service != "" && !yield("", f) {
+			return
+		}
+		for _, r := range spec.Routes {
+			if f := r.OnFailure; f != nil && f.Service != "" && !yield("route "+r.Name+": ", f) {
+				return
+			}
+		}
+	}
 }

@@ -2,10 +2,12 @@ package fairgrpc
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	grpcbalancer "google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/fairlead-go/fairlead/transport"
@@ -63,6 +65,46 @@ func classify(info grpcbalancer.DoneInfo, caller context.Context) transport.Outc
 	}
 	o.Late = o.Class == transport.Timeout && transport.NoticedLate(caller)
 	return o
+}
+
+// classify is that of this call: as the table of codes has it, and then as the rules
+// and code do.
+func (r *rpc) classify(info grpcbalancer.DoneInfo) transport.Outcome {
+	o := classify(info, r.bounded)
+	o.Code = int(status.Code(info.Err)) // also of a lost connection, which callers know as UNAVAILABLE
+	if !o.Answered {
+		return o
+	}
+	if info.Err != nil {
+		o.RetryAfter, o.NoRetry = pushback(info.Trailer)
+	}
+	if o.Class != transport.Timeout && r.call.Judges() {
+		o.Class = r.call.Judge(o.Class, transport.Answer{Code: o.Code, Err: info.Err, Header: func(name string) string {
+			return first(info.Trailer.Get(name))
+		}})
+	}
+	return o
+}
+
+// pushback reads what a server says of when to try again (gRFC A6): a number of
+// milliseconds; what is negative, or none, means not at all.
+func pushback(trailer metadata.MD) (after time.Duration, never bool) {
+	values := trailer["grpc-retry-pushback-ms"]
+	if len(values) == 0 {
+		return 0, false
+	}
+	ms, err := strconv.ParseInt(values[0], 10, 32)
+	if err != nil || ms < 0 || len(values) > 1 {
+		return 0, true
+	}
+	return time.Duration(ms) * time.Millisecond, false
+}
+
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
 }
 
 // isUp reports whether the time of ctx is up, be it that its timer is late.

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 
+	"github.com/fairlead-go/fairlead/internal/callback"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
@@ -29,8 +30,8 @@ import (
 //     balancer in the default: "loadBalancingConfig":[{"fairlead":{}}].
 //   - Instances are reconnected to after at most 3 s, not gRPC's two minutes:
 //     one that restarts is wanted back.
-func DialOptions(mesh *transport.Mesh) []grpc.DialOption {
-	d := newDoor(mesh)
+func DialOptions(mesh *transport.Mesh, options ...Option) []grpc.DialOption {
+	d := newDoor(mesh, options...)
 	return []grpc.DialOption{
 		grpc.WithResolvers(builder{d}),
 		grpc.WithChainUnaryInterceptor(d.unary),
@@ -51,10 +52,22 @@ func DialOptions(mesh *transport.Mesh) []grpc.DialOption {
 	}
 }
 
+// Option says more of the clients that [DialOptions] make.
+type Option func(*door)
+
 // door is what the parts of one set of dial options share.
 type door struct {
-	mesh    *transport.Mesh
-	methods methods
+	mesh     *transport.Mesh
+	methods  methods
+	fallback Fallback          // nil: there is none
+	falling  callback.Callback // of fallback
 }
 
-func newDoor(mesh *transport.Mesh) *door { return &door{mesh: mesh} }
+func newDoor(mesh *transport.Mesh, options ...Option) *door {
+	d := &door{mesh: mesh}
+	for _, o := range options {
+		o(d)
+	}
+	d.falling.Name, d.falling.Logger = "fallback", mesh.Logger()
+	return d
+}

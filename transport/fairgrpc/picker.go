@@ -52,7 +52,7 @@ func (p *picker) Pick(info grpcbalancer.PickInfo) (grpcbalancer.PickResult, erro
 		if lease.Listens() {
 			listen(lease, info.Trailer)
 		}
-		r.last = classify(info, r.bounded)
+		r.last = r.classify(info)
 		lease.Done(r.last)
 		if done != nil {
 			done(info)
@@ -61,8 +61,8 @@ func (p *picker) Pick(info grpcbalancer.PickInfo) (grpcbalancer.PickResult, erro
 	if carry != "" {
 		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs("baggage", carry))
 	}
-	if r.tries > 1 {
-		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs("grpc-previous-rpc-attempts", strconv.Itoa(r.tries-1)))
+	if tries := r.call.Tries(); tries > 1 {
+		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs("grpc-previous-rpc-attempts", strconv.Itoa(tries-1)))
 	}
 	return result, nil
 }

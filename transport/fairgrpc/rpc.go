@@ -24,7 +24,6 @@ type rpc struct {
 
 	bounded context.Context   // that of the attempt, which ends when the rules say so
 	gate    gate              // of the pick that is being made
-	tries   int               // attempts of ours so far
 	last    transport.Outcome // of the last pick that ended in this attempt
 	refusal error             // why the last pick found nobody, in this attempt
 
@@ -49,12 +48,10 @@ func rpcOf(ctx context.Context) *rpc {
 	return r
 }
 
-// begin starts the next attempt and returns its number.
-func (r *rpc) begin(ctx context.Context) int {
-	r.tries++
+// begin starts the next attempt.
+func (r *rpc) begin(ctx context.Context) {
 	r.bounded = ctx
 	r.last, r.refusal = transport.Outcome{}, nil
-	return r.tries
 }
 
 // show lets rules see the call, and takes over what the context says of it.
@@ -103,7 +100,7 @@ func (r *rpc) outcome(err error) transport.Outcome {
 	}
 	o := r.last
 	if o.Err == nil && o.Sent { // the stream broke before its message was sent: only now is it known why
-		o = classify(grpcbalancer.DoneInfo{Err: err, BytesSent: true, BytesReceived: o.Answered}, r.bounded)
+		o = r.classify(grpcbalancer.DoneInfo{Err: err, BytesSent: true, BytesReceived: o.Answered})
 	}
 	o.Err = err
 	switch code := status.Code(err); {

@@ -38,7 +38,7 @@ func (d *door) unary(ctx context.Context, method string, req, reply any, cc *grp
 	}
 	u.show()
 	u.opts = u.waiting(u.opts)
-	err := withStatus(d.mesh.Do(u, &u.call, u))
+	err := u.rescue(withStatus(d.mesh.Do(u, &u.call, u)))
 	u.call.Release()
 	for _, f := range finish {
 		f(err)
@@ -48,12 +48,18 @@ func (d *door) unary(ctx context.Context, method string, req, reply any, cc *grp
 
 // Try implements [transport.Attempt].
 func (u *unary) Try(ctx context.Context, _ *transport.Call) transport.Outcome {
-	if u.begin(ctx) > 1 {
-		if m, ok := u.reply.(proto.Message); ok {
-			proto.Reset(m) // an attempt that failed may have left half an answer
-		}
+	u.begin(ctx)
+	if u.call.Tries() > 1 {
+		reset(u.reply)
 	}
 	return u.outcome(u.invoker(ctx, u.method, u.req, u.reply, u.cc, u.opts...))
+}
+
+// reset empties a reply: an attempt that failed may have left half an answer.
+func reset(reply any) {
+	if m, ok := reply.(proto.Message); ok {
+		proto.Reset(m)
+	}
 }
 
 // splitOnFinish takes the OnFinish options out: gRPC would call them at the

@@ -1,0 +1,56 @@
+package fairgrpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+)
+
+// Fallback gives a unary call something else than a failure, by writing to reply.
+// An error is what the caller gets, be it the one it was given.
+type Fallback func(ctx context.Context, method string, req, reply any, err error) error
+
+// WithFallback has code say what a caller gets in place of a failure of the
+// service, once no attempt is left and the rules have nothing either. It is not
+// asked for a caller that has given up. A panic leaves the failure as it is; after
+// three within a minute it is not asked any more.
+func WithFallback(f Fallback) Option { return func(d *door) { d.fallback = f } }
+
+// Answer implements [transport.Substitute].
+func (u *unary) Answer(_ int, value string) error {
+	reply, ok := u.reply.(proto.Message)
+	if !ok {
+		return fmt.Errorf("a %T is no protobuf message", u.reply)
+	}
+	made := reply.ProtoReflect().New().Interface()
+	if value != "" {
+		if err := protojson.Unmarshal([]byte(value), made); err != nil {
+			return err
+		}
+	}
+	proto.Reset(reply)
+	proto.Merge(reply, made)
+	return nil
+}
+
+var errNoRedirect = errors.New("a gRPC channel leads to one service; a fairgrpc.WithFallback can call another client")
+
+// Redirect implements [transport.Substitute].
+func (u *unary) Redirect(string) error { return errNoRedirect }
+
+// rescue asks code what the caller gets in place of a failure.
+func (u *unary) rescue(err error) error {
+	f := u.door.fallback
+	if f == nil || err == nil || u.Err() != nil {
+		return err
+	}
+	ended := u.door.falling.Run(func() {
+		reset(u.reply)
+		err = f(u.Context, u.method, u.req, u.reply, err)
+	})
+	_ = ended // what a panic leaves is the failure
+	return err
+}
