@@ -11,10 +11,10 @@ const (
 
 // landed says what the library has.
 var landed = map[string]bool{
-	attemptTimeouts: false,
-	conditions:      false,
-	breakers:        false,
-	needed:          false,
+	attemptTimeouts: true,
+	conditions:      true,
+	breakers:        true,
+	needed:          true,
 }
 
 // needs skips a row that needs what has not landed.

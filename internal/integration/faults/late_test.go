@@ -32,8 +32,10 @@ func tooLate(p fleet.Protocol, fault string) row {
 			if p == fleet.GRPC {
 				one = func(ctx context.Context) error { return c.unary(ctx) }
 			}
+			ample, cancel := context.WithTimeout(s.Context(), time.Minute)
+			defer cancel()
 			for range 30 { // connections, and what the method needs
-				if err := one(s.Context()); err != nil {
+				if err := one(ample); err != nil {
 					s.Fatal(err)
 				}
 			}
@@ -51,11 +53,12 @@ func tooLate(p fleet.Protocol, fault string) row {
 			}
 			slices.Sort(took)
 			s.figure("median of a call that is too late", took[len(took)/2].String())
-			s.untouched(c, before.Attempts, received)
+			s.untouched(c, before.Attempts, received, 0)
 
 			if !s.has(needed) { // an attempt takes 20 ms here, and never less
 				return
 			}
+			began := time.Now()
 			for range 100 {
 				ctx, cancel := context.WithTimeout(s.Context(), time.Millisecond)
 				if err := one(ctx); !errors.Is(err, context.DeadlineExceeded) && status.Code(err) != codes.DeadlineExceeded {
@@ -63,22 +66,22 @@ func tooLate(p fleet.Protocol, fault string) row {
 				}
 				cancel()
 			}
-			s.untouched(c, before.Attempts, received)
+			// One a second finds out whether it still takes so long.
+			s.untouched(c, before.Attempts, received, 1+int64(time.Since(began).Seconds()))
 		},
 		hold:  func(s *scene) {},
 		check: func(s *scene) {},
 	}
 }
 
-// untouched says that no attempt was made since.
-func (s *scene) untouched(c *client, attempts map[string]int64, received int64) {
+// untouched says that no attempts were made since, or so few.
+func (s *scene) untouched(c *client, attempts map[string]int64, received, most int64) {
 	s.Helper()
+	made := int64(0)
 	for outcome, n := range c.called().Attempts {
-		if n != attempts[outcome] {
-			s.Errorf("%d attempts ended with %s, want none", n-attempts[outcome], outcome)
-		}
+		made += n - attempts[outcome]
 	}
-	if n := s.all(func(is fleet.Status) int64 { return is.Received }) - received; n != 0 {
-		s.Errorf("%d calls reached an instance", n)
+	if got := s.all(func(is fleet.Status) int64 { return is.Received }) - received; got > most || made > most {
+		s.Errorf("%d attempts were made, %d calls reached an instance, at most %d may", made, got, most)
 	}
 }

@@ -57,6 +57,8 @@ var rows = []row{
 	takenBackGRPC,
 	leftOpen,
 	leftOpenGRPC,
+	panicking,
+	deaf,
 	churned,
 	swapped,
 	revoked,

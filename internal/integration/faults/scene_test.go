@@ -232,7 +232,7 @@ func (s *scene) state() string {
 	if s.caller != nil && s.caller.Running() {
 		seen, _ := s.caller.Status().Service()
 		ids := serving(seen)
-		fmt.Fprintf(&b, "the caller has a %s list of %d, %v (%s)", seen.State, len(ids), ids[:min(20, len(ids))], seen.Trouble)
+		fmt.Fprintf(&b, "the caller has a %s list of %d, %v (%s %s)", seen.State, len(ids), ids[:min(20, len(ids))], seen.Trouble, seen.Rules.Refused)
 	}
 	return b.String()
 }

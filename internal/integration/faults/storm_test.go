@@ -25,7 +25,7 @@ var storm = row{
 			hop.Start(hopWidth)
 			s.hops = append(s.hops, hop)
 			s.ruleOf(name, documentOf(name, `"retries":{"maxAttempts":3,"retryOn":["connect-failure","reset","overload"]},
-				"outlierDetection":{"enabled":false}`))
+				"outlierDetection":{"off":true}`))
 		}
 		s.within(0, "all instances registered", s.allRegistered)
 		s.begin(s.via(s.callerLink), hopWidth)

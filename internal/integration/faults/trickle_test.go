@@ -20,10 +20,7 @@ var trickling = row{
 	},
 	inject: func(s *scene) {
 		c := s.client()
-		s.within(0, "the rule in force", func() bool {
-			r := c.called().Rules
-			return r != nil && r.Revision > 0
-		})
+		s.withRule(c)
 		s.victimLink.Slice(16<<10, 50*time.Millisecond)
 		slow := 0
 		for range 4 {
