@@ -6,6 +6,7 @@ const (
 	attemptTimeouts = "attempt timeouts (spec.retries.perTryTimeout)"
 	conditions      = "conditions of retries (spec.retries.retryOn)"
 	breakers        = "circuit breakers (spec.circuitBreaker)"
+	basePanics      = "the end of an attempt whose base panics"
 	needed          = "refusal of a call whose rest is below what its method ever needed"
 )
 
@@ -14,6 +15,7 @@ var landed = map[string]bool{
 	attemptTimeouts: true,
 	conditions:      true,
 	breakers:        true,
+	basePanics:      false,
 	needed:          true,
 }
 
