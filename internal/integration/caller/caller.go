@@ -34,6 +34,7 @@ type Settings struct {
 	TLS       etcdtest.Files // zero: plaintext
 	Protocol  fleet.Protocol
 	Cancels   int  // one call in so many is taken back while it is under way; 0: none is
+	Clock     bool // its wall clock can jump
 	InTurn    bool // instances are called in turn, however they do
 	// MaxAttempts of a call, if rules allow another number than 3.
 	MaxAttempts int
@@ -113,6 +114,9 @@ func (c *Caller) Status() Status {
 	c.must("status", &s)
 	return s
 }
+
+// Jump sets the wall clock of the caller forward by some time, or back.
+func (c *Caller) Jump(by time.Duration) { c.t.Helper(); c.must("jump?by="+by.String(), nil) }
 
 // Starve lets the caller's own calls wait for a single core that much else wants,
 // for so long.

@@ -23,6 +23,7 @@ import (
 	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
 	"github.com/fairlead-go/fairlead/internal/integration/fleet"
 	"github.com/fairlead-go/fairlead/internal/integration/history"
+	"github.com/fairlead-go/fairlead/internal/integration/wallclock"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairgrpc"
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
@@ -50,6 +51,11 @@ func run(raw []byte, ready func(any)) error {
 		return err
 	}
 	var err error
+	if c.settings.Clock {
+		if err := wallclock.Take(); err != nil {
+			return err
+		}
+	}
 	if c.recorder, err = newRecorder(c.settings); err != nil {
 		return err
 	}
@@ -145,6 +151,7 @@ func (c *caller) control(stopped chan<- struct{}) http.Handler {
 		}
 		starve(d)
 	})
+	mux.HandleFunc("/jump", wallclock.Serve)
 	mux.HandleFunc("/status", func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(c.status()) })
 	mux.HandleFunc("/measure", func(w http.ResponseWriter, _ *http.Request) {
 		debug.FreeOSMemory()

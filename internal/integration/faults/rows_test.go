@@ -39,6 +39,7 @@ var rows = []row{
 	goneAwayGRPC,
 	nameless,
 	mistrusted,
+	jumping,
 	rolling,
 	herd,
 	flapping,

@@ -41,6 +41,8 @@ type Fleet struct {
 	// Next is a service that they call, in the same registry, before they answer. Its
 	// error is theirs.
 	Next string
+	// Clock makes their wall clocks such that can jump.
+	Clock bool
 }
 
 // Protocol is what an instance speaks.
@@ -114,7 +116,7 @@ func (f *Fleet) prepare(r Registry) *Instance {
 	id := fmt.Sprintf("i%d", len(f.All))
 	i := &Instance{ID: id, settings: settings{
 		Registry: r, Service: f.service, ID: id, Host: f.host, Work: f.work, Executions: filepath.Join(f.dir, id), TLS: f.TLS,
-		Protocol: f.Protocol, MaxAge: f.MaxAge, Next: f.Next,
+		Protocol: f.Protocol, MaxAge: f.MaxAge, Next: f.Next, Clock: f.Clock,
 	}}
 	f.All = append(f.All, i)
 	f.t.Cleanup(i.kill)

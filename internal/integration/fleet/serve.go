@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/internal/integration/child"
 	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
+	"github.com/fairlead-go/fairlead/internal/integration/wallclock"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
 )
@@ -36,6 +37,7 @@ type settings struct {
 	Protocol   Protocol
 	MaxAge     time.Duration
 	Next       string
+	Clock      bool
 }
 
 // about is what an instance says when it listens.
@@ -69,6 +71,11 @@ func serve(raw []byte, ready func(any)) error {
 	var i instance
 	if err := json.Unmarshal(raw, &i.settings); err != nil {
 		return err
+	}
+	if i.Clock {
+		if err := wallclock.Take(); err != nil {
+			return err
+		}
 	}
 	i.behaviour.Store(&Behaviour{Work: i.Work})
 	config, err := i.Registry.Config(&i.registry)
@@ -152,6 +159,7 @@ func (i *instance) control() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/behave", i.behave)
 	mux.HandleFunc("/status", i.status)
+	mux.HandleFunc("/jump", wallclock.Serve)
 	return mux
 }
 
