@@ -2,7 +2,6 @@ package caller
 
 import (
 	"context"
-	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -37,13 +36,8 @@ type attempt struct {
 	n  int // of the attempt in its call
 }
 
-// SetAttributes learns where the attempt went and how it ended. Where gRPC has
-// picked again by itself, that is an attempt of its own, within the same span.
+// SetAttributes learns where the attempt went and how it ended.
 func (a *attempt) SetAttributes(all ...attribute.KeyValue) {
-	if is := a.of.Attempts[a.n]; is.Ends > 0 && !slices.Contains(all, attribute.String("instance", is.Instance)) {
-		a.of.Attempts = append(a.of.Attempts, history.Attempt{Start: is.End})
-		a.n = len(a.of.Attempts) - 1
-	}
 	is := &a.of.Attempts[a.n]
 	for _, kv := range all {
 		switch kv.Key {

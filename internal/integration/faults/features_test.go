@@ -15,7 +15,7 @@ var landed = map[string]bool{
 	attemptTimeouts: true,
 	conditions:      true,
 	breakers:        true,
-	basePanics:      false,
+	basePanics:      true,
 	needed:          true,
 }
 
