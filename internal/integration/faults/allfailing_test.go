@@ -15,7 +15,6 @@ import (
 var allFailing = row{
 	number: 17, fault: "all instances return errors",
 	setup: func(s *scene) {
-		s.needs(breakers, conditions)
 		s.usual()
 		s.call(s.via(s.callerLink))
 		s.applied(s.rule(document(`"retries":{"retryOn":["connect-failure","reset","overload"]},

@@ -18,7 +18,6 @@ var jumping = row{
 		if !wallclock.Supported {
 			s.Skip("clocks do not jump on this system")
 		}
-		s.needs(breakers, conditions)
 		s.inTurn = true
 		s.base()
 		s.fleet.Clock = true

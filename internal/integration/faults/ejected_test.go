@@ -59,8 +59,7 @@ var hung = row{
 var hungTimed = row{
 	number: 13, fault: "instance hangs, attempts have a timeout",
 	setup: func(s *scene) {
-		s.needs(attemptTimeouts, conditions)
-		s.scale.deadline = 2 * time.Second
+		s.inTurn, s.scale.deadline = true, 2*time.Second // so that it takes five to eject it
 		s.usual()
 		s.call(s.via(s.callerLink))
 		s.applied(s.rule(document(`"retries":{"perTryTimeout":"300ms","retryOn":["connect-failure","reset","timeout"]}`)))
@@ -128,7 +127,6 @@ var sinkhole = attracting("fast errors", nil)
 // sinkholeRetried: where rules let such an answer be asked for again, only what is
 // not idempotent fails.
 var sinkholeRetried = attracting("fast errors, retried", func(s *scene) {
-	s.needs(conditions)
 	s.usual()
 	s.call(s.via(s.callerLink))
 	s.applied(s.rule(document(`"retries":{"retryOn":["connect-failure","reset","server-failure"]}`)))

@@ -101,7 +101,6 @@ func timed(p fleet.Protocol, fault string) row {
 	return row{
 		number: 19, fault: fault,
 		setup: func(s *scene) {
-			s.needs(attemptTimeouts, conditions)
 			s.protocol, s.inTurn = p, true
 			s.behind()
 			s.call(s.via(s.callerLink))

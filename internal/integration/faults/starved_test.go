@@ -15,7 +15,6 @@ var starved = starving("client starved of CPU", func(s *scene) {})
 
 // starvedTimed: the same of attempts whose time is up before that of their calls.
 var starvedTimed = starving("client starved of CPU, attempts have a timeout", func(s *scene) {
-	s.needs(attemptTimeouts)
 	s.applied(s.rule(document(`"retries":{"perTryTimeout":"900ms"}`)))
 })
 

@@ -14,7 +14,6 @@ import (
 var storm = row{
 	number: 41, fault: "retry storm over three hops",
 	setup: func(s *scene) {
-		s.needs(conditions)
 		s.base()
 		for n, name := range []string{service, "stock", "prices"} {
 			hop := s.fleet

@@ -14,7 +14,6 @@ import (
 var trickling = row{
 	number: 24, fault: "slow trickle body",
 	setup: func(s *scene) {
-		s.needs(attemptTimeouts)
 		s.twoBehind()
 		s.rule(document(`"retries":{"perTryTimeout":"300ms","retryOn":["timeout"]}`))
 	},
