@@ -28,7 +28,13 @@ func (s *service) dial(ctx context.Context, network, addr string) (net.Conn, err
 	d.ControlContext = func(_ context.Context, network, address string, _ syscall.RawConn) error {
 		return s.transport.mesh.CheckSocket(s.name, network, address)
 	}
-	return d.DialContext(ctx, network, addr)
+	ctx, connected := connecting(ctx)
+	defer connected()
+	conn, err := d.DialContext(ctx, network, addr)
+	if err != nil && context.Cause(ctx) == errUnanswered {
+		err = &net.OpError{Op: "dial", Net: network, Err: errUnanswered}
+	}
+	return conn, err
 }
 
 // checked is dial with the address that it connected to checked by the mesh.

@@ -32,6 +32,12 @@ type Settings struct {
 	Snapshots string         // directory in which lists survive; empty: none
 	Narrowed  bool           // by rules, see history.Settings
 	TLS       etcdtest.Files // zero: plaintext
+	Protocol  fleet.Protocol
+	Cancels   int  // one call in so many is taken back while it is under way; 0: none is
+	Clock     bool // its wall clock can jump
+	InTurn    bool // instances are called in turn, however they do
+	// MaxAttempts of a call, if rules allow another number than 3.
+	MaxAttempts int
 
 	History string // file; Start fills it in
 }
@@ -50,6 +56,7 @@ type Status struct {
 	CPU        time.Duration // used so far, by the process
 	RSS        int64         // bytes
 	Replays    int64         // see fairhttp.State
+	Renewals   int64         // see fairhttp.State
 	Logged     int64         // lines
 	Warnings   []string      // the first of them
 }
@@ -107,6 +114,9 @@ func (c *Caller) Status() Status {
 	c.must("status", &s)
 	return s
 }
+
+// Jump sets the wall clock of the caller forward by some time, or back.
+func (c *Caller) Jump(by time.Duration) { c.t.Helper(); c.must("jump?by="+by.String(), nil) }
 
 // Starve lets the caller's own calls wait for a single core that much else wants,
 // for so long.

@@ -3,16 +3,15 @@ package caller
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"net/http"
-	"strings"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/fairlead-go/fairlead/balancer"
-	"github.com/fairlead-go/fairlead/internal/integration/fleet"
 	"github.com/fairlead-go/fairlead/internal/integration/history"
 	"github.com/fairlead-go/fairlead/transport"
 )
@@ -21,7 +20,7 @@ import (
 // late is made at once. Nobody waits for answers.
 type load struct {
 	settings Settings
-	client   *http.Client
+	send     sender
 	recorder *recorder
 
 	started, failed, inFlight atomic.Int64
@@ -33,8 +32,11 @@ type load struct {
 	past time.Duration // how long it ran before
 }
 
-func newLoad(s Settings, client *http.Client, r *recorder) *load {
-	return &load{settings: s, client: client, recorder: r}
+// sender makes a call and returns who answered.
+type sender func(ctx context.Context, c *call, key string) (answer string, err error)
+
+func newLoad(s Settings, send sender, r *recorder) *load {
+	return &load{settings: s, send: send, recorder: r}
 }
 
 // start does nothing where calls are being made already.
@@ -97,41 +99,22 @@ func (l *load) call(id int64) {
 	key := history.Key(l.settings.Name, id)
 	l.recorder.begin(key, c)
 	ctx, cancel := context.WithTimeout(withCall(context.Background(), c, l.recorder), l.settings.Deadline)
+	defer cancel()
+	if n := int64(l.settings.Cancels); n > 0 && id%n == 0 {
+		defer time.AfterFunc(rand.N(longest), func() {
+			c.cancel(l.recorder.now())
+			cancel()
+		}).Stop()
+	}
 	answer, err := l.send(transport.WithCall(ctx, transport.Key(key)), c, key)
-	cancel()
 	if err != nil {
 		l.failed.Add(1)
 	}
 	l.recorder.end(key, c, answer, err)
 }
 
-func (l *load) send(ctx context.Context, c *call, key string) (answer string, err error) {
-	method, body := http.MethodGet, io.Reader(nil)
-	if !c.Idempotent {
-		method, body = http.MethodPost, strings.NewReader("an order")
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "mesh://"+l.settings.Service+"/", body)
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set(fleet.CallHeader, key)
-	resp, err := l.client.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return "", fmt.Errorf("body: %w", err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("%s: %s", resp.Status, text)
-	}
-	if l.settings.DNS != "" {
-		return resp.Header.Get(fleet.AddrHeader), nil // their IDs, there
-	}
-	return string(text), nil
-}
+// longest is until when calls are taken back, where some are.
+const longest = 40 * time.Millisecond
 
 // judge writes into c what the caller was told.
 func judge(c *history.Call, answer string, err error) {
@@ -141,7 +124,7 @@ func judge(c *history.Call, answer string, err error) {
 	}
 	c.Err = err.Error()
 	c.NoInstances = errors.Is(err, balancer.ErrNoInstances)
-	c.TimedOut = errors.Is(err, context.DeadlineExceeded)
+	c.TimedOut = errors.Is(err, context.DeadlineExceeded) || status.Code(err) == codes.DeadlineExceeded
 	c.Maybe = true // what is no error of the mesh comes from a server
 	if e, ok := errors.AsType[*transport.Error](err); ok {
 		c.Stage, c.Maybe = string(e.Stage), e.MaybeExecuted

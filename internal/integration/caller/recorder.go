@@ -1,6 +1,7 @@
 package caller
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/integration/fleet"
 	"github.com/fairlead-go/fairlead/internal/integration/history"
 )
 
@@ -17,6 +19,8 @@ import (
 type recorder struct {
 	began  time.Time
 	writer *history.Writer
+	spoken discovery.Protocol
+	chosen balancer.Policy
 	lists  atomic.Int64
 	calls  sync.Map // of *call, by the key that the policy is told
 }
@@ -25,9 +29,21 @@ func newRecorder(s Settings) (*recorder, error) {
 	began := time.Now()
 	w, err := history.Create(s.History, history.Settings{
 		Caller: s.Name, Began: began, Rate: s.Rate, Narrowed: s.Narrowed,
-		MaxAttempts: 3, Ratio: 0.2, PerSecond: 10, Reserve: 100, // the README's
+		MaxAttempts: cmp.Or(s.MaxAttempts, 3), Ratio: 0.2, PerSecond: 10, Reserve: 100, // the README's
 	})
-	return &recorder{began: began, writer: w}, err
+	r := &recorder{began: began, writer: w, spoken: spoken(s.Protocol), chosen: balancer.P2CEWMA{}}
+	if s.InTurn {
+		r.chosen = balancer.RoundRobin{}
+	}
+	return r, err
+}
+
+// spoken is what instances announce that speak p.
+func spoken(p fleet.Protocol) discovery.Protocol {
+	if p == fleet.GRPC {
+		return discovery.GRPC
+	}
+	return discovery.HTTP
 }
 
 // now is never 0, which would say that something did not happen.
@@ -36,8 +52,11 @@ func (r *recorder) now() time.Duration { return max(1, time.Since(r.began)) }
 // call is one that is under way. It is used by one goroutine at a time.
 type call struct {
 	history.Call
-	list int // that it picked from last
+	list      int          // that it picked from last
+	cancelled atomic.Int64 // when it was taken back, a time.Duration
 }
+
+func (c *call) cancel(at time.Duration) { c.cancelled.Store(int64(at)) }
 
 type callKey struct{}
 
@@ -59,16 +78,17 @@ func (r *recorder) begin(key string, c *call) {
 func (r *recorder) end(key string, c *call, answer string, err error) {
 	c.End = r.now()
 	r.calls.Delete(key)
+	c.Cancelled = time.Duration(c.cancelled.Load())
 	judge(&c.Call, answer, err)
 	r.writer.Call(c.Call)
 }
 
-// policy is the library's own. It is asked anew for each list; its picker tells
+// policy is one of the library's own. It is asked anew for each list; its picker tells
 // the call from which list it was served. Probes pass it by, see listed.
 func (r *recorder) policy(c balancer.Candidates) balancer.Picker {
 	nodes := c.Listed // those that are passed over for a while, too
-	if nodes[0].Endpoint(discovery.HTTP) == "" {
-		return balancer.P2CEWMA{}.Picker(c) // for calls that are not made here
+	if nodes[0].Endpoint(r.spoken) == "" {
+		return r.chosen.Picker(c) // for calls that are not made here
 	}
 	l := history.List{At: r.now(), Number: int(r.lists.Add(1))}
 	for _, n := range nodes {
@@ -79,7 +99,7 @@ func (r *recorder) policy(c balancer.Candidates) balancer.Picker {
 	}
 	slices.Sort(l.Instances)
 	r.writer.List(l)
-	return picker{balancer.P2CEWMA{}.Picker(c), r, l.Number}
+	return picker{r.chosen.Picker(c), r, l.Number}
 }
 
 type picker struct {

@@ -96,7 +96,7 @@ func publication(r *recorder, s discovery.Snapshot, err error) history.Publicati
 		p.Err = err.Error()
 	}
 	for _, i := range s.Instances {
-		if !callable(i) {
+		if !r.callable(i) {
 			continue
 		}
 		if i.Draining {
@@ -112,7 +112,7 @@ func publication(r *recorder, s discovery.Snapshot, err error) history.Publicati
 const Hostile = "hostile-"
 
 // callable reports whether calls may go to an instance at all.
-func callable(i *discovery.Instance) bool {
-	speaksHTTP := func(e discovery.Endpoint) bool { return e.Protocol == discovery.HTTP }
-	return !strings.HasPrefix(i.ID, Hostile) && (len(i.Endpoints) == 0 || slices.ContainsFunc(i.Endpoints, speaksHTTP))
+func (r *recorder) callable(i *discovery.Instance) bool {
+	speaks := func(e discovery.Endpoint) bool { return e.Protocol == r.spoken }
+	return !strings.HasPrefix(i.ID, Hostile) && (len(i.Endpoints) == 0 || slices.ContainsFunc(i.Endpoints, speaks))
 }

@@ -3,6 +3,7 @@ package caller
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -11,6 +12,10 @@ import (
 	"runtime/debug"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/interop/grpc_testing"
+
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/internal/integration/child"
@@ -18,7 +23,9 @@ import (
 	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
 	"github.com/fairlead-go/fairlead/internal/integration/fleet"
 	"github.com/fairlead-go/fairlead/internal/integration/history"
+	"github.com/fairlead-go/fairlead/internal/integration/wallclock"
 	"github.com/fairlead-go/fairlead/transport"
+	"github.com/fairlead-go/fairlead/transport/fairgrpc"
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
 )
 
@@ -30,6 +37,7 @@ type caller struct {
 	settings Settings
 	mesh     *transport.Mesh
 	door     *fairhttp.Transport
+	channel  *grpc.ClientConn
 	registry fleet.Calls
 	log      lines
 	recorder *recorder
@@ -43,6 +51,11 @@ func run(raw []byte, ready func(any)) error {
 		return err
 	}
 	var err error
+	if c.settings.Clock {
+		if err := wallclock.Take(); err != nil {
+			return err
+		}
+	}
 	if c.recorder, err = newRecorder(c.settings); err != nil {
 		return err
 	}
@@ -50,7 +63,7 @@ func run(raw []byte, ready func(any)) error {
 	if err != nil {
 		return err
 	}
-	c.load = newLoad(c.settings, &http.Client{Transport: c.door}, c.recorder)
+	c.load = newLoad(c.settings, c.sender(), c.recorder)
 
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -81,16 +94,30 @@ func (c *caller) open() (took time.Duration, err error) {
 	if c.mesh, err = transport.Open(opener, c.options()...); err != nil {
 		return 0, err
 	}
-	if c.settings.TLS == (etcdtest.Files{}) {
-		c.door = fairhttp.New(c.mesh, nil)
-		return time.Since(began), nil
+	var door fairhttp.Config
+	if c.settings.TLS != (etcdtest.Files{}) {
+		if door.TLS, err = c.settings.TLS.Client(); err != nil {
+			return 0, err
+		}
 	}
-	trust, err := c.settings.TLS.Client()
-	if err != nil {
+	if c.settings.Protocol == fleet.HTTP2 {
+		door.Protocols = new(http.Protocols)
+		door.Protocols.SetUnencryptedHTTP2(true)
+	}
+	if c.door, err = door.Transport(c.mesh, nil); err != nil {
 		return 0, err
 	}
-	c.door, err = fairhttp.Config{TLS: trust}.Transport(c.mesh, nil)
+	c.channel, err = grpc.NewClient("mesh:///"+c.settings.Service,
+		append(fairgrpc.DialOptions(c.mesh), grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 	return time.Since(began), err
+}
+
+// sender speaks what was asked for.
+func (c *caller) sender() sender {
+	if c.settings.Protocol == fleet.GRPC {
+		return overGRPC(grpc_testing.NewTestServiceClient(c.channel))
+	}
+	return overHTTP(c.settings, &http.Client{Transport: c.door})
 }
 
 func (c *caller) options() []transport.Option {
@@ -124,6 +151,7 @@ func (c *caller) control(stopped chan<- struct{}) http.Handler {
 		}
 		starve(d)
 	})
+	mux.HandleFunc("/jump", wallclock.Serve)
 	mux.HandleFunc("/status", func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(c.status()) })
 	mux.HandleFunc("/measure", func(w http.ResponseWriter, _ *http.Request) {
 		debug.FreeOSMemory()
@@ -161,7 +189,7 @@ func (c *caller) stop() error {
 			end.Outstanding[n.ID] = n.Stats.Outstanding
 		}
 	}
-	if err := c.door.Close(); err != nil {
+	if err := errors.Join(c.channel.Close(), c.door.Close()); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -173,18 +201,19 @@ func (c *caller) stop() error {
 }
 
 func (c *caller) status() any {
-	usage := readUsage()
+	usage, door := readUsage(), c.door.State()
 	return struct {
 		Dump                      transport.Dump
 		Registry                  fleet.CallCount
 		Started, Failed, InFlight int64
 		Goroutines                int
 		CPU                       time.Duration
-		RSS, Replays, Logged      int64
+		RSS                       int64
+		Replays, Renewals, Logged int64
 		Warnings                  []string
 	}{
 		c.mesh.Dump(), c.registry.Count(),
 		c.load.started.Load(), c.load.failed.Load(), c.load.inFlight.Load(),
-		runtime.NumGoroutine(), usage.cpu, usage.rss, c.door.State().Replays, c.log.n.Load(), c.log.warned(),
+		runtime.NumGoroutine(), usage.cpu, usage.rss, door.Replays, door.Renewals, c.log.n.Load(), c.log.warned(),
 	}
 }

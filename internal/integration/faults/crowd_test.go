@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/discovery/etcd"
 	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
+	"github.com/fairlead-go/fairlead/internal/integration/fleet"
 )
 
 // Many instances, and many who read of them.
@@ -139,14 +140,11 @@ func (s *scene) flap() {
 
 // accepted counts the connections that the instances accepted, but those that
 // ask for it.
-func (s *scene) accepted() (n int64) {
+func (s *scene) accepted() int64 {
 	s.Helper()
-	for _, i := range s.fleet.Running() {
-		status, err := i.Status(s.Context())
-		if err != nil {
-			s.Fatal(err)
-		}
-		n += status.Connections
+	n := s.all(func(is fleet.Status) int64 { return is.Connections })
+	if s.protocol == fleet.GRPC { // those are asked at another address
+		return n
 	}
 	s.asked += int64(len(s.fleet.Running()))
 	return n - s.asked

@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/fairlead-go/fairlead/internal/integration/fleet"
@@ -53,6 +54,51 @@ var hung = row{
 	},
 }
 
+// hungTimed: the same where rules bound each attempt and let it be made again
+// elsewhere: what is idempotent does not fail.
+var hungTimed = row{
+	number: 13, fault: "instance hangs, attempts have a timeout",
+	setup: func(s *scene) {
+		s.inTurn, s.scale.deadline = true, 2*time.Second // so that it takes five to eject it
+		s.usual()
+		s.call(s.via(s.callerLink))
+		s.applied(s.rule(document(`"retries":{"perTryTimeout":"300ms","retryOn":["connect-failure","reset","timeout"]}`)))
+	},
+	inject: func(s *scene) {
+		s.victim = s.anyone()
+		s.broken = time.Now()
+		if err := s.victim.Pause(); err != nil {
+			s.Fatal(err)
+		}
+		s.dying = time.Since(s.broken)
+	},
+	heal: func(s *scene) {
+		s.onlyPassedOver(s.victim.ID)
+		if err := s.victim.Resume(); err != nil {
+			s.Fatal(err)
+		}
+	},
+	check: func(s *scene) {
+		inFlight := 0
+		for _, c := range s.history.Calls {
+			if s.wasOnVictim(c) {
+				inFlight++
+			}
+		}
+		lost, _ := s.failedOnVictim()
+		s.figure("in flight on the victim", inFlight)
+		s.figure("attempts lost", lost)
+		if most := max(5, inFlight) + 3; lost == 0 || lost > most { // a few begin before the fifth has ended
+			s.Errorf("%d attempts were lost, want some, and %d at most", lost, most)
+		}
+		s.mayFail("idempotent, or not sent to the victim", func(c history.Call) bool {
+			return !c.Idempotent && c.TimedOut && c.Maybe && lastOn(c, s.victim.ID)
+		})
+		s.figure("p99 while it hangs", s.quantile(0.99, s.broken, s.mended))
+		s.figure("p99 a second after it began to", s.quantile(0.99, s.broken.Add(time.Second), s.mended))
+	},
+}
+
 // slowed: who is slower than the others gets as many calls as it can do in the
 // time of the others, and is not ejected for it, nor is anybody else.
 var slowed = row{
@@ -76,37 +122,54 @@ var slowed = row{
 // sinkhole: fast errors attract nobody. Answers are not retried, so that each
 // attempt it gets is a call that fails. The default policy may leave it alone
 // before five failures in a row eject it: what is bounded is what it gets.
-var sinkhole = row{
-	number: 16, fault: "fast errors",
-	inject: func(s *scene) { s.misbehave(fleet.Behaviour{Work: 100 * time.Microsecond, Fails: true}) },
-	hold: func(s *scene) {
-		out := s.isOut(s.victim.ID, "consecutive-failures")
-		for began := time.Now(); time.Since(began) < slack*2*time.Second; s.sleep(20 * time.Millisecond) {
-			if out() {
-				s.figure("ejected after", time.Since(began))
-				break
+var sinkhole = attracting("fast errors", nil)
+
+// sinkholeRetried: where rules let such an answer be asked for again, only what is
+// not idempotent fails.
+var sinkholeRetried = attracting("fast errors, retried", func(s *scene) {
+	s.usual()
+	s.call(s.via(s.callerLink))
+	s.applied(s.rule(document(`"retries":{"retryOn":["connect-failure","reset","server-failure"]}`)))
+})
+
+func attracting(fault string, setup func(*scene)) row {
+	return row{
+		number: 16, fault: fault,
+		setup: setup,
+		inject: func(s *scene) {
+			s.misbehave(fleet.Behaviour{Work: 100 * time.Microsecond, Status: http.StatusInternalServerError})
+		},
+		hold: func(s *scene) {
+			out := s.isOut(s.victim.ID, "consecutive-failures")
+			for began := time.Now(); time.Since(began) < slack*2*time.Second; s.sleep(20 * time.Millisecond) {
+				if out() {
+					s.figure("ejected after", time.Since(began))
+					break
+				}
 			}
-		}
-		s.sleep(time.Second)
-		s.ejected = out()
-		s.onlyPassedOver(s.victim.ID)
-	},
-	check: func(s *scene) {
-		s.figure("share of fair in the first second", s.shareOfFair(s.victim.ID, instances, s.broken, s.broken.Add(time.Second)))
-		until := s.broken.Add(slack * time.Second)
-		share := s.shareOfFair(s.victim.ID, instances, s.broken, until)
-		s.figure("share of fair", share)
-		if share > 1 {
-			s.Errorf("its share of the attempts is %.2f of what is fair", share)
-		}
-		// Beside the five that eject it, a few may be in flight.
-		n := s.attemptsTo(s.victim.ID, s.broken, s.mended)
-		early := s.attemptsTo(s.victim.ID, s.broken, s.mended.Add(-time.Second))
-		if s.figure("attempts", n); n > 5+3 || early >= 5 && !s.ejected {
-			s.Errorf("it had %d attempts, is ejected: %t", n, s.ejected)
-		}
-		s.mayFail("the victim answered", func(c history.Call) bool { return lastOn(c, s.victim.ID) })
-	},
+			s.sleep(time.Second)
+			s.ejected = out()
+			s.onlyPassedOver(s.victim.ID)
+		},
+		check: func(s *scene) {
+			s.figure("share of fair in the first second", s.shareOfFair(s.victim.ID, instances, s.broken, s.broken.Add(time.Second)))
+			until := s.broken.Add(slack * time.Second)
+			share := s.shareOfFair(s.victim.ID, instances, s.broken, until)
+			s.figure("share of fair", share)
+			if share > 1 {
+				s.Errorf("its share of the attempts is %.2f of what is fair", share)
+			}
+			// Beside the five that eject it, a few may be in flight.
+			n := s.attemptsTo(s.victim.ID, s.broken, s.mended)
+			early := s.attemptsTo(s.victim.ID, s.broken, s.mended.Add(-time.Second))
+			if s.figure("attempts", n); n > 5+3 || early >= 5 && !s.ejected {
+				s.Errorf("it had %d attempts, is ejected: %t", n, s.ejected)
+			}
+			s.mayFail("the victim answered, and no rule lets it be tried again", func(c history.Call) bool {
+				return lastOn(c, s.victim.ID) && (setup == nil || !c.Idempotent)
+			})
+		},
+	}
 }
 
 // misbehave makes the victim do so.

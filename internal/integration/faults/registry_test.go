@@ -24,6 +24,7 @@ var atStartWithSnapshot = row{
 		s.caller.Learn()
 		s.caller.Load()
 		s.within(0, "a live list", s.sees(instances))
+		s.wait(s.scale.warm) // or there is too little to judge by
 		s.stop()
 		s.etcd.Kill()
 		s.caller = caller.Start(s, settings)

@@ -28,6 +28,11 @@ func ruled(s *scene) {
 // rule writes the document of the service and returns its revision.
 func (s *scene) rule(text string) int64 {
 	s.Helper()
+	return s.ruleOf(service, text)
+}
+
+func (s *scene) ruleOf(service, text string) int64 {
+	s.Helper()
 	r, err := s.store.Put(s.Context(), etcd.DefaultPrefix+"rules/"+service, text)
 	if err != nil {
 		s.Fatal(err)
@@ -38,15 +43,30 @@ func (s *scene) rule(text string) int64 {
 // policy is a document about the instances with these IDs, as the subset some.
 func (s *scene) policy(route rule.Route, ids ...string) string {
 	s.Helper()
-	p := rule.Policy{APIVersion: rule.APIVersion, Kind: rule.Kind, Spec: rule.Spec{Service: service, Routes: []rule.Route{route}}}
+	spec := rule.Spec{Routes: []rule.Route{route}}
 	for _, id := range ids {
-		p.Spec.Subsets = append(p.Spec.Subsets, rule.Subset{Name: "some", Labels: map[string]string{"id": id}})
+		spec.Subsets = append(spec.Subsets, rule.Subset{Name: "some", Labels: map[string]string{"id": id}})
 	}
-	text, err := json.Marshal(p)
+	return s.marshalled(spec)
+}
+
+// marshalled is the document of the service that says so.
+func (s *scene) marshalled(spec rule.Spec) string {
+	s.Helper()
+	spec.Service = service
+	text, err := json.Marshal(rule.Policy{APIVersion: rule.APIVersion, Kind: rule.Kind, Spec: spec})
 	if err != nil {
 		s.Fatal(err)
 	}
 	return string(text)
+}
+
+// document is a document of the service with some fields of its spec, as they
+// stand there.
+func document(fields string) string { return documentOf(service, fields) }
+
+func documentOf(service, fields string) string {
+	return fmt.Sprintf(`{"apiVersion":%q,"kind":%q,"spec":{"service":%q,%s}}`, rule.APIVersion, rule.Kind, service, fields)
 }
 
 // only is a route to the subset some.

@@ -32,8 +32,10 @@ const (
 // has a way of its own to etcd, and the instances have another.
 type scene struct {
 	*testing.T
-	scale  scale
-	random *rand.Rand
+	scale    scale
+	random   *rand.Rand
+	protocol fleet.Protocol // that is spoken
+	inTurn   bool           // instances are called in turn, so that each has its share whatever it showed
 
 	etcd       *etcdtest.Server
 	store      *clientv3.Client // the test's own look
@@ -50,6 +52,7 @@ type scene struct {
 	dns        *dnstest.Server
 	victim     *fleet.Instance
 	victimLink *tcpproxy.Proxy
+	standing   int           // connections over it
 	dying      time.Duration // how long it took to kill the victim
 	ejected    bool
 	returned   time.Time // when who was away was seen again
@@ -68,6 +71,10 @@ type scene struct {
 	flapper     sync.WaitGroup
 	stopped     chan struct{} // ends the flapper
 	readers     []*reader
+	hops        []*fleet.Fleet // the fleet, and those it calls
+	calls       int64
+	got         []int64       // by hop
+	earlier     map[int64]int // executions
 
 	history *history.History // after the end
 	tardy   time.Duration    // of the client, see history.History
@@ -83,10 +90,27 @@ type figure struct {
 // usual starts etcd and ten registered instances.
 func (s *scene) usual(options ...etcdtest.Option) {
 	s.Helper()
+	s.base(options...)
+	s.fleet.Start(instances)
+	s.within(0, "all instances registered", s.allRegistered)
+}
+
+// base is usual before there are instances.
+func (s *scene) base(options ...etcdtest.Option) {
+	s.Helper()
 	s.etcd = etcdtest.Start(s, options...)
 	s.links()
 	s.fleet = fleet.New(s, s.via(s.fleetLink), service, work)
-	s.fleet.Start(instances)
+	s.fleet.Protocol = s.protocol
+}
+
+// behind is usual with the victim at the other end of a link of its own.
+func (s *scene) behind() {
+	s.Helper()
+	s.base()
+	s.fleet.Start(instances - 1)
+	s.victimLink = tcpproxy.New(s, "")
+	s.victim = s.fleet.StartBehind(s.victimLink)
 	s.within(0, "all instances registered", s.allRegistered)
 }
 
@@ -112,14 +136,24 @@ func (s *scene) call(r fleet.Registry) {
 // begin is call where there are others beside the fleet.
 func (s *scene) begin(r fleet.Registry, all int) {
 	s.Helper()
-	s.caller = caller.Start(s, s.calling(r))
+	s.start(s.calling(r), all)
+}
+
+// start is begin with settings of its own.
+func (s *scene) start(settings caller.Settings, all int) {
+	s.Helper()
+	s.caller = caller.Start(s, settings)
 	s.caller.Learn()
 	s.caller.Load()
 	s.within(0, "a live list of all", s.sees(all))
 }
 
 func (s *scene) calling(r fleet.Registry) caller.Settings {
-	return caller.Settings{Registry: r, Service: service, Rate: s.scale.rate, Posts: posts, Deadline: s.scale.deadline}
+	posts := posts
+	if s.inTurn {
+		posts = 3 // or some instances would get nothing else
+	}
+	return caller.Settings{Registry: r, Service: service, Rate: s.scale.rate, Posts: posts, Deadline: s.scale.deadline, Protocol: s.protocol, InTurn: s.inTurn}
 }
 
 // sees says whether the caller has a live list of so many instances that serve.
@@ -198,7 +232,7 @@ func (s *scene) state() string {
 	if s.caller != nil && s.caller.Running() {
 		seen, _ := s.caller.Status().Service()
 		ids := serving(seen)
-		fmt.Fprintf(&b, "the caller has a %s list of %d, %v (%s)", seen.State, len(ids), ids[:min(20, len(ids))], seen.Trouble)
+		fmt.Fprintf(&b, "the caller has a %s list of %d, %v (%s %s)", seen.State, len(ids), ids[:min(20, len(ids))], seen.Trouble, seen.Rules.Refused)
 	}
 	return b.String()
 }

@@ -11,8 +11,12 @@ import (
 
 // Behaviour is how an instance treats calls.
 type Behaviour struct {
-	Work  time.Duration // on each call
-	Fails bool          // answers with 500 and executes nothing
+	Work time.Duration // on each call
+	// Status is what it answers with, and executes nothing: 500, or INTERNAL over
+	// gRPC; 503, or UNAVAILABLE. 0: it executes.
+	Status int
+	// RetryAfter, in seconds, is said with the status over HTTP. 0: nothing is.
+	RetryAfter int
 }
 
 // Behave makes the instance treat calls in another way from now on. It is for
@@ -22,9 +26,19 @@ func (i *Instance) Behave(ctx context.Context, b Behaviour) error {
 	if err != nil {
 		return err
 	}
+	return i.command(ctx, "behave", body)
+}
+
+// Jump sets the wall clock of the instance forward by some time, or back. It may be
+// called from any goroutine.
+func (i *Instance) Jump(ctx context.Context, by time.Duration) error {
+	return i.command(ctx, "jump?by="+by.String(), nil)
+}
+
+func (i *Instance) command(ctx context.Context, what string, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+i.Addr+"/behave", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+i.control+"/"+what, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -35,7 +49,7 @@ func (i *Instance) Behave(ctx context.Context, b Behaviour) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", i.ID, resp.Status)
+		return fmt.Errorf("%s, %s: %s", i.ID, what, resp.Status)
 	}
 	return nil
 }

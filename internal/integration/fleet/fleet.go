@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/internal/integration/child"
 	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
+	"github.com/fairlead-go/fairlead/internal/integration/tcpproxy"
 	"github.com/fairlead-go/fairlead/internal/loopback"
 )
 
@@ -32,13 +33,34 @@ type Fleet struct {
 	// TLS is the identity of the instances that are started from now on; zero:
 	// they speak plaintext.
 	TLS etcdtest.Files
+	// Protocol is what they speak, besides HTTP/1 with the test.
+	Protocol Protocol
+	// MaxAge is after how long they ask callers to leave a connection, as servers
+	// behind balancers do: GOAWAY, or Connection: close. 0: never.
+	MaxAge time.Duration
+	// Next is a service that they call, in the same registry, before they answer. Its
+	// error is theirs.
+	Next string
+	// Clock makes their wall clocks such that can jump.
+	Clock bool
 }
+
+// Protocol is what an instance speaks.
+type Protocol string
+
+// The protocols.
+const (
+	HTTP1 Protocol = ""
+	HTTP2 Protocol = "http2" // without TLS, from the first byte
+	GRPC  Protocol = "grpc"
+)
 
 // Instance is one process.
 type Instance struct {
 	*child.Process
 	ID, Addr string
 	settings settings
+	control  string // address
 }
 
 // New returns a fleet without instances. Each works for so long on each call.
@@ -78,10 +100,23 @@ func (f *Fleet) StartVia(r Registry) *Instance {
 	return i
 }
 
+// StartBehind starts one instance that others reach over link only.
+func (f *Fleet) StartBehind(link *tcpproxy.Proxy) *Instance {
+	f.t.Helper()
+	i := f.prepare(f.registry)
+	i.settings.Announced = link.Addr()
+	if err := i.start(); err != nil {
+		f.t.Fatal(err)
+	}
+	link.Target(i.Addr)
+	return i
+}
+
 func (f *Fleet) prepare(r Registry) *Instance {
 	id := fmt.Sprintf("i%d", len(f.All))
 	i := &Instance{ID: id, settings: settings{
 		Registry: r, Service: f.service, ID: id, Host: f.host, Work: f.work, Executions: filepath.Join(f.dir, id), TLS: f.TLS,
+		Protocol: f.Protocol, MaxAge: f.MaxAge, Next: f.Next, Clock: f.Clock,
 	}}
 	f.All = append(f.All, i)
 	f.t.Cleanup(i.kill)
@@ -91,7 +126,7 @@ func (f *Fleet) prepare(r Registry) *Instance {
 func (i *Instance) start() (err error) {
 	var a about
 	i.Process, err = child.Run(Role.Name, i.settings, &a)
-	i.Addr = a.Addr
+	i.Addr, i.control = a.Addr, a.Control
 	return err
 }
 
@@ -100,6 +135,9 @@ func (i *Instance) kill() {
 		i.Kill()
 	}
 }
+
+// Host is where all listen.
+func (f *Fleet) Host() string { return f.host }
 
 // Executions are the files in which the instances wrote what they executed.
 func (f *Fleet) Executions() []string {
@@ -138,7 +176,7 @@ func (i *Instance) Terminate(within time.Duration) error {
 func (i *Instance) Status(ctx context.Context) (s Status, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.Addr+"/status", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+i.control+"/status", nil)
 	if err != nil {
 		return s, err
 	}
@@ -150,3 +188,6 @@ func (i *Instance) Status(ctx context.Context) (s Status, err error) {
 	defer resp.Body.Close()
 	return s, json.NewDecoder(resp.Body).Decode(&s)
 }
+
+// Service is what they are instances of.
+func (f *Fleet) Service() string { return f.service }

@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/internal/integration/child"
 	"github.com/fairlead-go/fairlead/internal/integration/etcdtest"
+	"github.com/fairlead-go/fairlead/internal/integration/wallclock"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
 )
@@ -23,42 +24,45 @@ import (
 // Role is the child that is an instance.
 var Role = child.Role{Name: "instance", Run: serve}
 
-// CallHeader carries the key of a call, AddrHeader the address of the instance
-// that answers.
-const (
-	CallHeader = "Call"
-	AddrHeader = "Addr"
-)
-
 // settings are what an instance is told.
 type settings struct {
 	Registry   Registry
 	Service    string
 	ID         string
 	Host       string         // to listen on
+	Announced  string         // address; empty: where it listens
 	Work       time.Duration  // on each call
 	Executions string         // file of the calls it executed
 	TLS        etcdtest.Files // zero: plaintext
+	Protocol   Protocol
+	MaxAge     time.Duration
+	Next       string
+	Clock      bool
 }
 
 // about is what an instance says when it listens.
-type about struct{ Addr string }
+type about struct{ Addr, Control string }
 
 // Status is what an instance knows of itself.
 type Status struct {
 	Dump        Dump
 	Registry    CallCount
 	Connections int64 // accepted so far
+	Received    int64 // calls
+	Abandoned   int64 // calls that their callers took back while they were worked on
 }
 
 // instance is the business: it takes its time and says who did it.
 type instance struct {
 	settings
 	mesh        *transport.Mesh
+	next        *http.Client // of the service that is called; nil: there is none
 	registry    Calls
 	executions  *os.File
 	behaviour   atomic.Pointer[Behaviour]
 	connections atomic.Int64
+	received    atomic.Int64
+	abandoned   atomic.Int64
 }
 
 // serve is the child. It ends in order after SIGTERM.
@@ -67,6 +71,11 @@ func serve(raw []byte, ready func(any)) error {
 	var i instance
 	if err := json.Unmarshal(raw, &i.settings); err != nil {
 		return err
+	}
+	if i.Clock {
+		if err := wallclock.Take(); err != nil {
+			return err
+		}
 	}
 	i.behaviour.Store(&Behaviour{Work: i.Work})
 	config, err := i.Registry.Config(&i.registry)
@@ -81,53 +90,83 @@ func serve(raw []byte, ready func(any)) error {
 		return err
 	}
 	defer i.mesh.Close(context.Background()) // an error says that etcd is away
+	if i.Next != "" {
+		door := fairhttp.New(i.mesh, nil)
+		defer door.Close()
+		i.next = &http.Client{Transport: door}
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(i.Host, "0"))
+	if err != nil {
+		return err
+	}
+	if i.Protocol == GRPC {
+		return i.serveGRPC(l, ready)
+	}
+	srv, err := i.server()
+	if err != nil {
+		return err
+	}
+	s, err := fairhttp.Server(srv, l)
+	if err != nil {
+		return err
+	}
+	ready(about{l.Addr().String(), l.Addr().String()})
+	return i.run(discovery.HTTP, s)
+}
+
+// run serves as an instance of the service.
+func (i *instance) run(p discovery.Protocol, s transport.Server) error {
+	is := discovery.Instance{Service: i.Service, ID: i.ID}
+	if i.Announced != "" {
+		is.Endpoints = []discovery.Endpoint{{Protocol: p, Addr: i.Announced}}
+	}
+	return transport.Serve(context.Background(), i.mesh, is, transport.ServeConfig{}, s)
+}
+
+// server is that of HTTP.
+func (i *instance) server() (*http.Server, error) {
 	var identity *tls.Config
 	if i.TLS != (etcdtest.Files{}) {
 		own, err := tls.LoadX509KeyPair(i.TLS.Cert, i.TLS.Key)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		identity = &tls.Config{Certificates: []tls.Certificate{own}}
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/behave", i.behave)
-	mux.HandleFunc("/status", i.status)
+	mux := i.control()
 	mux.HandleFunc("/", i.work)
-	return fairhttp.Serve(context.Background(), i.mesh, &http.Server{
-		Addr: net.JoinHostPort(i.Host, "0"), Handler: mux, TLSConfig: identity, ErrorLog: log.New(io.Discard, "", 0),
-		BaseContext: func(l net.Listener) context.Context {
-			ready(about{l.Addr().String()})
-			return context.Background()
+	srv := &http.Server{
+		Handler: mux, TLSConfig: identity, ErrorLog: log.New(io.Discard, "", 0),
+		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
+			return context.WithValue(ctx, bornKey{}, time.Now())
 		},
 		ConnState: func(_ net.Conn, s http.ConnState) {
 			if s == http.StateNew {
 				i.connections.Add(1)
 			}
 		},
-	}, discovery.Instance{Service: i.Service, ID: i.ID})
+	}
+	if i.Protocol == HTTP2 {
+		srv.Protocols = new(http.Protocols)
+		srv.Protocols.SetHTTP1(true) // the test's
+		srv.Protocols.SetUnencryptedHTTP2(true)
+	}
+	return srv, nil
 }
 
-func (i *instance) work(w http.ResponseWriter, r *http.Request) {
-	b := i.behaviour.Load()
-	if b.Fails {
-		time.Sleep(b.Work)
-		http.Error(w, i.ID+" is out of order", http.StatusInternalServerError)
-		return
-	}
-	// One write each, so that a kill loses nothing.
-	if _, err := i.executions.WriteString(r.Header.Get(CallHeader) + "\n"); err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	time.Sleep(b.Work)
-	w.Header().Set(AddrHeader, r.Context().Value(http.LocalAddrContextKey).(net.Addr).String())
-	io.WriteString(w, i.ID)
+// control is how the parent asks and commands.
+func (i *instance) control() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/behave", i.behave)
+	mux.HandleFunc("/status", i.status)
+	mux.HandleFunc("/jump", wallclock.Serve)
+	return mux
 }
 
 func (i *instance) status(w http.ResponseWriter, _ *http.Request) {
 	json.NewEncoder(w).Encode(struct {
-		Dump        transport.Dump
-		Registry    CallCount
-		Connections int64
-	}{i.mesh.Dump(), i.registry.Count(), i.connections.Load()})
+		Dump                             transport.Dump
+		Registry                         CallCount
+		Connections, Received, Abandoned int64
+	}{i.mesh.Dump(), i.registry.Count(), i.connections.Load(), i.received.Load(), i.abandoned.Load()})
 }

@@ -72,9 +72,10 @@ type Call struct {
 	Idempotent bool
 	Start, End time.Duration // End is 0 where there was none
 	Deadline   time.Duration
-	Answered   string // ID of the instance whose answer the caller got
-	Err        string // empty: the call succeeded
-	Stage      string // of the error
+	Cancelled  time.Duration // when the caller took it back; 0: it did not
+	Answered   string        // ID of the instance whose answer the caller got
+	Err        string        // empty: the call succeeded
+	Stage      string        // of the error
 	// NoInstances, TimedOut and Maybe are what the error says.
 	NoInstances, TimedOut, Maybe bool
 	Attempts                     []Attempt

@@ -29,7 +29,7 @@ var rules = []struct {
 }{
 	{"a call that started ended once", conserved},
 	{"an attempt that started ended once", attemptsEnded},
-	{"no attempt starts after the call's deadline or end", inTime},
+	{"no attempt starts after the call's deadline, cancellation or end", inTime},
 	{"attempts go to published instances only", toPublished},
 	{"attempts stay within the budget", withinBudget},
 	{"a call that is not idempotent is executed at most once", onceOnly},
@@ -89,6 +89,9 @@ func attemptsEnded(h *History, broken func(string, ...any)) {
 func inTime(h *History, broken func(string, ...any)) {
 	for _, c := range h.Calls {
 		for i, a := range c.Attempts {
+			if c.Cancelled > 0 && a.Start > c.Cancelled+max(tardy, h.Tardy) {
+				broken("attempt %d of call %d started at %s; it was taken back at %s", i+1, c.ID, a.Start, c.Cancelled)
+			}
 			if a.Start > c.Start+c.Deadline+max(tardy, h.Tardy) || a.Start > c.End {
 				broken("attempt %d of call %d started at %s; its time was up at %s and it ended at %s", i+1, c.ID, a.Start, c.Start+c.Deadline, c.End)
 			}

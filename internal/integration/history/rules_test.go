@@ -74,13 +74,19 @@ func TestEachRuleFindsWhatBreaksIt(t *testing.T) {
 		{"a call that started ended once", "one from nowhere", func(h *history.History) { h.Calls[3].ID = 11; h.Executions[11] = 1 }},
 		{"an attempt that started ended once", "one does not", func(h *history.History) { h.Calls[3].Attempts[0].Ends = 0 }},
 		{"an attempt that started ended once", "one ends twice", func(h *history.History) { h.Calls[3].Attempts[0].Ends = 2 }},
-		{"no attempt starts after the call's deadline or end", "late", func(h *history.History) {
+		{"no attempt starts after the call's deadline, cancellation or end", "after it was taken back", func(h *history.History) {
+			c := &h.Calls[3]
+			c.Cancelled, c.Deadline, c.End = c.Start+5*ms, time.Second, c.End+time.Second
+			c.Attempts[0].End = c.Start + 500*ms
+			again(c, "b")
+		}},
+		{"no attempt starts after the call's deadline, cancellation or end", "late", func(h *history.History) {
 			c := &h.Calls[3]
 			c.End += time.Second
 			c.Attempts[0].End += time.Second
 			again(c, "b")
 		}},
-		{"no attempt starts after the call's deadline or end", "after the caller gave up", func(h *history.History) {
+		{"no attempt starts after the call's deadline, cancellation or end", "after the caller gave up", func(h *history.History) {
 			c := &h.Calls[3]
 			again(c, "b")
 			c.Attempts[1].Start, c.Attempts[1].End = c.End+ms, c.End+2*ms

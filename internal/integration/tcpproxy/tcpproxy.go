@@ -13,17 +13,18 @@ import (
 
 // Proxy forwards connections to one address.
 type Proxy struct {
-	target   string
 	listener net.Listener
 	running  sync.WaitGroup // all goroutines; Close waits for them
 	accepted atomic.Int64
 	delay    atomic.Int64 // nanoseconds
 
 	mu     sync.Mutex // guards all below
+	target string
 	pairs  map[*pair]bool
 	silent bool // of new connections
 	refuse bool
 	closed bool
+	shape  shape
 }
 
 // pair is one connection with its continuation to the target.
@@ -36,9 +37,11 @@ type pair struct {
 	opened *sync.Cond // open has changed
 	open   bool       // data is forwarded
 	cut    bool
+	shape  shape
 }
 
-// New returns a proxy that forwards to target until the test ends.
+// New returns a proxy that forwards to target until the test ends. Where that
+// is not known yet, it is "" and told by [Proxy.Target].
 func New(t testing.TB, target string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -54,6 +57,20 @@ func New(t testing.TB, target string) *Proxy {
 // Addr is where to connect to.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
+// Target sets where connections that are made from now on lead.
+func (p *Proxy) Target(addr string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = addr
+}
+
+// Standing counts the connections that stand.
+func (p *Proxy) Standing() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.pairs)
+}
+
 // Accepted counts the connections that were ever made to the proxy, refused
 // ones too.
 func (p *Proxy) Accepted() int64 { return p.accepted.Load() }
@@ -61,6 +78,7 @@ func (p *Proxy) Accepted() int64 { return p.accepted.Load() }
 // Pass heals: everything is forwarded again, also what was held back.
 func (p *Proxy) Pass() {
 	p.delay.Store(0)
+	p.form(shape{})
 	p.set(false, false, true)
 }
 
@@ -118,11 +136,12 @@ func (p *Proxy) accept() {
 }
 
 func (p *Proxy) forward(near net.Conn) {
-	if p.refuses() {
+	target, refused := p.leads()
+	if refused {
 		reset(near)
 		return
 	}
-	far, err := net.Dial("tcp", p.target)
+	far, err := net.Dial("tcp", target)
 	if err != nil {
 		reset(near)
 		return
@@ -135,7 +154,7 @@ func (p *Proxy) forward(near net.Conn) {
 		c.end()
 		return
 	}
-	c.open = !p.silent
+	c.open, c.shape = !p.silent, p.shape
 	p.pairs[c] = true
 	p.mu.Unlock()
 
@@ -150,10 +169,10 @@ func (p *Proxy) forward(near net.Conn) {
 	p.mu.Unlock()
 }
 
-func (p *Proxy) refuses() bool {
+func (p *Proxy) leads() (target string, refused bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.refuse
+	return p.target, p.refuse
 }
 
 // chunk is something to be forwarded at its time.
@@ -184,7 +203,8 @@ func (c *pair) write(late <-chan chunk) {
 		if !c.until(b.due) || !c.pass() {
 			continue
 		}
-		if _, err := c.far.Write(b.data); err != nil {
+		data, last := c.allowed(b.data, up)
+		if _, err := c.far.Write(data); err != nil || last {
 			c.end()
 		}
 	}
@@ -207,10 +227,7 @@ func (c *pair) copy(to io.Writer, from io.Reader) {
 	for {
 		n, err := from.Read(b)
 		if n > 0 {
-			if !c.pass() {
-				return
-			}
-			if _, err := to.Write(b[:n]); err != nil {
+			if !c.pass() || !c.slices(to, b[:n]) {
 				return
 			}
 		}

@@ -1,0 +1,118 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// CallHeader carries the key of a call, AddrHeader the address of the instance
+// that answers.
+const (
+	CallHeader = "Call"
+	AddrHeader = "Addr"
+)
+
+// What the query of a call may ask for.
+const (
+	SizeParameter = "size" // of the answer, in bytes
+	Endless       = "/endless"
+)
+
+// bornKey is that of the moment at which a connection was made.
+type bornKey struct{}
+
+// execute writes down that a call is executed. One write each, so that a kill
+// loses nothing.
+func (i *instance) execute(key string) error {
+	_, err := i.executions.WriteString(key + "\n")
+	return err
+}
+
+// takes lets the work take its time, and notices who does not wait for it.
+func (i *instance) takes(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+		i.abandoned.Add(1)
+	}
+}
+
+// work is the business over HTTP.
+func (i *instance) work(w http.ResponseWriter, r *http.Request) {
+	i.received.Add(1)
+	born := r.Context().Value(bornKey{}).(time.Time)
+	if i.MaxAge > 0 && time.Since(born) > i.MaxAge {
+		w.Header().Set("Connection", "close") // GOAWAY, in HTTP/2
+	}
+	b := i.behaviour.Load()
+	if b.Status != 0 {
+		i.takes(r.Context(), b.Work)
+		if b.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(b.RetryAfter))
+		}
+		http.Error(w, i.ID+" is out of order", b.Status)
+		return
+	}
+	// At once, also where the rest of the request never comes: that is as bad as it
+	// can be.
+	if err := i.execute(r.Header.Get(CallHeader)); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		return
+	}
+	if status, err := i.ask(r); err != nil {
+		http.Error(w, err.Error(), status)
+		return
+	}
+	i.takes(r.Context(), b.Work)
+	w.Header().Set(AddrHeader, r.Context().Value(http.LocalAddrContextKey).(net.Addr).String())
+	switch size, _ := strconv.Atoi(r.FormValue(SizeParameter)); {
+	case r.URL.Path == Endless:
+		i.goOn(w, r)
+	case size > 0:
+		io.WriteString(w, strings.Repeat("x", size))
+	default:
+		io.WriteString(w, i.ID)
+	}
+}
+
+// goOn answers with a line each tenth of a second while the caller is there.
+func (i *instance) goOn(w http.ResponseWriter, r *http.Request) {
+	for r.Context().Err() == nil {
+		io.WriteString(w, i.ID+"\n")
+		if http.NewResponseController(w).Flush() != nil {
+			return
+		}
+		i.takes(r.Context(), 100*time.Millisecond)
+	}
+}
+
+// ask calls the next service, if there is one, on behalf of a call.
+func (i *instance) ask(r *http.Request) (status int, err error) {
+	if i.next == nil {
+		return 0, nil
+	}
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "mesh://"+i.Next+"/", nil)
+	if err != nil {
+		return http.StatusInternalServerError, err
+	}
+	req.Header.Set(CallHeader, r.Header.Get(CallHeader))
+	resp, err := i.next.Do(req)
+	if err != nil {
+		return http.StatusBadGateway, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return resp.StatusCode, fmt.Errorf("%s answered %s", i.Next, resp.Status)
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	return http.StatusBadGateway, err
+}
