@@ -150,7 +150,7 @@ func (h *Hedge) slowLocked(span uint64) bool {
 	calls := float64(h.counted(span, slowSpans))
 	rest := 1 - h.percentile
 	expected := min(slowFactor*rest, (1+rest)/2) * calls
-	return calls >= slowCalls && float64(noted(h.overdue[:], span, slowSpans)) > min(expected+slowExcess, calls-1)
+	return calls >= slowCalls && float64(noted(h.overdue[:], span, slowSpans)) > expected+slowExcess
 }
 
 func (h *Hedge) counted(span uint64, spans int32) (calls uint64) {

@@ -157,6 +157,7 @@ func TestHedgesStopWhileTheServiceIsSlow(t *testing.T) {
 		{"of a low one, halfway to all", 0.5, 100, 76, 0, false},
 		{"and more", 0.5, 100, 77, 0, true},
 		{"all of ten calls of a low one", 0.5, 10, 9, 0, true},
+		{"of the lowest it never is", 0.01, 100, 99, 0, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -77,12 +77,8 @@ func (l *Latencies) Record(now, d time.Duration) {
 func (l *Latencies) Quantile(now time.Duration, p float64) (time.Duration, bool) {
 	second, word := uint32(secondOf(now)), l.known.Load()
 	if age := int32(second - uint32(word>>32)); age > 0 || word == 0 {
-		// The first of a second reckons. The others go on with what there was, if
-		// that is not of long ago.
-		mine := uint64(second) << 32
-		if age == 1 {
-			mine |= word & math.MaxUint32
-		}
+		// The first of a second reckons. The others go on with what there was.
+		mine := uint64(second)<<32 | word&math.MaxUint32
 		if l.known.CompareAndSwap(word, mine) {
 			word = uint64(second)<<32 | uint64(l.quantile(spanOf(now, latencyWindow)+1, p)/time.Microsecond)
 			l.known.CompareAndSwap(mine, word)

@@ -34,8 +34,8 @@ func (l *Least) Record(now, d time.Duration) {
 		least, count := uint64(max(d, 0)), uint64(1)
 		if word != 0 {
 			age := int16(uint16(minute) - uint16(word>>minuteShift))
-			if age < 0 {
-				return
+			if age == -2 {
+				return // too late: the window is used again
 			}
 			if age == 0 {
 				least, count = min(least, word&leastMask), min(word>>leastShift&countMask+1, leastSamples)

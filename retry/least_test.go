@@ -31,6 +31,8 @@ func TestLeast(t *testing.T) {
 		{"and no longer than two", []records{{20, 0, ms}}, 2 * m, -1},
 		{"then what came later is all there is", []records{{20, 0, ms}, {20, m, 3 * ms}}, 2 * m, 3 * ms},
 		{"a window that is used again", []records{{20, 0, ms}, {20, 2 * m, 3 * ms}}, 2 * m, 3 * ms},
+		{"and not after a month, when minutes are numbered anew", []records{{20, 0, ms}}, 40_000 * m, -1},
+		{"after which it begins again", []records{{20, 0, ms}, {20, 40_000 * m, 3 * ms}}, 40_000 * m, 3 * ms},
 		{"no time at all", []records{{20, 0, 0}}, 0, 0},
 		{"less than that", []records{{20, 0, -1}}, 0, 0},
 		{"a very long time", []records{{20, 0, math.MaxInt64}}, 0, 1<<43 - 1},

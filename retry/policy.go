@@ -82,7 +82,7 @@ func (p Policy) names(e Ended) bool {
 	if on == 0 && len(p.Codes) == 0 {
 		on = ConnectFailure | Reset
 	}
-	return on&e.How != 0 || e.Code != 0 && slices.Contains(p.Codes, e.Code)
+	return on&e.How != 0 || slices.Contains(p.Codes, e.Code)
 }
 
 // Wait returns how long to wait after an attempt that ended like this, the nth of

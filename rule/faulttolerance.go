@@ -7,7 +7,7 @@ type FaultTolerance uint8
 const (
 	Failover  FaultTolerance = iota // it is tried elsewhere, as retries say
 	Failfast                        // the caller has the error at once
-	Failsafe                        // the caller has no error, and an empty answer
+	Failsafe                        // likewise, but the caller has no error, and an empty answer
 	Broadcast                       // it goes to every instance; one failure fails it
 	Available                       // as Failover, to the first instance that is available
 )

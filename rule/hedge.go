@@ -21,7 +21,8 @@ type Hedge struct {
 	Delay Duration `json:"delay,omitzero"`
 	// MinDelay is the least that the percentile makes of it. 0: 1 ms.
 	MinDelay Duration `json:"minDelay,omitzero"`
-	// MaxExtra is how many there may be to 100 calls, above 0%. Absent: 5%.
+	// MaxExtra is how many there may be to 100 calls, above 0%. Absent: 1.2 times of
+	// what the percentile leaves, which is 6% of 95%.
 	MaxExtra Percent `json:"maxExtra,omitzero"`
 }
 

@@ -38,7 +38,8 @@ type RouteTable struct {
 	Idempotent     *bool         // nil: nothing is said
 	Retry          RetryTable
 	Hedge          *HedgeTable    // nil: nothing is said
-	FaultTolerance FaultTolerance // Failfast: Retry.MaxAttempts is 1
+	FaultTolerance FaultTolerance // Failfast, Failsafe: Retry.MaxAttempts is 1
+	Tolerated      bool           // FaultTolerance is said
 	OnFailure      *OnFailure     // nil: nothing is said
 	Mirror         *MirrorTable   // nil: no call is copied
 	Fault          *Fault         // nil: no call suffers

@@ -96,7 +96,10 @@ func (m *Mesh) Acquire(ctx context.Context, call *Call, gate Gate) (Lease, error
 	if bits&sampleMask == 0 && s.counts.on.Load() {
 		m.meter.pick(ctx, s, balancer.Now()-now)
 	}
-	lease := Lease{service: s, span: call.span, breaker: ticket}
+	lease := Lease{service: s, breaker: ticket}
+	if call.traced {
+		lease.span = m.spanOf(ctx, call)
+	}
 	if call.Stream {
 		lease.ticket = node.StartStream(now)
 	} else {

@@ -133,7 +133,7 @@ func (m *Mesh) admit(ctx context.Context, call *Call, attempt Attempt) error {
 func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error {
 	most := call.plan.most
 	switch call.tolerance {
-	case rule.Failfast:
+	case rule.Failfast, rule.Failsafe:
 		most = 1
 	case rule.Broadcast:
 		return m.broadcast(ctx, call, attempt)
@@ -142,8 +142,13 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 		call.tries++
 		call.last = call.tries >= most && most > 1
 		picks := call.picks
-		outcome := m.attempt(ctx, call, attempt)
-		if call.left(outcome, picks) {
+		var outcome Outcome
+		if call.method == nil && call.plan.attemptTimeout == nil && !call.traced {
+			outcome = attempt.Try(ctx, call)
+		} else {
+			outcome = m.attempt(ctx, call, attempt)
+		}
+		if call.left(ctx, outcome, picks) {
 			if err := m.awaitInstance(ctx, call); err != nil {
 				return err
 			}

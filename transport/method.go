@@ -123,9 +123,8 @@ var ErrNoTime = errors.New("no time is left for another attempt")
 const StageDeadline Stage = "deadline"
 
 // enough refuses a call that has less time left than its method took of late at
-// the least: it would only be work for a server whose answer comes too late. A
-// minute or two after the last success of the method nothing is known, and calls
-// find out.
+// the least: it would only be work for a server whose answer comes too late. One a
+// second is let through, to find out whether the method has become faster.
 func (m *Mesh) enough(ctx context.Context, call *Call) error {
 	if call.Stream {
 		return nil
@@ -140,14 +139,11 @@ func (m *Mesh) enough(ctx context.Context, call *Call) error {
 	if call.method = call.service.methods.of(call); call.method == nil {
 		return nil
 	}
-	least, known := call.method.least.Least(balancer.Now())
-	if !known {
+	now, rest := balancer.Now(), time.Until(deadline)
+	if call.method.least.Allows(now, rest) {
 		return nil
 	}
-	rest := time.Until(deadline)
-	if rest >= least {
-		return nil
-	}
+	least, _ := call.method.least.Least(now)
 	call.service.counts.one(&call.service.counts.hopeless)
 	return &Error{Stage: StageDeadline, Class: Timeout, Service: call.Service, Method: call.Method,
 		Err: fmt.Errorf("%w: %s are left, and no call took less than %s of late", context.DeadlineExceeded, rest, least)}

@@ -43,9 +43,6 @@ func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 // Outcome is what a door reports of an attempt.
 type Outcome struct {
 	Class Class
-	// Err is what the caller is to see if this was the last attempt; nil if
-	// the door has an answer to hand out, be it an error answer.
-	Err error
 	// Sent is false only if surely nothing of the attempt reached a server.
 	Sent bool
 	// Late says that this process noticed a timeout long after the time was up,
@@ -58,13 +55,16 @@ type Outcome struct {
 	Connected bool
 	// Answered says that at least the beginning of an answer arrived.
 	Answered bool
+	// NoRetry says that the server does not want another attempt at all.
+	NoRetry bool
 	// Code is the answer, where there was one: the status of HTTP, or the number of
 	// a gRPC code.
 	Code int
+	// Err is what the caller is to see if this was the last attempt; nil if
+	// the door has an answer to hand out, be it an error answer.
+	Err error
 	// RetryAfter is the server's wish, 0 if it had none.
 	RetryAfter time.Duration
-	// NoRetry says that the server does not want another attempt at all.
-	NoRetry bool
 }
 
 // result is what the outcome says of the instance.

@@ -54,11 +54,14 @@ func (o *options) plansOf(service string, table *rule.Table, b *breakers) plans 
 
 func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.Outcomes, b *breakers) plan {
 	p := plan{
-		retry: o.retry, idempotent: route.Idempotent, tolerance: cmp.Or(route.FaultTolerance, o.tolerance),
+		retry: o.retry, idempotent: route.Idempotent, tolerance: o.tolerance,
 		hedge: o.hedge, onFailure: route.OnFailure, breakers: b, outcomes: outcomes,
 	}
 	if f := p.onFailure; f != nil && f.Service != "" && !slices.Contains(o.fallbacks, f.Service) {
 		p.onFailure = nil // unheeded says so
+	}
+	if route.Tolerated {
+		p.tolerance = route.FaultTolerance
 	}
 	said := &route.Retry
 	p.retry.MaxAttempts = cmp.Or(said.MaxAttempts, p.retry.MaxAttempts)
@@ -70,9 +73,6 @@ func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.
 		p.retry.Backoff = said.Backoff
 	}
 	p.most = p.retry.Most()
-	if p.tolerance == rule.Failfast {
-		p.most = 1
-	}
 	if h := route.Hedge; h != nil {
 		p.hedge = &h.HedgeConfig
 		if h.Off {

@@ -52,6 +52,18 @@ func (m *Mesh) try(ctx context.Context, call *Call, attempt Attempt) Outcome {
 	return outcome
 }
 
+// spanOf hands the span of an attempt to its lease. A door's own library may pick
+// again within the attempt, and then there is another.
+func (m *Mesh) spanOf(ctx context.Context, call *Call) trace.Span {
+	span := call.span
+	if span == nil {
+		_, span = m.meter.tracer.Start(ctx, "fairlead.attempt", trace.WithAttributes(
+			serviceKey.String(call.Service), attribute.Int("attempt", call.tries)))
+	}
+	call.span = nil
+	return span
+}
+
 // endAttempt closes the span of an attempt. The instance is named on spans
 // only: as a metric attribute it would be unbounded.
 func endAttempt(span trace.Span, n *balancer.Node, o Outcome) {

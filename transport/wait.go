@@ -41,8 +41,9 @@ func (m *Mesh) unready(call *Call, stage Stage, class Class, err error) error {
 	}
 }
 
-// left reports whether the last instance left between the wait for it and the
-// pick.
-func (c *Call) left(o Outcome, picks int) bool {
-	return c.WaitForReady && c.picks == picks && errors.Is(o.Err, balancer.ErrNoInstances)
+// left reports whether an attempt of a call that waits came to nobody: because the
+// last instance left between the wait for it and the pick, or because the time of
+// the attempt, and not that of the call, was up before there was a connection.
+func (c *Call) left(ctx context.Context, o Outcome, picks int) bool {
+	return c.WaitForReady && c.picks == picks && (errors.Is(o.Err, balancer.ErrNoInstances) || o.Class == Timeout && ctx.Err() == nil)
 }

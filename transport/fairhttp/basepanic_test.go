@@ -15,7 +15,10 @@ func (panics) RoundTrip(*http.Request) (*http.Response, error) { panic("a bug of
 // A panic of the base is the caller's to see, and net/http's servers survive it in
 // their handlers. So the attempt has ended.
 func TestPanicOfTheBaseLeavesNothingInFlight(t *testing.T) {
+<<<<<<< HEAD
 	t.Skip("fails: the lease of an attempt whose base panics is never done")
+=======
+>>>>>>> main
 	s := newService(t, "127.0.0.1:1")
 	client, _ := s.client(t, fairhttp.Config{}, panics{})
 	func() {

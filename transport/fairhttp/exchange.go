@@ -99,7 +99,7 @@ func (x *exchange) Try(ctx context.Context, call *transport.Call) transport.Outc
 	answered := gen.answers.Load()
 
 	ctx, tracer := x.transport.trace(ctx)
-	resp, err := gen.base.RoundTrip(x.compose(ctx, host, leaf))
+	resp, err := x.send(gen, lease, x.compose(ctx, host, leaf))
 	seen := x.transport.untrace(tracer)
 	x.transport.saw(leaf, lease.Node(), seen)
 
@@ -127,6 +127,22 @@ func (x *exchange) Try(ctx context.Context, call *transport.Call) transport.Outc
 		return x.lost(lease, transport.Outcome{Class: transport.Timeout, Err: context.Cause(x.ctx), Sent: true, Late: transport.NoticedLate(x.ctx)})
 	}
 	return x.answered(resp, lease, gen)
+}
+
+// send hands a request to the base. A panic of that is the caller's to see, and
+// ends the attempt, which says nothing of the instance.
+func (x *exchange) send(gen *generation, lease transport.Lease, req *http.Request) (*http.Response, error) {
+	returned := false
+	defer func() {
+		if !returned {
+			gen.release()
+			lease.Done(transport.Outcome{})
+			x.call.Release()
+		}
+	}()
+	resp, err := gen.base.RoundTrip(req)
+	returned = true
+	return resp, err
 }
 
 // compose makes the request of an attempt: a shallow copy that goes to the
