@@ -65,5 +65,7 @@ var rows = []row{
 	revoked,
 	noSpace,
 	starved,
+	tail,
+	tailGRPC,
 	starvedTimed,
 }
