@@ -137,7 +137,7 @@ func (m *Mesh) admit(ctx context.Context, call *Call, attempt Attempt) error {
 func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error {
 	most := call.plan.most
 	switch call.tolerance {
-	case rule.Failfast:
+	case rule.Failfast, rule.Failsafe:
 		most = 1
 	case rule.Broadcast:
 		return m.broadcast(ctx, call, attempt)
