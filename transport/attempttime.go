@@ -15,6 +15,7 @@ type attemptTime struct {
 	context.Context // cancelled when the time is up
 	deadline        time.Time
 	timer           *time.Timer
+	why             *attemptTimeout
 	begun           atomic.Bool
 }
 
@@ -24,6 +25,15 @@ func (a *attemptTime) Deadline() (time.Time, bool) {
 		return a.Context.Deadline()
 	}
 	return a.deadline, true
+}
+
+// Err is that of a deadline, where it is the attempt's time that was up.
+func (a *attemptTime) Err() error {
+	err := a.Context.Err()
+	if err != nil && context.Cause(a.Context) == error(a.why) {
+		return context.DeadlineExceeded
+	}
+	return err
 }
 
 // hurry returns the context of an attempt that has no more than its own time,
@@ -43,7 +53,7 @@ func (c *Call) hurry(ctx context.Context) context.Context {
 		return ctx
 	}
 	inner, cancel := context.WithCancelCause(ctx)
-	a := &attemptTime{Context: inner, deadline: now.Add(timeout)}
+	a := &attemptTime{Context: inner, deadline: now.Add(timeout), why: why}
 	a.timer = time.AfterFunc(timeout, func() { cancel(why) })
 	c.began = a
 	c.endAttempt = func() {
@@ -80,10 +90,10 @@ func (*attemptTimeout) Unwrap() error { return context.DeadlineExceeded }
 // explainAttempt adds to the outcome of an attempt that its own time was up, where
 // that is why and the error does not say so.
 func (c *Call) explainAttempt(ctx context.Context, o *Outcome) {
-	if o.Class != Timeout || o.Err == nil || c.plan.attemptTimeout == nil {
+	if o.Class != Timeout || o.Err == nil || c.endAttempt == nil { // or it had the time of the call
 		return
 	}
-	if why := c.plan.attemptTimeout; context.Cause(ctx) == error(why) && !errors.Is(o.Err, why) {
+	if why := c.plan.attemptTimeout; (context.Cause(ctx) == error(why) || overdue(ctx)) && !errors.Is(o.Err, why) {
 		o.Err = fmt.Errorf("%w: %w", why, o.Err)
 	}
 }

@@ -92,7 +92,7 @@ func (b *breakers) all() func(func(*breaker.Breaker, Event) bool) {
 			return
 		}
 		for key, m := range *b.methods.Load() {
-			if !yield(m, Event{Method: key.method, Route: key.route}) {
+			if !yield(m, Event{Method: key.method, Route: key.routeKey.String()}) {
 				return
 			}
 		}
@@ -143,7 +143,7 @@ func (b *breakers) ofMethod(key methodKey) *breaker.Breaker {
 	if m := known[key]; m != nil || len(known) >= mostMethods {
 		return m
 	}
-	m := b.breakerLocked(b.service.name+" "+key.String(), Event{Method: key.method, Route: key.route})
+	m := b.breakerLocked(b.service.name+" "+key.String(), Event{Method: key.method, Route: key.routeKey.String()})
 	next := make(map[methodKey]*breaker.Breaker, len(known)+1)
 	maps.Copy(next, known)
 	next[key] = m

@@ -69,7 +69,7 @@ type race struct {
 // hedger returns what makes the second attempt of a race, nil if there is to be
 // none.
 func (c *Call) hedger(attempt Attempt) Hedger {
-	if c.plan.hedge == nil || c.method.hedge == nil || !c.Idempotent || c.Stream || c.pin != "" || c.last || c.tolerance == rule.Failfast {
+	if c.plan.hedge == nil || c.method.hedge == nil || !c.Idempotent || c.Stream || c.pin != "" || c.last || c.tolerance != rule.Failover && c.tolerance != rule.Available {
 		return nil
 	}
 	h, _ := attempt.(Hedger)
