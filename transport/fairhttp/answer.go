@@ -16,18 +16,25 @@ import (
 type answer struct {
 	body     io.ReadCloser // the base's
 	exchange *exchange
+	ctx      context.Context // of the attempt
 	lease    transport.Lease
 	gen      *generation
 	outcome  transport.Outcome // if all goes well
 	over     atomic.Bool
 	stop     func() bool // takes abandon back; may be nil
+	stall    *stall      // nil: a read may wait as long as the call has
+	// needed counts what still needs the time of the call: the body, and the loop
+	// of attempts, until it has handed the answer out. One that is discarded is
+	// never handed out, and the attempts that follow need the time.
+	needed atomic.Int32
 }
 
 // begin puts the answer into x.response, where there is a body to wait for.
 func (a *answer) begin(x *exchange, lease transport.Lease, gen *generation, o transport.Outcome) {
 	resp, ctx := x.response, x.ctx
-	a.exchange, a.lease, a.gen, a.outcome = x, lease, gen, o
+	a.exchange, a.ctx, a.lease, a.gen, a.outcome = x, ctx, lease, gen, o
 	a.body = resp.Body
+	a.needed.Store(2)
 	if w, ok := resp.Body.(io.Writer); ok {
 		// 101: the connection is the caller's now, and no context ends it.
 		resp.Body = upgraded{a, w}
@@ -38,6 +45,9 @@ func (a *answer) begin(x *exchange, lease transport.Lease, gen *generation, o tr
 		return
 	}
 	resp.Body = a
+	if after := x.transport.config.ReadIdleTimeout; after > 0 && !x.call.Stream {
+		a.stall = &stall{after: after, body: a.body}
+	}
 	if ctx.Done() != nil && oftenAbandoned(resp) {
 		a.stop = context.AfterFunc(ctx, a.abandon)
 	}
@@ -52,12 +62,18 @@ func oftenAbandoned(resp *http.Response) bool {
 }
 
 func (a *answer) Read(p []byte) (int, error) {
-	n, err := a.body.Read(p)
+	var n int
+	var err error
+	if a.stall == nil {
+		n, err = a.body.Read(p)
+	} else if n, err = a.stall.Read(p); a.stalled(err) {
+		err = &stalledError{a.lease.Node().ID(), a.stall.after}
+	}
 	if err != nil && a.claim() {
 		a.settle(a.judge(err))
 	}
 	if err != nil && err != io.EOF {
-		err = a.exchange.call.Explain(a.exchange.ctx, err)
+		err = a.exchange.call.Explain(a.ctx, err)
 	}
 	return n, err
 }
@@ -77,7 +93,7 @@ func (a *answer) Close() error {
 func (a *answer) abandon() {
 	if a.over.CompareAndSwap(false, true) {
 		o := a.outcome
-		o.Class, o.Err = transport.Neutral, context.Cause(a.exchange.ctx)
+		o.Class, o.Err = transport.Neutral, context.Cause(a.ctx)
 		a.settle(o)
 	}
 }
@@ -96,7 +112,15 @@ func (a *answer) claim() bool {
 func (a *answer) settle(o transport.Outcome) {
 	a.lease.Done(o)
 	a.gen.release()
-	a.exchange.call.Release()
+	a.handOut()
+}
+
+// handOut is told once when the caller gets the answer, and once when that has
+// ended. With the second of the two nothing needs the time of the call any more.
+func (a *answer) handOut() {
+	if a.needed.Add(-1) == 0 {
+		a.exchange.call.Release()
+	}
 }
 
 // judge turns the error that ended the body into an outcome.
@@ -106,12 +130,19 @@ func (a *answer) judge(err error) transport.Outcome {
 		return o
 	}
 	o.Err, o.Class = err, transport.Lost
-	if ended, _ := endedBy(a.exchange.ctx, a.exchange.request); ended {
+	if a.stalled(err) {
+		o.Class, o.Late = transport.Timeout, a.stall.late.Load()
+	} else if ended, _ := endedBy(a.ctx, a.exchange.request); ended {
 		// Whether the instance was slow to send or the caller slow to read
 		// cannot be told.
 		o.Class = transport.Neutral
 	}
 	return o
+}
+
+// stalled reports whether a read failed because nothing came for too long.
+func (a *answer) stalled(err error) bool {
+	return err != nil && err != io.EOF && a.stall != nil && a.stall.up.Load()
 }
 
 // upgraded is the body of a 101 response: both directions of a connection.

@@ -15,7 +15,7 @@ const (
 // Discard implements [transport.Discarder].
 func (x *exchange) Discard() {
 	resp := x.response
-	x.response = nil
+	x.response, x.current = nil, nil
 	if resp == nil || resp.Body == nil {
 		return
 	}

@@ -44,7 +44,7 @@ func (h *hedge) Try(ctx context.Context, call *transport.Call) transport.Outcome
 // Win implements [transport.Hedge].
 func (h *hedge) Win() {
 	h.first.Discard()
-	h.first.response = h.response
+	h.first.response, h.first.current = h.response, h.current
 	h.first.response.Request = h.first.request
 }
 

@@ -98,10 +98,16 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	x.finish()
 	if err = x.rescue(err); err != nil {
 		x.Discard()
+		x.call.Release()
 		if i, ok := errors.AsType[*transport.Injected](err); ok {
 			return injected(req, i), nil
 		}
 		return nil, err
+	}
+	if x.current != nil {
+		x.current.handOut()
+	} else {
+		x.call.Release()
 	}
 	return x.response, nil
 }
