@@ -26,7 +26,7 @@ const mostPrewarm = 64
 
 // Config says more than [New] does. The zero value is what New uses.
 //
-// All fields but Hosts, SendTimeout, Fallback and Logger shape the connections to instances; they
+// All fields but Hosts, ReadIdleTimeout, SendTimeout, Fallback and Logger shape the connections to instances; they
 // need a base that is nil or an [*http.Transport].
 type Config struct {
 	// Hosts are the hosts of http and https URLs that name a service, as they
@@ -57,6 +57,13 @@ type Config struct {
 	// (see [balancer.Subset]). The server sees them as idle; those not used within
 	// seconds are closed. At most 64.
 	Prewarm int
+	// ReadIdleTimeout is how long a read of an answer's body may wait for the next
+	// byte. A body that stalls for longer fails with [ErrStalled], which counts
+	// against its instance as a timeout, and its connection is not used again. It is
+	// apart from the time of an attempt, which ends where the answer begins, and
+	// does not hold for event streams and upgraded connections, which may be silent
+	// for as long as they please. 0: as long as the call has.
+	ReadIdleTimeout time.Duration
 	// SendTimeout tells servers how long the caller still waits, in the [Timeout]
 	// header, where that is bounded. It costs a copy of the request's header. See
 	// [TrustTimeout] for the other side.
@@ -124,7 +131,7 @@ func (c Config) Validate() error {
 	for _, f := range [...]struct {
 		name string
 		d    time.Duration
-	}{{"IdleTimeout", c.IdleTimeout}, {"MaxConnAge", c.MaxConnAge}} {
+	}{{"IdleTimeout", c.IdleTimeout}, {"MaxConnAge", c.MaxConnAge}, {"ReadIdleTimeout", c.ReadIdleTimeout}} {
 		if f.d < 0 {
 			return &discovery.FieldError{Field: "Config." + f.name, Value: f.d, Allowed: "0 (meaning the default) or more"}
 		}
