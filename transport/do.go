@@ -139,15 +139,17 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 		return m.broadcast(ctx, call, attempt)
 	}
 	for {
+		tries, picks := call.tries, call.picks
 		call.tries++
 		call.last = call.tries >= most && most > 1
-		picks := call.picks
 		outcome := m.attempt(ctx, call, attempt)
-		if call.left(outcome, picks) {
-			if err := m.awaitInstance(ctx, call); err != nil {
-				return err
+		if call.picks == picks && call.unpicked(ctx, &outcome) {
+			if call.WaitForReady {
+				if err := m.awaitInstance(ctx, call); err != nil {
+					return err
+				}
 			}
-			call.tries--
+			call.tries = tries
 			continue
 		}
 		call.sent = call.sent || outcome.Sent
