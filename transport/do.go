@@ -81,10 +81,10 @@ func (m *Mesh) doGoverned(ctx context.Context, c *course, call *Call, attempt At
 	err = m.face(ctx, call, attempt)
 	// 6 Fallback, once no attempt is left, or there was nobody to make one to. It
 	// stands last, since it is not what the service says.
-	if err != nil || call.failed {
+	if err != nil && !call.replied || call.failed {
 		return m.fallBack(ctx, call, attempt, err)
 	}
-	return nil
+	return err
 }
 
 // face is what stands before the attempts of a call, and they themselves.
@@ -241,6 +241,7 @@ func (m *Mesh) finish(ctx context.Context, call *Call, o Outcome) error {
 		return o.Err
 	}
 	if o.Answered && o.Class != Lost && o.Class != Timeout {
+		call.replied = o.Class == Success || o.Class == Neutral
 		return o.Err
 	}
 	if o.Class == Timeout {

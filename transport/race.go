@@ -183,12 +183,18 @@ func (r *race) settle(call *Call, o Outcome) Outcome {
 	case <-r.ctx.Done():
 	}
 	r.mu.Lock()
+	second := r.hedge.Call()
+	if r.ended {
+		call.picks += second.picks
+		call.sent = call.sent || r.came.Sent
+	} else {
+		call.sent = true // for all that is known
+	}
 	if !r.won {
 		return r.alone(o)
 	}
 	r.mu.Unlock()
-	second := r.hedge.Call()
-	call.picks, call.node = call.picks+second.picks, second.node
+	call.node = second.node
 	end := call.endAttempt
 	call.endAttempt = func() {
 		end()

@@ -186,4 +186,3 @@ func TestAttemptTimeoutIsNotForTheWait(t *testing.T) {
 		})
 	}
 }
-

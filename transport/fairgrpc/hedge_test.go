@@ -2,6 +2,7 @@ package fairgrpc_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -260,7 +261,9 @@ func TestTrap32RequestAndReplyAreTheApplicationsAfterTheCall(t *testing.T) {
 // plainCodec makes a message of a text that is no protobuf message.
 type plainCodec struct{}
 
-func (plainCodec) Marshal(v any) ([]byte, error) { return proto.Marshal(wrapperspb.String(*v.(*string))) }
+func (plainCodec) Marshal(v any) ([]byte, error) {
+	return proto.Marshal(wrapperspb.String(*v.(*string)))
+}
 
 func (plainCodec) Unmarshal(data []byte, v any) error {
 	m := new(wrapperspb.StringValue)
@@ -331,7 +334,10 @@ func TestHedgeGoesToWhoIsReady(t *testing.T) {
 	conn := w.dial()
 	warm(t, conn, p.all()...)
 	p.b.kill()
-	eventually(t, "it is known to be gone", func() bool { mustCall(t, conn, get, ""); return w.node("v2").Stats.Failing > 0 || w.dump().Connections.Failed > 0 })
+	eventually(t, "it is known to be gone", func() bool {
+		mustCall(t, conn, get, "")
+		return w.node("v2").Stats.Failing > 0 || w.dump().Connections.Failed > 0
+	})
 	p.a.executed.Store(0)
 	p.slow = func(context.Context) (string, error) {
 		time.Sleep(200 * time.Millisecond)
@@ -370,4 +376,32 @@ func TestHedgeIsCancelledWithItsCall(t *testing.T) {
 	}
 	w.idle()
 	eventually(t, "both are neutral", func() bool { return w.attempts()["neutral"] == 2 })
+}
+
+// Where both are lost the error counts both.
+func TestHedgeThatFailsIsCounted(t *testing.T) {
+	p := newPair(t)
+	rules := hedging(10 * time.Millisecond)
+	rules.Spec.Retries.MaxAttempts = 1
+	w := ruled(t, rules, p.all())
+	conn := w.dial()
+	warm(t, conn, p.all()...)
+	arrived := make(chan struct{})
+	p.slow = func(ctx context.Context) (string, error) {
+		<-arrived
+		p.first.Load().cut()
+		<-ctx.Done()
+		return "", ctx.Err()
+	}
+	p.fast = func(ctx context.Context) (string, error) {
+		close(arrived)
+		p.other().cut()
+		<-ctx.Done()
+		return "", ctx.Err()
+	}
+	_, err := call(within(t), conn, get, "x")
+	if own, ok := errors.AsType[*transport.Error](err); !ok || own.Attempts != 2 || !own.MaybeExecuted || status.Code(err) != codes.Unavailable {
+		t.Errorf("error is %#v (%v)", own, err)
+	}
+	w.idle()
 }
