@@ -82,7 +82,7 @@ func (m *Mesh) doGoverned(ctx context.Context, c *course, call *Call, attempt At
 	err = m.face(ctx, call, attempt)
 	// 6 Fallback, once no attempt is left, or there was nobody to make one to. It
 	// stands last, since it is not what the service says.
-	if err != nil || call.failed {
+	if err != nil && !call.replied || call.failed {
 		err = m.fallBack(ctx, call, attempt, err)
 	}
 	if err == nil {
@@ -143,20 +143,22 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 		return m.broadcast(ctx, call, attempt)
 	}
 	for {
+		tries, picks := call.tries, call.picks
 		call.tries++
 		call.last = call.tries >= most && most > 1
-		picks := call.picks
 		var outcome Outcome
 		if call.method == nil && call.plan.attemptTimeout == nil && !call.traced {
 			outcome = attempt.Try(ctx, call)
 		} else {
 			outcome = m.attempt(ctx, call, attempt)
 		}
-		if call.left(ctx, outcome, picks) {
-			if err := m.awaitInstance(ctx, call); err != nil {
-				return err
+		if call.picks == picks && call.unpicked(ctx, &outcome) {
+			if call.WaitForReady {
+				if err := m.awaitInstance(ctx, call); err != nil {
+					return err
+				}
 			}
-			call.tries--
+			call.tries = tries
 			continue
 		}
 		call.sent = call.sent || outcome.Sent
@@ -252,6 +254,7 @@ func (m *Mesh) finish(ctx context.Context, call *Call, o Outcome) error {
 		return o.Err
 	}
 	if o.Answered && o.Class != Lost && o.Class != Timeout {
+		call.replied = o.Class == Success || o.Class == Neutral
 		return o.Err
 	}
 	if o.Class == Timeout {

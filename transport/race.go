@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -130,7 +131,7 @@ func (c *Call) secondly(r *race) progress {
 func (r *race) join() {
 	s, m := r.second.service, r.second.service.mesh
 	r.mu.Lock()
-	if r.over || r.ctx.Err() != nil {
+	if r.over || r.ctx.Err() != nil || !r.elsewhere(s.course.Load()) {
 		r.mu.Unlock()
 		return
 	}
@@ -171,6 +172,13 @@ func (r *race) join() {
 	if lost {
 		r.lose()
 	}
+}
+
+// elsewhere reports whether there is anybody to send the second attempt to. It is
+// called with the lock held. Whether somebody is connected is found out later.
+func (r *race) elsewhere(c *course) bool {
+	choice := c.choice(r.call) // what that looks at stays as it is
+	return choice != nil && slices.ContainsFunc(choice.Eligible, func(n *balancer.Node) bool { return !slices.Contains(r.tried.all(), n) })
 }
 
 // settle says how the two ended, once the first has.

@@ -96,6 +96,7 @@ func (p *picker) refuse(r *rpc, err error, info grpcbalancer.PickInfo) error {
 			Err: fmt.Errorf("%w: %w", transport.ErrNotReady, cause),
 		}
 	case !errors.Is(err, balancer.ErrNoInstances):
+		r.refusal = err
 		return withStatus(err) // nothing that waiting would mend
 	}
 	r.refusal = err
