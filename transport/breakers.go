@@ -32,7 +32,7 @@ type breakers struct {
 
 	// nodes is indexed by balancer.Node.Index, whose numbers are used again. Its
 	// slots are replaced in place, it is copied only to grow; both under mu.
-	nodes atomic.Pointer[[]atomic.Pointer[nodeBreaker]]
+	nodes atomic.Pointer[[]nodeBreaker]
 	// methods is copied on write, under mu.
 	methods atomic.Pointer[map[methodKey]*breaker.Breaker]
 
@@ -40,10 +40,29 @@ type breakers struct {
 	mode breaker.Mode
 }
 
-// nodeBreaker is that of an instance.
+// nodeBreaker is that of an instance. Whoever replaces it takes the node out first and
+// puts it in last, so that who finds the same before and after has its breaker.
 type nodeBreaker struct {
-	*breaker.Breaker
-	node *balancer.Node
+	node atomic.Pointer[balancer.Node]
+	is   atomic.Pointer[breaker.Breaker]
+}
+
+// of returns the breaker if it is that of a node.
+func (k *nodeBreaker) of(n *balancer.Node) *breaker.Breaker {
+	if k.node.Load() != n {
+		return nil
+	}
+	is := k.is.Load()
+	if k.node.Load() != n {
+		return nil
+	}
+	return is
+}
+
+func (k *nodeBreaker) set(n *balancer.Node, is *breaker.Breaker) {
+	k.node.Store(nil)
+	k.is.Store(is)
+	k.node.Store(n)
 }
 
 // newBreakers returns those that the rules ask for, in the place of others.
@@ -57,7 +76,7 @@ func newBreakers(s *service, asked *rule.BreakerTable, before *breakers) *breake
 		return before
 	}
 	b := &breakers{service: s, is: *asked, mode: asked.Mode}
-	b.nodes.Store(new([]atomic.Pointer[nodeBreaker]))
+	b.nodes.Store(new([]nodeBreaker))
 	b.methods.Store(&map[methodKey]*breaker.Breaker{})
 	if asked.Scope == rule.PerService {
 		b.whole = b.breakerLocked(s.name, Event{})
@@ -98,7 +117,11 @@ func (b *breakers) all() func(func(*breaker.Breaker, Event) bool) {
 		}
 		nodes, view := *b.nodes.Load(), b.service.pool.View()
 		for i := range nodes {
-			if n := nodes[i].Load(); n != nil && nodeOf(view.Nodes, n.node.ID()) == n.node && !yield(n.Breaker, Event{Instance: n.node.ID()}) {
+			n := nodes[i].node.Load()
+			if n == nil || nodeOf(view.Nodes, n.ID()) != n {
+				continue
+			}
+			if one := nodes[i].of(n); one != nil && !yield(one, Event{Instance: n.ID()}) {
 				return
 			}
 		}
@@ -163,24 +186,22 @@ func (b *breakers) ofNode(n *balancer.Node) *breaker.Breaker {
 	}
 	all, i := *b.nodes.Load(), n.Index()
 	if i >= len(all) {
-		grown := make([]atomic.Pointer[nodeBreaker], max(2*len(all), i+1, 8))
+		grown := make([]nodeBreaker, max(2*len(all), i+1, 8))
 		for j := range all {
-			grown[j].Store(all[j].Load())
+			grown[j].set(all[j].node.Load(), all[j].is.Load())
 		}
 		b.nodes.Store(&grown)
 		all = grown
 	}
-	k := &nodeBreaker{b.breakerLocked(b.service.name+" at "+n.ID(), Event{Instance: n.ID()}), n}
-	all[i].Store(k)
-	return k.Breaker
+	k := b.breakerLocked(b.service.name+" at "+n.ID(), Event{Instance: n.ID()})
+	all[i].set(n, k)
+	return k
 }
 
 // known returns the breaker of an instance if there is one.
 func (b *breakers) known(n *balancer.Node) *breaker.Breaker {
 	if all, i := *b.nodes.Load(), n.Index(); i < len(all) {
-		if k := all[i].Load(); k != nil && k.node == n {
-			return k.Breaker
-		}
+		return all[i].of(n)
 	}
 	return nil
 }
