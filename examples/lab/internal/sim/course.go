@@ -10,7 +10,9 @@ type Moment struct {
 	Began  int64 // those that began in it
 	Well   int64
 	Failed int64
-	P99    time.Duration // of those that went well
+	// Attempts are those that came to the last hop of all.
+	Attempts int64
+	P99      time.Duration // of those that went well
 }
 
 // course takes down moment after moment.

@@ -53,7 +53,9 @@ func newResult(p *Plan) Result {
 
 // note counts an attempt.
 func (w *world) note(class int) {
-	w.moment()
+	if m := w.moment(); w.plan.Fleet[class].Hop == len(w.lists)-1 {
+		m.Attempts++
+	}
 	if w.course.at < periods {
 		w.result.Shares[w.course.at][class]++
 	}
@@ -153,6 +155,12 @@ func (r *Result) ErrorShare() float64 { return float64(r.Errors) / float64(max(1
 
 // AttemptsPerCall is 0 if there were no calls.
 func (r *Result) AttemptsPerCall() float64 { return float64(r.Attempts) / float64(max(1, r.Calls)) }
+
+// Amplification is how many attempts came to the last hop of all for each call, 0
+// if there were no calls. Where there is one hop only it is AttemptsPerCall.
+func (r *Result) Amplification() float64 {
+	return float64(r.Hops[len(r.Hops)-1].Attempts) / float64(max(1, r.Calls))
+}
 
 // ExecutionsPerCall is 0 if there were no calls.
 func (r *Result) ExecutionsPerCall() float64 {
