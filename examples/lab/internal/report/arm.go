@@ -22,6 +22,9 @@ type Arm struct {
 	Attempts   float64 `json:"attempts_per_call"`
 	Executions float64 `json:"executions_per_call"`
 	Hedges     float64 `json:"hedges_per_call"`
+	// BadShare is what the instances that the scenario calls bad got of a fair share;
+	// null where it calls none so.
+	BadShare *float64 `json:"bad_share"`
 	// Recovered is how long after the trouble all was as before, in seconds. Null
 	// where there was none, or where it was not until the end: then Lost is true.
 	Recovered *float64 `json:"recovered_s"`
@@ -39,6 +42,9 @@ func NewArm(scenario, feature string, with bool, policy string, from, until time
 		Scenario: scenario, Feature: feature, With: with, Policy: policy, Seed: seed, Result: r,
 		P50: milliseconds(r.Latency.Quantile(0.5)), P99: milliseconds(r.Latency.Quantile(0.99)), P999: milliseconds(r.Latency.Quantile(0.999)),
 		Errors: r.ErrorShare(), Attempts: r.Amplification(), Executions: float64(last.Executions) / calls, Hedges: float64(r.Hedges) / calls,
+	}
+	if share, known := r.BadShare(); known {
+		a.BadShare = &share
 	}
 	if until > 0 {
 		after, ok := r.Recovered(from, until)
@@ -59,6 +65,19 @@ func (a arms) over(f func(*Arm) float64) Estimate {
 		values[i] = f(&a[i])
 	}
 	return estimate(values)
+}
+
+// badShare is "-" where there is none.
+func (a arms) badShare() string {
+	if a[0].BadShare == nil {
+		return "-"
+	}
+	return a.over(func(a *Arm) float64 {
+		if a.BadShare == nil {
+			return 0
+		}
+		return *a.BadShare
+	}).text(3, len(a))
 }
 
 // recovered says when all was well again, in the words of a table: "never" of those

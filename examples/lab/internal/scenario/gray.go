@@ -25,7 +25,7 @@ func gray() Scenario {
 	}
 	// It fails no call of its own, and leaves half of them lying.
 	stalls := with(plan, func(p *sim.Plan) {
-		p.Idempotent, p.Changes = true, turns(sim.Condition{Stalls: 0.5, StallsBy: 1000})
+		p.Idempotent, p.Changes = true, turns(sim.Condition{Stalls: 0.2, StallsBy: 20})
 	})
 	bounded := with(stalls, func(p *sim.Plan) { p.Retry.AttemptTimeout = 250 * ms })
 	again := with(bounded, func(p *sim.Plan) { p.Retry.On = retry.ConnectFailure | retry.Reset | retry.TimedOut })
