@@ -47,7 +47,7 @@ func threeHops() sim.Plan {
 	last := hop("last", 2)
 	last.Fails = 1
 	return sim.Plan{
-		Length:     30 * second,
+		Length:     20 * second,
 		Warmup:     1, // all calls count: budgets begin with a reserve
 		Clients:    4,
 		Idempotent: true,
