@@ -45,6 +45,7 @@ func (p Plan) Validate() error {
 		p.validateChanges(),
 		p.Retry.Validate(),
 		p.Budget.Validate(),
+		p.validateHops(),
 		p.Balancing.Validate(),
 		p.validateCost(),
 	)
@@ -79,11 +80,52 @@ func (p *Plan) validateCost() error {
 		instances = max(instances, float64(s.Most))
 	}
 	return first(
-		number("the calls that come", p.Calls(), 0, mostCalls),
+		number("the calls that come", p.Calls()*math.Pow(float64(p.Retry.Most()), float64(p.hops()-1)), 0, mostCalls),
 		number("the spells that come", spells, 0, mostCalls/100),
 		number("Clients × seconds", float64(p.Clients)*p.Length.Seconds(), 0, mostCalls),
 		number("Clients × instances × lists", float64(p.Clients)*instances*lists, 0, 10*mostCalls),
 	)
+}
+
+// mostHops is the largest Hop.
+const mostHops = 9
+
+func (p *Plan) validateHops() error {
+	if p.Hedge != nil {
+		if err := p.Hedge.Validate(); err != nil {
+			return err
+		}
+	}
+	if p.Shared != nil {
+		if err := p.Shared.Validate(); err != nil {
+			return err
+		}
+	}
+	hops := p.hops()
+	if hops == 1 {
+		return nil
+	}
+	var known [mostHops + 1]bool
+	for i, c := range p.Fleet {
+		known[c.Hop] = true
+		if c.From > 0 {
+			return bad(fmt.Sprintf("Fleet[%d].From", i), c.From, "0 where there are hops")
+		}
+	}
+	for hop, ok := range known[:hops] {
+		if !ok {
+			return bad("Hop", hops-1, fmt.Sprintf("those that follow on each other: there is no class of %d", hop))
+		}
+	}
+	switch {
+	case len(p.Deploys) > 0:
+		return bad("Deploys", len(p.Deploys), "none where there are hops")
+	case p.Scaler.Every > 0:
+		return bad("Scaler.Every", p.Scaler.Every, "0 where there are hops")
+	case p.Heeds:
+		return bad("Heeds", true, "false where there are hops")
+	}
+	return nil
 }
 
 func (p *Plan) validateChanges() error {
@@ -166,6 +208,8 @@ func (c Class) validate() error {
 		whole("Count", c.Count, 0, 100_000),
 		whole("Workers", c.Workers, 1, 10_000),
 		whole("Limit", c.Limit, 0, 1_000_000),
+		within("RetryAfter", c.RetryAfter, 0, time.Hour),
+		whole("Hop", c.Hop, 0, mostHops),
 		whole("Weight", c.Weight, 0, 10_000),
 		within("From", c.From, 0, 24*time.Hour),
 		c.Condition.validate(),
