@@ -86,7 +86,7 @@ func New(mesh *transport.Mesh, base http.RoundTripper) *Transport {
 	if mesh == nil {
 		panic("fairhttp: New needs a mesh, and got nil")
 	}
-	return newTransport(mesh, base, Config{})
+	return newTransport(mesh, base, Config{}, nil)
 }
 
 // Transport is New with a configuration. The error is a
@@ -98,6 +98,11 @@ func (c Config) Transport(mesh *transport.Mesh, base http.RoundTripper) (*Transp
 	if mesh == nil {
 		return nil, &discovery.FieldError{Field: "mesh", Value: nil, Allowed: "a *transport.Mesh"}
 	}
+	return c.open(mesh, base, nil)
+}
+
+// open makes the transport, for services or for a fixed host.
+func (c Config) open(mesh *transport.Mesh, base http.RoundTripper, f *fixed) (*Transport, error) {
 	if field := c.shaping(); field != "" && !buildable(base) {
 		return nil, &discovery.FieldError{Field: "Config." + field, Value: fmt.Sprintf("set beside a %T", base),
 			Allowed: "unset, or a base that is nil or an *http.Transport: the connections of any other base are its own affair"}
@@ -106,7 +111,7 @@ func (c Config) Transport(mesh *transport.Mesh, base http.RoundTripper) (*Transp
 		return nil, &discovery.FieldError{Field: "Config.TLS", Value: "set beside a base with DialTLSContext",
 			Allowed: "one of the two: a base that dials TLS by itself decides by itself whom it trusts"}
 	}
-	return newTransport(mesh, base, c), nil
+	return newTransport(mesh, base, c, f), nil
 }
 
 // Validate reports the first bad field as a [*discovery.FieldError].

@@ -155,6 +155,9 @@ func (x *exchange) compose(ctx context.Context, host string, l *leaf) *http.Requ
 	}
 	*u = *x.request.URL
 	u.Scheme, u.Host = x.scheme, host
+	if x.transport.fixed != nil {
+		u.Host = x.request.URL.Host // the port is that of the URL
+	}
 	req.URL = u
 	switch {
 	case x.service.name != x.named:

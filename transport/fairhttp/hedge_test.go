@@ -272,3 +272,70 @@ func TestHedgeReleasesContexts(t *testing.T) {
 		}
 	}
 }
+
+// Trap 14, 32: whatever an attempt of a race obtained and the caller does not get is
+// closed.
+func TestTrap32LosersAnswersAreClosed(t *testing.T) {
+	for _, secondWins := range []bool{false, true} {
+		began := make(chan struct{})
+		bodies := map[bool]*tracked{true: newTracked("hello"), false: newTracked("hello")}
+		orders := newServiceWith(t, []transport.Option{hedging}, "127.0.0.1:1", "127.0.0.1:2")
+		client, _ := orders.client(t, fairhttp.Config{}, base(func(r *http.Request) (*http.Response, error) {
+			second := r.Header.Get(fairhttp.Attempt) == "2"
+			if second {
+				close(began)
+				if secondWins {
+					return &http.Response{StatusCode: 200, Header: http.Header{}, Body: bodies[true], ContentLength: 5}, nil
+				}
+				return &http.Response{StatusCode: 500, Header: http.Header{}, Body: bodies[true], ContentLength: 5}, nil
+			}
+			<-began
+			if secondWins {
+				<-r.Context().Done() // and does not care
+			} else {
+				time.Sleep(20 * time.Millisecond)
+			}
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: bodies[false], ContentLength: 5}, nil
+		}))
+		if _, body := fetch(t, client, "GET", "mesh://orders/", ""); body != "hello" {
+			t.Errorf("the answer is %q", body)
+		}
+		until(t, "both bodies are closed", func() bool { return bodies[true].closes() > 0 && bodies[false].closes() > 0 })
+		until(t, "nothing is in flight", func() bool { return orders.outstanding() == 0 })
+	}
+}
+
+// Trap 32: a request is the caller's again as soon as it has an answer, although a
+// loser may still be about to send it.
+func TestTrap32LoserHasItsOwnRequest(t *testing.T) {
+	answered, spoiled := make(chan struct{}), make(chan struct{})
+	loser := make(chan [3]string, 1)
+	orders := newServiceWith(t, []transport.Option{hedging}, "127.0.0.1:1", "127.0.0.1:2")
+	_, rt := orders.client(t, fairhttp.Config{}, base(func(r *http.Request) (*http.Response, error) {
+		if r.Header.Get(fairhttp.Attempt) == "2" {
+			close(answered)
+			<-spoiled
+			body, _ := io.ReadAll(r.Body)
+			loser <- [3]string{r.URL.Path, r.Header.Get("X-Own"), string(body)}
+			return nil, r.Context().Err()
+		}
+		<-answered
+		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody}, nil
+	}))
+	ctx := transport.WithCall(t.Context(), transport.Idempotent(true))
+	buffer := bytes.NewBufferString("two sheep")
+	req, _ := http.NewRequestWithContext(ctx, "PUT", "mesh://orders/path", buffer)
+	req.Header.Set("X-Own", "1")
+	if _, err := rt.RoundTrip(req); err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Own", "spoiled")
+	req.URL.Path = "/spoiled"
+	buffer.Reset()
+	buffer.WriteString("spoiled, all of it")
+	close(spoiled)
+	if got, want := <-loser, [3]string{"/path", "1", "two sheep"}; got != want {
+		t.Errorf("the loser sends %q, want %q", got, want)
+	}
+	until(t, "nothing is in flight", func() bool { return orders.outstanding() == 0 })
+}
