@@ -127,7 +127,7 @@ const StageDeadline Stage = "deadline"
 // minute or two after the last success of the method nothing is known, and calls
 // find out.
 func (m *Mesh) enough(ctx context.Context, call *Call) error {
-	if call.Stream {
+	if call.Stream || call.Probe {
 		return nil
 	}
 	deadline, bounded := ctx.Deadline()
