@@ -71,7 +71,7 @@ func benchWith(tb testing.TB, options []transport.Option, ids ...string) (*bound
 
 func childOf(n *balancer.Node, state connectivity.State, p grpcbalancer.Picker) endpointsharding.ChildState {
 	return endpointsharding.ChildState{
-		Endpoint: resolver.Endpoint{Attributes: attributes.New(instancesKey{}, &instances{[]*balancer.Node{n}, &opening{began: balancer.Now()}})},
+		Endpoint: resolver.Endpoint{Attributes: attributes.New(instancesKey{}, &instances{nodes: []*balancer.Node{n}, opening: &opening{began: balancer.Now()}, renew: func() {}})},
 		State:    grpcbalancer.State{ConnectivityState: state, Picker: p},
 	}
 }
