@@ -104,7 +104,7 @@ func timed(p fleet.Protocol, fault string) row {
 			s.protocol, s.inTurn = p, true
 			s.behind()
 			s.call(s.via(s.callerLink))
-			s.applied(s.rule(document(`"retries":{"perTryTimeout":"300ms","retryOn":["connect-failure","reset","timeout"]}`)))
+			s.applied(s.rule(document(`"retries":{"perTryTimeout":"1s","retryOn":["connect-failure","reset","timeout"]}`)))
 		},
 		inject: (*scene).freeze,
 		check: func(s *scene) {
@@ -116,7 +116,7 @@ func timed(p fleet.Protocol, fault string) row {
 			// first has ended, or before five ejected the victim, and its probes.
 			most := s.standing
 			if p != fleet.HTTP1 {
-				most = 5 + 3 + int(s.mended.Sub(s.broken).Seconds())
+				most = 5 + s.perAttempt() + int(s.mended.Sub(s.broken).Seconds())
 			}
 			if failed == 0 || failed > most {
 				s.Errorf("%d attempts failed, want some, and at most %d", failed, most)
@@ -127,6 +127,10 @@ func timed(p fleet.Protocol, fault string) row {
 		},
 	}
 }
+
+// perAttempt is how many attempts to one instance begin in turn before the first has
+// had its second, with one more for each that is a retry.
+func (s *scene) perAttempt() int { return 2 * int(s.scale.rate) / instances }
 
 // failedOnVictim counts the attempts to the victim that ended badly after the
 // fault, and says how long after it the last did.
