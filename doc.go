@@ -19,10 +19,13 @@
 //   - discovery: what an instance is and how sets of them arrive; Static and
 //     Memory registries; discovery/discoverytest, the contract of every other.
 //   - balancer: nodes that measure, policies that choose.
-//   - retry: what may be tried again, and what can be afforded.
+//   - retry: what may be tried again, when a second attempt joins the first, and
+//     what can be afforded.
+//   - breaker: when calls are not even tried.
+//   - rule: all of that as documents, for operators.
 //
 // Arrows point down only: the doors know transport, transport knows balancer,
-// retry and discovery, and these know no protocol, no etcd and no telemetry.
+// retry, breaker, rule and discovery, and these know no protocol, no etcd and no telemetry.
 // A program links what it imports: with the HTTP door alone neither gRPC nor
 // etcd.
 //

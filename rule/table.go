@@ -37,12 +37,12 @@ type RouteTable struct {
 	Timeout        time.Duration // 0: nothing is said
 	Idempotent     *bool         // nil: nothing is said
 	Retry          RetryTable
-	Hedge          *HedgeTable    // nil: nothing is said
-	FaultTolerance FaultTolerance // Failfast, Failsafe: Retry.MaxAttempts is 1
-	Tolerated      bool           // FaultTolerance is said
-	OnFailure      *OnFailure     // nil: nothing is said
-	Mirror         *MirrorTable   // nil: no call is copied
-	Fault          *Fault         // nil: no call suffers
+	Hedge          *HedgeTable // nil: nothing is said
+	FaultTolerance FaultTolerance
+	ToleranceSaid  bool         // whether anything is said of it; else it is Failover
+	OnFailure      *OnFailure   // nil: nothing is said
+	Mirror         *MirrorTable // nil: no call is copied
+	Fault          *Fault       // nil: no call suffers
 
 	more bool // than where calls go and how often they are tried
 

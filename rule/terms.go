@@ -58,14 +58,12 @@ func (t *terms) hedges() bool {
 func (t *terms) table() RouteTable {
 	table := RouteTable{
 		Timeout: time.Duration(t.timeout), Idempotent: t.idempotent, Retry: t.retries.table(),
-		FaultTolerance: FaultTolerance(numberOf(faultTolerances[:], t.faultTolerance)), Tolerated: t.faultTolerance != "", OnFailure: t.onFailure,
+		FaultTolerance: FaultTolerance(numberOf(faultTolerances[:], t.faultTolerance)), ToleranceSaid: t.faultTolerance != "",
+		OnFailure: t.onFailure,
 	}
 	if t.hedge != nil {
 		table.Hedge = t.hedge.table()
 		table.Hedge.Off = !t.hedges()
-	}
-	if table.FaultTolerance == Failfast || table.FaultTolerance == Failsafe {
-		table.Retry.MaxAttempts = 1
 	}
 	table.more = table.Timeout != 0 || table.Retry.AttemptTimeout != 0 || table.Hedge != nil || table.OnFailure != nil || table.FaultTolerance != Failover
 	return table

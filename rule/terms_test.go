@@ -99,21 +99,21 @@ func TestRouteComesBeforeService(t *testing.T) {
 			Backoff: retry.BackoffConfig{BaseInterval: 40 * time.Millisecond, MaxInterval: time.Second},
 		},
 		Hedge:          &rule.HedgeTable{HedgeConfig: retry.HedgeConfig{Percentile: 0.9, MinDelay: 2 * time.Millisecond, MaxExtra: 0.1}},
-		FaultTolerance: rule.Available, Tolerated: true, OnFailure: &rule.OnFailure{Value: "[]"},
+		FaultTolerance: rule.Available, ToleranceSaid: true, OnFailure: &rule.OnFailure{Value: "[]"},
 	}
 	silent := all
 	silent.Name, silent.Order = "silent", 0
 	other := rule.RouteTable{
 		Name: "other", Order: 1, Timeout: time.Second, Idempotent: new(true),
 		Retry: rule.RetryTable{
-			MaxAttempts: 1, AttemptTimeout: 100 * time.Millisecond, Said: true, On: retry.ConnectFailure | retry.Reset | retry.TimedOut | retry.ServerFailure,
+			MaxAttempts: 2, AttemptTimeout: 100 * time.Millisecond, Said: true, On: retry.ConnectFailure | retry.Reset | retry.TimedOut | retry.ServerFailure,
 			Backoff: retry.BackoffConfig{MaxInterval: 60 * time.Millisecond},
 		},
 		Hedge:          &rule.HedgeTable{HedgeConfig: retry.HedgeConfig{Delay: 30 * time.Millisecond}},
-		FaultTolerance: rule.Failsafe, Tolerated: true, OnFailure: &rule.OnFailure{Service: "spare"},
+		FaultTolerance: rule.Failsafe, ToleranceSaid: true, OnFailure: &rule.OnFailure{Service: "spare"},
 	}
 	once := all
-	once.Name, once.Order, once.Idempotent, once.FaultTolerance, once.Retry.MaxAttempts = "once", 2, new(false), rule.Failfast, 1
+	once.Name, once.Order, once.Idempotent, once.FaultTolerance = "once", 2, new(false), rule.Failfast
 	once.Hedge = &rule.HedgeTable{Off: true, HedgeConfig: all.Hedge.HedgeConfig} // it is not idempotent
 	for path, want := range map[string]rule.RouteTable{"/": all, "/silent": silent, "/other": other, "/once": once} {
 		got := *table.Decide(&call{path: path}, 0).Route

@@ -59,15 +59,23 @@ func (m *Mesh) Acquire(ctx context.Context, call *Call, gate Gate) (Lease, error
 
 	// 7 The breaker of the service, or of the method. It judges every attempt, and
 	// stands before all that looks for an instance, since no other would help.
+	// Copies do not count, who hear of it only where nothing is let through.
 	guards := call.plan.breakers
+	if call.Probe {
+		guards = nil
+	}
 	var ticket breaker.Ticket
-	if guards != nil {
-		if b := guards.of(call); b != nil {
-			var err error
-			if ticket, err = b.Allow(); err != nil {
-				return Lease{}, &Error{Stage: StageBreaker, Class: Neutral, Service: call.Service, Method: call.Method,
-					Instance: call.Instance(), Attempts: call.picks, Err: err}
-			}
+	if guards != nil && guards.is.Scope != rule.PerInstance {
+		var err error
+		switch b := guards.of(call); {
+		case b == nil:
+		case !call.copied():
+			ticket, err = b.Allow()
+		case b.Rejecting():
+			err = breaker.ErrOpen
+		}
+		if err != nil {
+			return Lease{}, call.rejected(err)
 		}
 	}
 	// 8 Route: to some of the instances only, where the rules say so.
@@ -86,7 +94,9 @@ func (m *Mesh) Acquire(ctx context.Context, call *Call, gate Gate) (Lease, error
 	}
 
 	if guards != nil && guards.is.Scope == rule.PerInstance && call.pin == "" {
-		node, ticket = guards.gate(course, call, node, gate, now)
+		if node, ticket, err = guards.gate(course, call, node, gate, now); err != nil {
+			return Lease{}, call.rejected(err)
+		}
 	}
 
 	if call.picks == 0 && !call.follows {
@@ -106,4 +116,9 @@ func (m *Mesh) Acquire(ctx context.Context, call *Call, gate Gate) (Lease, error
 		lease.ticket = node.Start(now)
 	}
 	return lease, nil
+}
+
+// rejected is the error of an attempt that a breaker does not let through.
+func (c *Call) rejected(err error) error {
+	return &Error{Stage: StageBreaker, Class: Neutral, Service: c.Service, Method: c.Method, Instance: c.Instance(), Attempts: c.picks, Err: err}
 }

@@ -16,6 +16,7 @@ type attemptTime struct {
 	deadline        time.Time
 	timer           *time.Timer
 	up              func() // cancels Context, with the reason
+	why             *attemptTimeout
 	begun           atomic.Bool
 }
 
@@ -27,13 +28,18 @@ func (a *attemptTime) Deadline() (time.Time, bool) {
 	return a.deadline, true
 }
 
+// Err is that of a deadline, where it is the attempt's time that was up.
+func (a *attemptTime) Err() error {
+	err := a.Context.Err()
+	if err != nil && context.Cause(a.Context) == error(a.why) {
+		return context.DeadlineExceeded
+	}
+	return err
+}
+
 // hurry returns the context of an attempt that has no more than its own time,
 // unless the call has less. [Call.Release] or the next attempt ends it.
 func (c *Call) hurry(ctx context.Context) context.Context {
-	if c.endAttempt != nil { // of the one before
-		c.endAttempt()
-	}
-	c.began, c.endAttempt = nil, nil
 	timeout, why := c.plan.retry.AttemptTimeout, c.plan.attemptTimeout
 	if timeout == 0 || c.Stream {
 		return ctx
@@ -48,7 +54,7 @@ func (c *Call) hurry(ctx context.Context) context.Context {
 		return ctx
 	}
 	inner, cancel := context.WithCancelCause(ctx)
-	a := &attemptTime{Context: inner, deadline: now.Add(timeout), up: func() { cancel(why) }}
+	a := &attemptTime{Context: inner, deadline: now.Add(timeout), why: why, up: func() { cancel(why) }}
 	a.timer = time.AfterFunc(timeout, a.up)
 	c.began = a
 	c.endAttempt = func() {
@@ -90,10 +96,10 @@ func (*attemptTimeout) Unwrap() error { return context.DeadlineExceeded }
 // explainAttempt adds to the outcome of an attempt that its own time was up, where
 // that is why and the error does not say so.
 func (c *Call) explainAttempt(ctx context.Context, o *Outcome) {
-	if o.Class != Timeout || o.Err == nil || c.plan.attemptTimeout == nil {
+	if o.Class != Timeout || o.Err == nil || c.endAttempt == nil { // or it had the time of the call
 		return
 	}
-	if why := c.plan.attemptTimeout; context.Cause(ctx) == error(why) && !errors.Is(o.Err, why) {
+	if why := c.plan.attemptTimeout; (context.Cause(ctx) == error(why) || overdue(ctx)) && !errors.Is(o.Err, why) {
 		o.Err = fmt.Errorf("%w: %w", why, o.Err)
 	}
 }

@@ -17,9 +17,10 @@ func TestAnswerAfterTheTimeFindsTheReason(t *testing.T) {
 		defer cancel(nil)
 		starved := make(chan struct{})
 		defer close(starved)
-		a := &attemptTime{Context: ctx, up: func() { cancel(why) }, timer: time.AfterFunc(0, func() { <-starved })}
+		a := &attemptTime{Context: ctx, why: why, up: func() { cancel(why) }, timer: time.AfterFunc(0, func() { <-starved })}
 		synctest.Wait()
-		c := Call{began: a}
+		var c Call
+		c.began = a
 		if c.Began() || context.Cause(a) != error(why) {
 			t.Errorf("the answer came after the time, and the context says %v", context.Cause(a))
 		}

@@ -36,12 +36,17 @@ func (c *Call) Explain(ctx context.Context, err error) error {
 		return err
 	}
 	why := c.plan.timeout
-	deadline, _ := ctx.Deadline()
-	late := ctx.Err() == nil && !time.Now().Before(deadline) // its timer is, and a server's was not
-	if context.Cause(ctx) != error(why) && !late || errors.Is(err, why) {
+	if context.Cause(ctx) != error(why) && !overdue(ctx) || errors.Is(err, why) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", why, err)
+}
+
+// overdue reports whether the time of ctx is up although it has not ended: its timer
+// is late, and a server's was not.
+func overdue(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && ctx.Err() == nil && !time.Now().Before(deadline)
 }
 
 // callTimeout is the cause of a call that the rules gave no more time.

@@ -51,11 +51,10 @@ func newBreakers(s *service, asked *rule.BreakerTable, before *breakers) *breake
 	if asked == nil {
 		return nil
 	}
-	if before != nil {
-		if is := *asked; before.is.Scope == is.Scope && before.is.Config == is.Config {
-			before.setMode(asked.Mode)
-			return before
-		}
+	// Who switches them off says nothing of how they are to be once they are on again.
+	if before != nil && (before.is.Scope == asked.Scope && before.is.Config == asked.Config || asked.Mode == breaker.Disabled) {
+		before.setMode(asked.Mode)
+		return before
 	}
 	b := &breakers{service: s, is: *asked, mode: asked.Mode}
 	b.nodes.Store(new([]atomic.Pointer[nodeBreaker]))
@@ -76,7 +75,14 @@ func (b *breakers) setMode(mode breaker.Mode) {
 	}
 }
 
-// all yields those that there are.
+// forced reports whether nothing is let through.
+func (b *breakers) forced() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.mode == breaker.ForcedOpen
+}
+
+// all yields those that there are, without those of instances that have left.
 func (b *breakers) all() func(func(*breaker.Breaker, Event) bool) {
 	return func(yield func(*breaker.Breaker, Event) bool) {
 		if b == nil {
@@ -86,13 +92,13 @@ func (b *breakers) all() func(func(*breaker.Breaker, Event) bool) {
 			return
 		}
 		for key, m := range *b.methods.Load() {
-			if !yield(m, Event{Method: key.method, Route: key.route}) {
+			if !yield(m, Event{Method: key.method, Route: key.routeKey.String()}) {
 				return
 			}
 		}
-		nodes := *b.nodes.Load()
+		nodes, view := *b.nodes.Load(), b.service.pool.View()
 		for i := range nodes {
-			if n := nodes[i].Load(); n != nil && !yield(n.Breaker, Event{Instance: n.node.ID()}) {
+			if n := nodes[i].Load(); n != nil && nodeOf(view.Nodes, n.node.ID()) == n.node && !yield(n.Breaker, Event{Instance: n.node.ID()}) {
 				return
 			}
 		}
@@ -127,16 +133,17 @@ func (b *breakers) of(call *Call) *breaker.Breaker {
 
 // ofMethod returns the breaker of a method, nil if there are too many.
 func (b *breakers) ofMethod(key methodKey) *breaker.Breaker {
-	if m := (*b.methods.Load())[key]; m != nil {
-		return m
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	known := *b.methods.Load()
 	if m := known[key]; m != nil || len(known) >= mostMethods {
 		return m
 	}
-	m := b.breakerLocked(b.service.name+" "+key.String(), Event{Method: key.method, Route: key.route})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	known = *b.methods.Load()
+	if m := known[key]; m != nil || len(known) >= mostMethods {
+		return m
+	}
+	m := b.breakerLocked(b.service.name+" "+key.String(), Event{Method: key.method, Route: key.routeKey.String()})
 	next := make(map[methodKey]*breaker.Breaker, len(known)+1)
 	maps.Copy(next, known)
 	next[key] = m
@@ -183,37 +190,69 @@ func (b *breakers) known(n *balancer.Node) *breaker.Breaker {
 const gateRepicks = 3
 
 // gate is that part of stage 10 which is the instance's breaker. Whoever is refused
-// goes to another; where several refuse, there is something wrong with all, and a
-// call to one that is broken off is better than none: that is the panic mode of
-// breakers.
-func (b *breakers) gate(c *course, call *Call, n *balancer.Node, gate Gate, now time.Duration) (*balancer.Node, breaker.Ticket) {
-	var refused [gateRepicks]*balancer.Node
-	for i := range refused {
-		ticket, err := b.ofNode(n).Allow()
-		if err == nil {
-			return n, ticket
-		}
-		refused[i] = n
-		choice := c.choice(call)
-		if choice == nil {
-			break
-		}
-		accepts := func(n *balancer.Node) bool {
-			return call.accepts(n, gate) && !slices.Contains(refused[:i+1], n)
-		}
-		other := choice.Other(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key, Retry: true}, accepts, accepts)
+// goes to another.
+func (b *breakers) gate(c *course, call *Call, n *balancer.Node, gate Gate, now time.Duration) (*balancer.Node, breaker.Ticket, error) {
+	ticket, err := b.ofNode(n).Allow()
+	if err == nil {
+		return n, ticket, nil
+	}
+	if b.forced() {
+		n.Unsent(now)
+		return nil, breaker.Ticket{}, err
+	}
+	n, ticket = b.elsewhere(c, call, n, gate, now)
+	return n, ticket, nil
+}
+
+// elsewhere finds an instance in the place of one that is broken off. Where several
+// are, there is something wrong with all, and a call to one of them is better than
+// none: that is the panic mode of breakers.
+func (b *breakers) elsewhere(c *course, call *Call, n *balancer.Node, gate Gate, now time.Duration) (*balancer.Node, breaker.Ticket) {
+	choice, refused := c.choice(call), []*balancer.Node{n}
+	accepts := func(n *balancer.Node) bool { return !slices.Contains(refused, n) && call.accepts(n, gate) }
+	for range gateRepicks {
+		other := another(choice, call, accepts, now)
 		if other == nil {
 			break
 		}
 		n.Unsent(now)
 		n = other
-	}
-	if ticket, err := b.ofNode(n).Allow(); err == nil {
-		return n, ticket
+		if ticket, err := b.ofNode(n).Allow(); err == nil {
+			return n, ticket
+		}
+		refused = append(refused, n)
 	}
 	call.service.counts.one(&call.service.counts.overruled)
 	return n, breaker.Ticket{}
 }
+
+// another chooses among those that are accepted, nil if there is none.
+func another(choice *balancer.Choice, call *Call, accepts func(*balancer.Node) bool, now time.Duration) *balancer.Node {
+	if choice == nil {
+		return nil
+	}
+	if call.tolerance == rule.Available {
+		i := slices.IndexFunc(choice.Eligible, accepts)
+		if i < 0 {
+			return nil
+		}
+		return choice.Eligible[i]
+	}
+	return choice.Other(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key, Retry: true}, accepts, accepts)
+}
+
+// broken reports whether another attempt would be rejected, whatever instance it
+// went to.
+func (c *Call) broken() bool {
+	if c.plan.breakers == nil {
+		return false
+	}
+	b := c.plan.breakers.of(c)
+	return b != nil && b.Rejecting()
+}
+
+// copied reports whether it is a copy, whose answers nobody hears of.
+func (c *Call) copied() bool { return c.follows && c.race == nil }
 
 // breakerChanged is told of every change of a breaker, by a goroutine of its own.
 func (m *Mesh) breakerChanged(s *service, of Event, c breaker.Change) {

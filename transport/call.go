@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -39,6 +40,17 @@ type Call struct {
 	// and Key only.
 	Request rule.Request
 
+	progress
+
+	turn int // attempts of this service and any before
+	// Both are accessed atomically, from the first attempt on; before, calls are copied.
+	ended  int32 // the last turn whose answer has come to its end
+	handed int32 // the turn whose answer is handed out; 0: Do has not returned
+}
+
+// progress is what is known of a call beyond what its door says. It begins anew where
+// the call is redirected.
+type progress struct {
 	service *service
 	// What the rules, and code, say of the call, settled once.
 	decided    bool
@@ -50,6 +62,8 @@ type Call struct {
 	tolerance  rule.FaultTolerance
 	tolerated  bool               // code said that of this call
 	declared   bool               // code said of this call whether it is idempotent
+	idempotent bool               // it is only by the rules
+	key        string             // that code gave
 	bits       uint64             // that chose the destination, until the first pick; 0: none
 	pin        string             // the only instance it may go to, as code said
 	only       *balancer.Node     // the only one this attempt may go to; nil: any
@@ -84,9 +98,37 @@ func (c *Call) Instance() string {
 // narrowed reports whether rules say which instances the call may go to.
 func (c *Call) narrowed() bool { return c.table != nil && c.pin == "" }
 
-// Release frees what bounds the call's time. A door calls it when the answer
-// that Do let it hand out has come to its end; Do has done so where it returned
-// an error. More than once does nothing.
+// Turn numbers the attempts of a call, from 1 on, also across the services that it
+// was redirected to. A door keeps it for [Call.Ended].
+func (c *Call) Turn() int { return c.turn }
+
+// Ended is told by a door that the answer of an attempt has come to its end, which
+// may be before Do returns, and at the same time. What bounds the call's time is
+// freed if that is the answer which is handed out, as soon as Do has returned; an
+// answer in whose place another came says nothing.
+func (c *Call) Ended(turn int) {
+	for {
+		last := atomic.LoadInt32(&c.ended)
+		if int32(turn) <= last || atomic.CompareAndSwapInt32(&c.ended, last, int32(turn)) {
+			break
+		}
+	}
+	if atomic.LoadInt32(&c.handed) == int32(turn) {
+		c.Release()
+	}
+}
+
+// hand notes that the answer of the last attempt is the one that is handed out.
+func (c *Call) hand() {
+	atomic.StoreInt32(&c.handed, int32(c.turn))
+	if atomic.LoadInt32(&c.ended) >= int32(c.turn) {
+		c.Release()
+	}
+}
+
+// Release frees what bounds the call's time. A door calls it once it has done with
+// the answer that Do let it hand out, where it does not use [Call.Ended]; Do has
+// done so where it returned an error. More than once does nothing.
 func (c *Call) Release() {
 	if c.endAttempt != nil {
 		c.endAttempt()

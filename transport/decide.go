@@ -9,7 +9,7 @@ import (
 
 // decide settles by which rules a call goes, for all of its attempts.
 func (c *course) decide(call *Call) {
-	call.decided = true
+	call.decided, call.key = true, call.Key
 	if c.table == nil || call.Probe {
 		call.plan = c.plans.of(nil)
 		call.plan.imprint(call)

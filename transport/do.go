@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/breaker"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/retry"
 	"github.com/fairlead-go/fairlead/rule"
@@ -82,9 +83,12 @@ func (m *Mesh) doGoverned(ctx context.Context, c *course, call *Call, attempt At
 	// 6 Fallback, once no attempt is left, or there was nobody to make one to. It
 	// stands last, since it is not what the service says.
 	if err != nil || call.failed {
-		return m.fallBack(ctx, call, attempt, err)
+		err = m.fallBack(ctx, call, attempt, err)
 	}
-	return nil
+	if err == nil {
+		call.hand()
+	}
+	return err
 }
 
 // face is what stands before the attempts of a call, and they themselves.
@@ -156,7 +160,7 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 			continue
 		}
 		call.sent = call.sent || outcome.Sent
-		if outcome.Class == Success || call.tries >= most || !m.again(ctx, call, attempt, &outcome) {
+		if outcome.Class == Success && !call.plan.repeats(outcome.Code) || call.tries >= most || !m.again(ctx, call, attempt, &outcome) {
 			return m.finish(ctx, call, outcome)
 		}
 	}
@@ -170,6 +174,10 @@ func (m *Mesh) again(ctx context.Context, call *Call, attempt Attempt, o *Outcom
 		return false
 	}
 	if ctx.Err() == nil {
+		if call.broken() { // what is at hand is better than a rejection, and costs nothing
+			o.because(breaker.ErrOpen)
+			return false
+		}
 		s, now := call.service, balancer.Now()
 		wait := policy.Wait(end, call.tries, rand.Uint64())
 		if !call.hasTimeFor(ctx, wait) {
@@ -187,7 +195,7 @@ func (m *Mesh) again(ctx context.Context, call *Call, attempt Attempt, o *Outcom
 			return true
 		}
 	}
-	o.Class = classOf(ctx.Err())
+	o.Class, o.Answered = classOf(ctx.Err()), false // the caller's end is that of the call, whatever was answered
 	if o.Err == nil {
 		o.Err = ended(ctx)
 		return false

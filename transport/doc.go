@@ -9,6 +9,11 @@
 // waits for the registry once a service is known, save that the first call
 // after a freeze of the process has the list refreshed; see [Refresher].
 //
+// The stages of a call are numbered in do.go and acquire.go: the deadline, injected
+// faults, the attempts, each with the breaker of its service, the route, the pick
+// and the gate, and at last the fallback. What rules and options say of them is
+// documented in docs/attempts.md and docs/rules.md of the module.
+//
 // Applications meet the two doors instead: package fairhttp wraps any
 // [net/http.RoundTripper], package fairgrpc gives dial options for any
 // gRPC client. What belongs to both is here: [New] and [Open] to make a mesh,

@@ -72,7 +72,7 @@ func (s *service) dumpAttempts() AttemptsDump {
 		FellBack: c.fellBack.Load(), Unanswerable: c.unanswerable.Load(), SharedBudgetRefused: c.unaffordableByAll.Load(),
 	}
 	for key, m := range s.methods.all() {
-		one := MethodDump{Route: key.route, Method: key.method}
+		one := MethodDump{Route: key.routeKey.String(), Method: key.method}
 		one.Least, _ = m.least.Least(now)
 		if m.hedge != nil {
 			one.HedgeDelay, _ = m.hedge.Delay(now, m.latencies)

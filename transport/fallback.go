@@ -26,7 +26,7 @@ var errNoSubstitute = errors.New("a stream has no fallback")
 // rules say what. A caller that has given up gets nothing.
 func (m *Mesh) fallBack(ctx context.Context, call *Call, attempt Attempt, failure error) error {
 	instead := call.plan.onFailure
-	if instead == nil && call.tolerance != rule.Failsafe || call.redirected || errors.Is(context.Cause(ctx), context.Canceled) {
+	if instead == nil && call.tolerance != rule.Failsafe || call.redirected || errors.Is(ctx.Err(), context.Canceled) {
 		return failure
 	}
 	s, what := call.service, "nothing"
@@ -54,6 +54,7 @@ func (m *Mesh) fallBack(ctx context.Context, call *Call, attempt Attempt, failur
 		call.redirect()
 		return m.Do(ctx, call, attempt)
 	}
+	call.Release() // nobody's answer is handed out
 	return nil
 }
 
@@ -62,11 +63,12 @@ func (c *Call) redirect() {
 	if c.endAttempt != nil {
 		c.endAttempt()
 	}
-	*c = Call{
-		Service: c.Service, Method: c.Method, Protocol: c.Protocol, Idempotent: c.Idempotent, Stream: c.Stream,
-		AnswersInParts: c.AnswersInParts, WaitForReady: c.WaitForReady, Key: c.Key, Request: c.Request,
-		declared: c.declared, redirected: true, release: c.release, sent: c.sent,
+	c.Idempotent, c.Key = c.Idempotent && !c.idempotent, c.key // the rules of the other service speak now
+	next := progress{declared: c.declared, redirected: true, release: c.release, sent: c.sent}
+	if c.tolerated {
+		next.tolerance, next.tolerated = c.tolerance, true
 	}
+	c.progress = next
 }
 
 // fellBack counts, and tells at most every ten seconds.

@@ -35,6 +35,9 @@ func (c *Call) note(n *balancer.Node) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.tried.note(n)
+		if c.follows {
+			r.also++
+		}
 		return
 	}
 	c.tried.note(n)

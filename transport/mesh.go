@@ -135,6 +135,9 @@ func (m *Mesh) Close(ctx context.Context) error {
 		return nil
 	}
 	m.closed = true
+	for _, s := range *m.services.Load() {
+		s.budget.Close() // which a shared one would keep
+	}
 	m.services.Store(&map[string]*service{}) // so that lookup finds none and begins none
 	registrations := maps.Clone(m.registrations)
 	m.mu.Unlock()
@@ -200,11 +203,11 @@ func (m *Mesh) begin(name string) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	budget, err := m.budget.Child(m.options.budget)
+	checker, err := m.options.health.checker()
 	if err != nil {
 		return nil, err
 	}
-	checker, err := m.options.health.checker()
+	budget, err := m.budget.Child(m.options.budget)
 	if err != nil {
 		return nil, err
 	}

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/retry"
-	"github.com/fairlead-go/fairlead/rule"
 )
 
 // method is what is kept of the calls of one method on one route, where anybody
@@ -25,21 +26,32 @@ type method struct {
 
 // methodKey tells methods apart. Over HTTP a method says little, and the route
 // more.
-type methodKey struct{ route, method string }
+type methodKey struct {
+	routeKey
+	method string
+}
+
+// routeKey tells routes apart. That of calls on none is the zero value.
+type routeKey struct {
+	name string
+	nth  int // its place, counted from 1, where others have its name; 0: none has
+}
+
+func (k routeKey) String() string {
+	if k.nth == 0 {
+		return k.name
+	}
+	return strings.TrimSpace(k.name + " #" + strconv.Itoa(k.nth))
+}
 
 func (k methodKey) String() string {
-	if k.route == "" {
+	if k.routeKey == (routeKey{}) {
 		return k.method
 	}
-	return k.method + " on " + k.route
+	return k.method + " on " + k.routeKey.String()
 }
 
-func (c *Call) methodKey() methodKey {
-	if c.route == nil {
-		return methodKey{method: c.Method}
-	}
-	return methodKey{c.route.Name, c.Method}
-}
+func (c *Call) methodKey() methodKey { return methodKey{c.plan.of, c.Method} }
 
 // mostMethods bounds what is kept of a service. Of those that come beyond nothing
 // is known.
@@ -48,24 +60,29 @@ const mostMethods = 1000
 // methods are those of a service that were called.
 type methods struct {
 	known atomic.Pointer[map[methodKey]*method] // copied on write
-	mu    sync.Mutex                            // guards writing known
+	mu    sync.Mutex                            // guards writing known, and what follows
+	plans map[routeKey]*plan                    // those in force
 }
 
 // of returns what is kept of a call's method, nil if there is no room.
 func (s *methods) of(call *Call) *method {
-	key := call.methodKey()
-	if m := s.all()[key]; m != nil {
+	key, known := call.methodKey(), s.all()
+	if m := known[key]; m != nil || len(known) >= mostMethods {
 		return m
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	known := s.all()
+	known = s.all()
 	if m := known[key]; m != nil || len(known) >= mostMethods {
 		return m
 	}
+	plan := s.plans[key.routeKey] // the call's may be older
+	if plan == nil {
+		return nil
+	}
 	next := make(map[methodKey]*method, len(known)+1)
 	maps.Copy(next, known)
-	next[key] = newMethod(call.plan.hedge, nil)
+	next[key] = newMethod(plan.hedge, nil)
 	s.known.Store(&next)
 	return next[key]
 }
@@ -96,18 +113,16 @@ func newMethod(asked *retry.HedgeConfig, before *method) *method {
 
 // renew takes over what is known of methods under new plans. Of a route that is no
 // more nothing is kept.
-func (s *methods) renew(p plans, table *rule.Table) {
+func (s *methods) renew(p plans) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	named := map[string]*plan{"": p.of(nil)}
-	if table != nil {
-		for route := range table.Routes() {
-			named[route.Name] = p.of(route)
-		}
+	s.plans = make(map[routeKey]*plan, len(p))
+	for n := range p {
+		s.plans[p[n].of] = &p[n]
 	}
 	next := map[methodKey]*method{}
 	for key, m := range s.all() {
-		if plan := named[key.route]; plan != nil {
+		if plan := s.plans[key.routeKey]; plan != nil {
 			next[key] = newMethod(plan.hedge, m)
 		}
 	}

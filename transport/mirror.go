@@ -54,8 +54,10 @@ func (m *Mesh) mirror(ctx context.Context, call *Call, attempt Attempt) {
 	}
 	copied := &Call{
 		Service: call.Service, Method: call.Method, Protocol: call.Protocol, Key: call.Key,
-		service: s, decided: true, table: call.table, route: call.route, plan: call.plan, follows: true,
-		narrowing: rule.Decision{Route: call.route, Narrowing: call.narrowing}.Mirrored(),
+		progress: progress{
+			service: s, decided: true, table: call.table, route: call.route, plan: call.plan, follows: true,
+			narrowing: rule.Decision{Route: call.route, Narrowing: call.narrowing}.Mirrored(),
+		},
 	}
 	go m.sendCopy(ctx, copied, again)
 }

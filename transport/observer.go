@@ -49,7 +49,11 @@ type observing struct {
 
 // tell hands an event to the observer, if there is one. It never waits.
 func (m *Mesh) tell(e Event) {
-	if m.observing == nil || m.observing.callback.Disabled() {
+	if m.observing == nil {
+		return
+	}
+	if m.observing.callback.Disabled() {
+		m.observing.dropped.Add(1)
 		return
 	}
 	if e.Time.IsZero() {

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"go.opentelemetry.io/otel/metric"
@@ -61,6 +62,13 @@ func (o *options) validateAttempts() error {
 	}
 	if o.tolerance > rule.Available {
 		errs = append(errs, &discovery.FieldError{Field: "WithFaultTolerance", Value: uint8(o.tolerance), Allowed: "rule.Failover to rule.Available"})
+	}
+	if o.shared != nil {
+		if child, err := o.shared.Child(retry.BudgetConfig{}); err != nil {
+			errs = append(errs, fmt.Errorf("WithSharedBudget: %w", err))
+		} else {
+			child.Close()
+		}
 	}
 	for _, name := range o.fallbacks {
 		errs = append(errs, discovery.ValidateService(name))

@@ -33,7 +33,7 @@ func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*b
 	if choice != nil && node == nil && opening(gate) {
 		return nil, ErrNotReady // soon; the fallback is for those that fail
 	}
-	if call.narrowed() && (node == nil || call.last || call.picks > 0 || choice.Well == 0 || node.Failing(now)) {
+	if call.narrowed() && call.only == nil && (node == nil || call.last || call.picks > 0 || choice.Well == 0 || node.Failing(now)) {
 		if other := c.instead(call, choice, node, gate, now); other != nil {
 			return other, nil
 		}

@@ -14,6 +14,7 @@ import (
 // they say nothing, what code does. It is immutable and lasts as long as the rules
 // do.
 type plan struct {
+	of         routeKey
 	retry      retry.Policy
 	most       int   // tries
 	plain      bool  // nothing is said but where calls go and how often they are tried
@@ -45,9 +46,16 @@ func (o *options) plansOf(service string, table *rule.Table, b *breakers) plans 
 	if table == nil {
 		return plans{o.planOf(service, &rule.RouteTable{}, nil, b)}
 	}
-	all := make(plans, 0, 1+len(table.Policy.Spec.Routes))
+	all, named := make(plans, 0, 1+len(table.Policy.Spec.Routes)), map[string]int{"": 2}
 	for route := range table.Routes() {
-		all = append(all, o.planOf(service, route, table.Outcomes, b))
+		named[route.Name]++
+	}
+	for route := range table.Routes() {
+		p := o.planOf(service, route, table.Outcomes, b)
+		if p.of.name = route.Name; named[route.Name] > 1 {
+			p.of.nth = route.Order + 1
+		}
+		all = append(all, p)
 	}
 	return all
 }
@@ -60,7 +68,7 @@ func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.
 	if f := p.onFailure; f != nil && f.Service != "" && !slices.Contains(o.fallbacks, f.Service) {
 		p.onFailure = nil // unheeded says so
 	}
-	if route.Tolerated {
+	if route.ToleranceSaid {
 		p.tolerance = route.FaultTolerance
 	}
 	said := &route.Retry
@@ -85,14 +93,19 @@ func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.
 	if t := p.retry.AttemptTimeout; t != 0 {
 		p.attemptTimeout = &attemptTimeout{service, t}
 	}
-	p.plain = p.timeout == nil && p.onFailure == nil && p.tolerance == rule.Failover && route.Mirror == nil && route.Fault == nil
+	p.plain = p.timeout == nil && p.attemptTimeout == nil && p.hedge == nil && p.onFailure == nil && p.tolerance == rule.Failover && route.Mirror == nil && route.Fault == nil
 	return p
 }
+
+// repeats reports whether an answer is followed by another attempt for its code
+// alone, though it says that the instance works, as ABORTED and 409 do.
+func (p *plan) repeats(code int) bool { return slices.Contains(p.retry.Codes, code) }
 
 // imprint tells a call what its plan says of it. What code says of one call comes
 // before what rules say of many.
 func (p *plan) imprint(call *Call) {
-	if p.idempotent != nil && !call.declared {
+	if p.idempotent != nil && !call.declared && !(call.Stream && *p.idempotent) { // of streams doors know more
+		call.idempotent = *p.idempotent && !call.Idempotent
 		call.Idempotent = *p.idempotent
 	}
 	if !call.tolerated {

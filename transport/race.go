@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/rule"
 )
 
 // Hedger is an [Attempt] whose call can be sent a second time while the first is
@@ -50,10 +51,12 @@ type race struct {
 	endFirst context.CancelCauseFunc
 	// adopted says that the answer of the second is that of the call.
 	adopted atomic.Bool
+	turn    int // of the call, written before
 
 	mu     sync.Mutex // guards what follows
 	tried  ledger     // of both
-	second Call       // as it is to begin
+	also   int        // picks of the second
+	second progress   // as it is to begin
 	over   bool       // one has won, or the first failed alone: none begins any more, and none wins
 	won    bool       // the second has
 	hedge  Hedge      // the second; nil: it has not begun
@@ -66,7 +69,7 @@ type race struct {
 // hedger returns what makes the second attempt of a race, nil if there is to be
 // none.
 func (c *Call) hedger(attempt Attempt) Hedger {
-	if c.method.hedge == nil || !c.Idempotent || c.Stream || c.pin != "" || c.last {
+	if c.plan.hedge == nil || c.method.hedge == nil || !c.Idempotent || c.Stream || c.pin != "" || c.last || c.tolerance != rule.Failover && c.tolerance != rule.Available {
 		return nil
 	}
 	h, _ := attempt.(Hedger)
@@ -86,7 +89,17 @@ func (m *Mesh) hedged(ctx context.Context, call *Call, attempt Attempt, hedger H
 	r.second = call.secondly(r)
 	call.race = r
 	timer := time.AfterFunc(delay, r.join)
+	returned := false
+	defer func() {
+		if !returned { // it panicked, and nobody is left to take what the second obtains
+			timer.Stop()
+			endFirst(nil)
+			r.mu.Lock()
+			r.alone(call, Outcome{})
+		}
+	}()
 	o := m.timed(first, call, attempt, begun)
+	returned = true
 	end := call.endAttempt
 	call.endAttempt = func() {
 		if end != nil {
@@ -99,17 +112,16 @@ func (m *Mesh) hedged(ctx context.Context, call *Call, attempt Attempt, hedger H
 	}
 	r.mu.Lock()
 	call.tried, call.race = r.tried, nil
+	call.picks += r.also
 	r.mu.Unlock()
 	return o
 }
 
 // secondly is the call as a second attempt is to see it.
-func (c *Call) secondly(r *race) Call {
-	return Call{
-		Service: c.Service, Method: c.Method, Protocol: c.Protocol, Key: c.Key,
-		Idempotent: true, AnswersInParts: c.AnswersInParts,
+func (c *Call) secondly(r *race) progress {
+	return progress{
 		service: c.service, decided: true, table: c.table, route: c.route, narrowing: c.narrowing,
-		plan: c.plan, method: c.method, ruled: c.ruled, traced: c.traced,
+		plan: c.plan, method: c.method, tolerance: c.tolerance, ruled: c.ruled, traced: c.traced,
 		tries: c.tries + 1, follows: true, race: r,
 	}
 }
@@ -122,24 +134,23 @@ func (r *race) join() {
 		r.mu.Unlock()
 		return
 	}
-	if err := r.second.method.hedge.Withdraw(balancer.Now(), s.budget); err != nil {
-		r.mu.Unlock()
-		s.counts.one(&s.counts.unhedged)
-		return
-	}
+	// It is asked under the lock, so that the call does not return meanwhile and its
+	// caller use the request again. What cannot be sent twice costs no budget.
 	hedge := r.hedger.Hedge(mostHedgedBytes)
-	if hedge == nil {
+	if hedge == nil || r.second.method.hedge.Withdraw(balancer.Now(), s.budget) != nil {
 		r.mu.Unlock()
 		s.counts.one(&s.counts.unhedged)
 		return
 	}
 	ctx, end := context.WithCancelCause(r.ctx)
 	call := hedge.Call()
-	*call = r.second
+	call.Service, call.Method, call.Protocol, call.Key = r.call.Service, r.call.Method, r.call.Protocol, r.call.Key
+	call.Idempotent, call.AnswersInParts = true, r.call.AnswersInParts
+	call.progress = r.second
 	call.release = func() {
 		end(nil)
 		if r.adopted.Load() {
-			r.call.Release()
+			r.call.Ended(r.turn)
 		}
 	}
 	r.hedge, r.end = hedge, end
@@ -166,7 +177,7 @@ func (r *race) join() {
 func (r *race) settle(call *Call, o Outcome) Outcome {
 	r.mu.Lock()
 	if r.hedge == nil || !r.won && (o.Class == Success || r.ctx.Err() != nil) {
-		return r.alone(o)
+		return r.alone(call, o)
 	}
 	call.tries++
 	r.mu.Unlock()
@@ -176,34 +187,45 @@ func (r *race) settle(call *Call, o Outcome) Outcome {
 	}
 	r.mu.Lock()
 	if !r.won {
-		return r.alone(o)
+		return r.alone(call, o)
 	}
 	r.mu.Unlock()
 	second := r.hedge.Call()
-	call.picks, call.node = call.picks+second.picks, second.node
-	end := call.endAttempt
+	call.node = second.node
+	end, endSecond := call.endAttempt, second.endAttempt
 	call.endAttempt = func() {
 		end()
+		if endSecond != nil {
+			endSecond()
+		}
 		r.end(nil)
 	}
 	r.hedge.Win()
+	r.turn = call.turn
 	r.adopted.Store(true)
+	second.hand()
 	call.service.counts.one(&call.service.counts.hedgesWon)
 	return r.came
 }
 
 // alone ends a race that the second has not won: it is given up, and the first
 // has the word. It is called with the lock held, and lets go of it.
-func (r *race) alone(o Outcome) Outcome {
+func (r *race) alone(call *Call, o Outcome) Outcome {
 	r.over = true
-	hedge, ended := r.hedge, r.ended
+	hedge, ended, came, also := r.hedge, r.ended, r.came, r.also
 	r.mu.Unlock()
 	if hedge == nil {
 		return o
 	}
 	r.end(errHedged)
-	if ended { // else it does so itself
-		r.lose()
+	if !ended { // it loses what it obtains by itself
+		call.sent = call.sent || also > 0
+		return o
+	}
+	r.lose()
+	call.sent = call.sent || came.Sent
+	if o.Class != Success { // either server may have asked to be left alone
+		o.NoRetry, o.RetryAfter = o.NoRetry || came.NoRetry, max(o.RetryAfter, came.RetryAfter)
 	}
 	return o
 }

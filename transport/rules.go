@@ -188,7 +188,7 @@ func (m *Mesh) planLocked(s *service, table *rule.Table) {
 	}
 	r.breakers = newBreakers(s, asked, r.breakers)
 	r.plans = m.options.plansOf(s.name, table, r.breakers)
-	s.methods.renew(r.plans, table)
+	s.methods.renew(r.plans)
 }
 
 // steerLocked makes the course of the view and the rules at hand.

@@ -18,8 +18,8 @@ func WithFaultTolerance(t rule.FaultTolerance) Option { return func(o *options) 
 //
 //   - [rule.Failover]: another attempt goes elsewhere, as retries say.
 //   - [rule.Failfast]: no other attempt is made.
-//   - [rule.Failsafe]: as Failfast, but what fails counts as done: over HTTP the
-//     answer is 204, over gRPC an empty reply.
+//   - [rule.Failsafe]: no other attempt is made either, and what fails counts as done:
+//     over HTTP the answer is 204, over gRPC an empty reply.
 //   - [rule.Broadcast]: the call goes to every instance that it could go to, one
 //     after the other, without retries. It fails if one of them does, once all were
 //     called; else the answer is that of the last.

@@ -26,6 +26,12 @@ func (m *Mesh) doTraced(ctx context.Context, call *Call, attempt Attempt) error 
 // once makes one attempt, within its own time. At level Full it gets a span,
 // which the lease takes over with the pick and ends when the attempt does.
 func (m *Mesh) once(ctx context.Context, call *Call, attempt Attempt) Outcome {
+	call.turn++
+	if call.endAttempt != nil { // of the one before
+		call.endAttempt()
+		call.endAttempt = nil
+	}
+	call.began = nil
 	if call.plan.retry.AttemptTimeout == 0 {
 		return m.try(ctx, call, attempt)
 	}

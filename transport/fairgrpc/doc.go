@@ -21,12 +21,15 @@
 // connection was lost before an answer if the method may be executed twice.
 // The latter is taken from the method's idempotency_level in its proto file
 // (NO_SIDE_EFFECTS or IDEMPOTENT), and [transport.WithCall] overrides it for
-// one call. Another attempt goes to another instance. A status that a server
-// has answered with is passed on as it is. Streams are chosen an instance for
+// one call. Another attempt goes to another instance. Otherwise a status that a
+// server has answered with is passed on as it is. Streams are chosen an instance for
 // and counted until they end, and not opened twice.
 //
-// A call fails at once where there is nobody to call. With
-// [transport.WaitForReady] or [grpc.WaitForReady] it waits within its deadline.
+// A rule, or [retry.Policy], may list codes and timeouts to be tried again as
+// well. Servers are obeyed that say grpc-retry-pushback-ms, and told
+// grpc-previous-rpc-attempts. A call that takes long may be sent a second time
+// beside the first, where a rule or [transport.WithHedge] says so, with a reply
+// of its own. [WithFallback] has code say what a caller gets in place of a failure.
 //
 // Which addresses may be called is said by [transport.WithReach], and checked on
 // what the registry says and again on the socket before it connects, since a

@@ -458,3 +458,5 @@ func incoming(ctx context.Context, key string) []string {
 }
 
 func (w *world) dialOptions() []grpc.DialOption { return fairgrpc.DialOptions(w.mesh) }
+
+func setValue(reply any, to string) { reply.(*wrapperspb.StringValue).Value = to }

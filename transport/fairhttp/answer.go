@@ -19,6 +19,7 @@ type answer struct {
 	lease    transport.Lease
 	gen      *generation
 	outcome  transport.Outcome // if all goes well
+	turn     int               // of the attempt
 	over     atomic.Bool
 	stop     func() bool // takes abandon back; may be nil
 }
@@ -26,7 +27,7 @@ type answer struct {
 // begin puts the answer into x.response, where there is a body to wait for.
 func (a *answer) begin(x *exchange, lease transport.Lease, gen *generation, o transport.Outcome) {
 	resp, ctx := x.response, x.ctx
-	a.exchange, a.lease, a.gen, a.outcome = x, lease, gen, o
+	a.exchange, a.lease, a.gen, a.outcome, a.turn = x, lease, gen, o, x.call.Turn()
 	a.body = resp.Body
 	if w, ok := resp.Body.(io.Writer); ok {
 		// 101: the connection is the caller's now, and no context ends it.
@@ -96,7 +97,7 @@ func (a *answer) claim() bool {
 func (a *answer) settle(o transport.Outcome) {
 	a.lease.Done(o)
 	a.gen.release()
-	a.exchange.call.Release()
+	a.exchange.call.Ended(a.turn)
 }
 
 // judge turns the error that ended the body into an outcome.

@@ -24,7 +24,13 @@
 // if it is untouched or GetBody gives another; nothing is buffered. CONNECT
 // and upgrades are never made again once they were sent. A status is not an
 // error: it is judged (5xx against the instance, 429 and 503 as overload) and
-// handed out with its body.
+// handed out with its body. A rule, or [retry.Policy], may list statuses and
+// timeouts as well; what is thrown away is then drained, and from the second
+// attempt on requests say their number in the [Attempt] header.
+//
+// A request that takes long may be sent a second time beside the first, where a
+// rule or [transport.WithHedge] says so, and its body is small and can be read
+// again. The slower one is cancelled, which costs an HTTP/1 connection.
 //
 // Beneath this, net/http itself repeats what is lost on a connection that was
 // used before, on the same instance. Such repetitions are counted in
@@ -38,14 +44,16 @@
 //
 // Where a service has no instance at all, a request fails at once with
 // balancer.ErrNoInstances, or waits for the first one if
-// [transport.WaitForReady] says so.
+// [transport.WaitForReady] says so. What a caller gets in place of a failure is
+// said by a rule or by [Config].Fallback.
 //
 // # When a call ends
 //
 // A call is in flight until its body was read to the end or closed, as
 // net/http demands of its callers anyway. Where a caller forgets that, a response
 // of unknown length, of more than 64 KiB or with a status of 300 and above ends
-// with the request's context at the latest.
+// with the request's context at the latest. The time of one attempt, where it has
+// its own, ends with the header of the response.
 //
 // # Connections
 //

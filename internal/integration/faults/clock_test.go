@@ -37,7 +37,16 @@ func jump(fault, passesOver string) row {
 		},
 		inject: func(s *scene) {
 			s.misbehave(fleet.Behaviour{Status: http.StatusInternalServerError})
-			s.sleep(2 * time.Second) // five failures are enough
+			got := func() int64 {
+				is, err := s.victim.Status(s.Context())
+				if err != nil {
+					s.Fatal(err)
+				}
+				return is.Received
+			}
+			before := got()
+			s.within(0, "five failures", func() bool { return got() >= before+5 })
+			s.sleep(time.Second)
 			s.leases = s.registered()
 			s.returned = time.Now()
 			for _, by := range []time.Duration{time.Hour, -time.Hour} {

@@ -66,5 +66,7 @@ var rows = []row{
 	revoked,
 	noSpace,
 	starved,
+	tail,
+	tailGRPC,
 	starvedTimed,
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"time"
 )
@@ -12,11 +13,22 @@ import (
 // Behaviour is how an instance treats calls.
 type Behaviour struct {
 	Work time.Duration // on each call
+	// Rare is one call in how many that takes RareWork instead. 0: none does.
+	Rare     int
+	RareWork time.Duration
 	// Status is what it answers with, and executes nothing: 500, or INTERNAL over
 	// gRPC; 503, or UNAVAILABLE. 0: it executes.
 	Status int
 	// RetryAfter, in seconds, is said with the status over HTTP. 0: nothing is.
 	RetryAfter int
+}
+
+// length is how long one call takes.
+func (b *Behaviour) length() time.Duration {
+	if b.Rare > 0 && rand.IntN(b.Rare) == 0 {
+		return b.RareWork
+	}
+	return b.Work
 }
 
 // Behave makes the instance treat calls in another way from now on. It is for

@@ -49,7 +49,7 @@ func (b business) UnaryCall(ctx context.Context, _ *grpc_testing.SimpleRequest) 
 	b.received.Add(1)
 	is := b.behaviour.Load()
 	if is.Status != 0 {
-		b.takes(ctx, is.Work)
+		b.takes(ctx, is.length())
 		code := codes.Internal
 		if is.Status == http.StatusServiceUnavailable {
 			code = codes.Unavailable
@@ -59,7 +59,7 @@ func (b business) UnaryCall(ctx context.Context, _ *grpc_testing.SimpleRequest) 
 	if err := b.execute(keyOf(ctx)); err != nil {
 		return nil, err
 	}
-	b.takes(ctx, is.Work)
+	b.takes(ctx, is.length())
 	return &grpc_testing.SimpleResponse{ServerId: b.ID}, nil
 }
 

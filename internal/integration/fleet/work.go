@@ -52,7 +52,7 @@ func (i *instance) work(w http.ResponseWriter, r *http.Request) {
 	}
 	b := i.behaviour.Load()
 	if b.Status != 0 {
-		i.takes(r.Context(), b.Work)
+		i.takes(r.Context(), b.length())
 		if b.RetryAfter > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(b.RetryAfter))
 		}
@@ -72,7 +72,7 @@ func (i *instance) work(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), status)
 		return
 	}
-	i.takes(r.Context(), b.Work)
+	i.takes(r.Context(), b.length())
 	w.Header().Set(AddrHeader, r.Context().Value(http.LocalAddrContextKey).(net.Addr).String())
 	switch size, _ := strconv.Atoi(r.FormValue(SizeParameter)); {
 	case r.URL.Path == Endless:
