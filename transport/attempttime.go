@@ -15,6 +15,7 @@ type attemptTime struct {
 	context.Context // cancelled when the time is up
 	deadline        time.Time
 	timer           *time.Timer
+	up              func() // cancels Context, with the reason
 	why             *attemptTimeout
 	begun           atomic.Bool
 }
@@ -53,8 +54,8 @@ func (c *Call) hurry(ctx context.Context) context.Context {
 		return ctx
 	}
 	inner, cancel := context.WithCancelCause(ctx)
-	a := &attemptTime{Context: inner, deadline: now.Add(timeout), why: why}
-	a.timer = time.AfterFunc(timeout, func() { cancel(why) })
+	a := &attemptTime{Context: inner, deadline: now.Add(timeout), why: why, up: func() { cancel(why) }}
+	a.timer = time.AfterFunc(timeout, a.up)
 	c.began = a
 	c.endAttempt = func() {
 		a.timer.Stop()
@@ -64,14 +65,19 @@ func (c *Call) hurry(ctx context.Context) context.Context {
 }
 
 // Began is told by a door that the answer has begun: from now on it has the time
-// of the call. It reports whether it had begun in time.
+// of the call. It reports whether it had begun in time; if not, its context has
+// ended and says why.
 func (c *Call) Began() bool {
 	a := c.began
 	if a == nil {
 		return true
 	}
 	a.begun.Store(true)
-	return a.timer.Stop()
+	if a.timer.Stop() {
+		return true
+	}
+	a.up() // its goroutine has begun, and may not have come to that
+	return false
 }
 
 // attemptTimeout is the cause of an attempt that had no more time.

@@ -3,7 +3,8 @@ package fairhttp
 import (
 	"context"
 	"errors"
-	"runtime"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -13,39 +14,53 @@ import (
 // has time.
 const connectTimeout = 250 * time.Millisecond
 
-// turns is how often a connection that is there needs the CPU until its dialer has
-// returned: the dialer, the goroutine that watches its context, and the dialer
-// again.
-const turns = 4
-
 var errUnanswered = errors.New("no answer within 250ms")
 
-// connecting returns a context in which to make a connection, which ends with
-// errUnanswered as its cause when that took too long. The function that comes with
-// it has to be called when there is a connection, or an error.
-//
-// Where this process had no CPU, or was stopped, the answer may be there and
-// unread. So time that was noticed late does not count, and whoever could run has
-// its turn before anything is concluded: timers are served before connections.
-func connecting(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	began := time.Now()
-	var up func()
-	up = func() {
-		now := time.Now()
-		late := now.Sub(began) > connectTimeout*5/4
-		for range turns {
-			runtime.Gosched()
-		}
-		switch {
-		case ctx.Err() != nil:
-		case late:
-			began = now
-			time.AfterFunc(connectTimeout, up)
-		default:
-			cancel(errUnanswered)
-		}
+// connecting is a connection that is being made.
+type connecting struct {
+	began  time.Time
+	socket atomic.Pointer[syscall.RawConn] // that was opened last
+	cancel context.CancelCauseFunc
+	ctx    context.Context
+}
+
+// connect returns the context in which to make a connection. It ends with
+// errUnanswered as its cause when nobody answers. Its end has to be called when
+// there is a connection, or an error.
+func connect(ctx context.Context) *connecting {
+	c := &connecting{began: time.Now()}
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	time.AfterFunc(connectTimeout, c.up)
+	return c
+}
+
+func (c *connecting) end() { c.cancel(nil) }
+
+// up is called when the time is. Where this process had no CPU, or was stopped, the
+// answer may be there and unread, or was never asked for in time. So it is the
+// kernel that is asked, and time that was noticed late does not count.
+func (c *connecting) up() {
+	if c.ctx.Err() != nil {
+		return
 	}
-	time.AfterFunc(connectTimeout, up)
-	return ctx, func() { cancel(nil) }
+	now := time.Now()
+	if now.Sub(c.began) > connectTimeout*5/4 || !c.silent() {
+		c.began = now
+		time.AfterFunc(connectTimeout, c.up)
+		return
+	}
+	c.cancel(errUnanswered)
+}
+
+// silent reports whether the other side has not answered.
+func (c *connecting) silent() bool {
+	socket := c.socket.Load()
+	if socket == nil {
+		return false // the address is being looked for, and nobody was asked yet
+	}
+	is := true
+	if err := (*socket).Control(func(fd uintptr) { is = asks(fd) }); err != nil {
+		return true
+	}
+	return is
 }

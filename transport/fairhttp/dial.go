@@ -24,14 +24,15 @@ func (s *service) dial(ctx context.Context, network, addr string) (net.Conn, err
 	if own := s.transport.model.DialContext; own != nil {
 		return s.checked(own)(ctx, network, addr)
 	}
+	c := connect(ctx)
+	defer c.end()
 	d := s.transport.dialer
-	d.ControlContext = func(_ context.Context, network, address string, _ syscall.RawConn) error {
+	d.ControlContext = func(_ context.Context, network, address string, socket syscall.RawConn) error {
+		c.socket.Store(&socket)
 		return s.transport.mesh.CheckSocket(s.name, network, address)
 	}
-	ctx, connected := connecting(ctx)
-	defer connected()
-	conn, err := d.DialContext(ctx, network, addr)
-	if err != nil && context.Cause(ctx) == errUnanswered {
+	conn, err := d.DialContext(c.ctx, network, addr)
+	if err != nil && context.Cause(c.ctx) == errUnanswered {
 		err = &net.OpError{Op: "dial", Net: network, Err: errUnanswered}
 	}
 	return conn, err

@@ -10,7 +10,7 @@ import (
 // Callers take back one call in three, at any moment of it. The instance hears of
 // it, nobody is charged with it, and nothing is tried again.
 var (
-	takenBack     = takingBack(fleet.HTTP1, "caller cancels, HTTP/1")
+	takenBack     = takingBack(fleet.HTTP1, "caller cancels, HTTP1")
 	takenBackGRPC = takingBack(fleet.GRPC, "caller cancels, gRPC")
 )
 

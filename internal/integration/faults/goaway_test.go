@@ -10,7 +10,7 @@ import (
 // comes too late on one goes out on another, of whatever method it is, and those
 // under way are finished.
 var (
-	goneAway     = aged(fleet.HTTP2, "GOAWAY, HTTP/2")
+	goneAway     = aged(fleet.HTTP2, "GOAWAY, HTTP2")
 	goneAwayGRPC = aged(fleet.GRPC, "MaxConnectionAge, gRPC")
 )
 

@@ -19,7 +19,7 @@ func (s *scene) freeze() {
 
 // halfOpen: over HTTP/1 each such connection costs one attempt, whose time is up.
 var halfOpen = row{
-	number: 19, fault: "half-open connections, HTTP/1",
+	number: 19, fault: "half-open connections, HTTP1",
 	setup: func(s *scene) {
 		s.inTurn, s.scale.deadline = true, time.Second
 		s.behind()
@@ -44,7 +44,7 @@ var halfOpen = row{
 // is idempotent does not fail for it. So many calls that are lost together eject
 // the victim, which therefore does not show when it answers again.
 var halfOpenPinged = row{
-	number: 19, fault: "half-open connection, HTTP/2 without timeouts",
+	number: 19, fault: "half-open connection, HTTP2 without timeouts",
 	setup: func(s *scene) {
 		s.protocol, s.inTurn, s.scale.deadline = fleet.HTTP2, true, time.Minute
 		s.behind()
@@ -67,7 +67,7 @@ var halfOpenPinged = row{
 // halfOpenRenewed: a call whose time is up on a connection that nothing came back
 // from is enough to have another one.
 var halfOpenRenewed = row{
-	number: 19, fault: "half-open connection, HTTP/2 with timeouts",
+	number: 19, fault: "half-open connection, HTTP2 with timeouts",
 	setup: func(s *scene) {
 		s.protocol, s.inTurn, s.scale.deadline = fleet.HTTP2, true, time.Second
 		s.behind()
@@ -92,8 +92,8 @@ var halfOpenRenewed = row{
 // that is idempotent fails, whatever is spoken. Pings of gRPC come too late to be
 // of use.
 var (
-	halfOpenTimed     = timed(fleet.HTTP1, "half-open connections, HTTP/1, attempts have a timeout")
-	halfOpenTimedH2   = timed(fleet.HTTP2, "half-open connection, HTTP/2, attempts have a timeout")
+	halfOpenTimed     = timed(fleet.HTTP1, "half-open connections, HTTP1, attempts have a timeout")
+	halfOpenTimedH2   = timed(fleet.HTTP2, "half-open connection, HTTP2, attempts have a timeout")
 	halfOpenTimedGRPC = timed(fleet.GRPC, "half-open connection, gRPC, attempts have a timeout")
 )
 
@@ -104,7 +104,7 @@ func timed(p fleet.Protocol, fault string) row {
 			s.protocol, s.inTurn = p, true
 			s.behind()
 			s.call(s.via(s.callerLink))
-			s.applied(s.rule(document(`"retries":{"perTryTimeout":"300ms","retryOn":["connect-failure","reset","timeout"]}`)))
+			s.applied(s.rule(document(`"retries":{"perTryTimeout":"1s","retryOn":["connect-failure","reset","timeout"]}`)))
 		},
 		inject: (*scene).freeze,
 		check: func(s *scene) {
@@ -116,7 +116,7 @@ func timed(p fleet.Protocol, fault string) row {
 			// first has ended, or before five ejected the victim, and its probes.
 			most := s.standing
 			if p != fleet.HTTP1 {
-				most = 5 + 3 + int(s.mended.Sub(s.broken).Seconds())
+				most = 5 + s.perAttempt() + int(s.mended.Sub(s.broken).Seconds())
 			}
 			if failed == 0 || failed > most {
 				s.Errorf("%d attempts failed, want some, and at most %d", failed, most)
@@ -127,6 +127,10 @@ func timed(p fleet.Protocol, fault string) row {
 		},
 	}
 }
+
+// perAttempt is how many attempts to one instance begin in turn before the first has
+// had its second, with one more for each that is a retry.
+func (s *scene) perAttempt() int { return 2 * int(s.scale.rate) / instances }
 
 // failedOnVictim counts the attempts to the victim that ended badly after the
 // fault, and says how long after it the last did.

@@ -15,7 +15,7 @@ import (
 // A call that has no time left reaches nobody: nobody is picked, charged or
 // probed with it.
 var (
-	late     = tooLate(fleet.HTTP1, "deadline passed, HTTP/1")
+	late     = tooLate(fleet.HTTP1, "deadline passed, HTTP1")
 	lateGRPC = tooLate(fleet.GRPC, "deadline passed, gRPC")
 )
 

@@ -14,7 +14,7 @@ import (
 // Callers open streams and forget them. Each is in flight until its context ends,
 // not longer, and the instance hears of that.
 var (
-	leftOpen     = forgotten(fleet.HTTP1, "streams left open, HTTP/1", (*client).openHTTP)
+	leftOpen     = forgotten(fleet.HTTP1, "streams left open, HTTP1", (*client).openHTTP)
 	leftOpenGRPC = forgotten(fleet.GRPC, "streams left open, gRPC", (*client).openGRPC)
 )
 

@@ -40,6 +40,7 @@ var rows = []row{
 	nameless,
 	mistrusted,
 	jumping,
+	jumpingBreaker,
 	rolling,
 	herd,
 	flapping,

@@ -15,7 +15,7 @@ var trickling = row{
 	number: 24, fault: "slow trickle body",
 	setup: func(s *scene) {
 		s.twoBehind()
-		s.rule(document(`"retries":{"perTryTimeout":"300ms","retryOn":["timeout"]}`))
+		s.rule(document(`"retries":{"perTryTimeout":"1s","retryOn":["timeout"]}`))
 	},
 	inject: func(s *scene) {
 		c := s.client()
