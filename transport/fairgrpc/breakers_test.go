@@ -85,7 +85,8 @@ func TestOpenBreakerEndsCalls(t *testing.T) {
 	}
 }
 
-// A breaker that opens between two attempts of a call ends it.
+// A breaker that opens between two attempts of a call ends it. What the server said
+// is better than that nobody was asked again, and is what the caller gets.
 func TestBreakerOpensBetweenAttempts(t *testing.T) {
 	all := three(t)
 	saying("x", status.Error(codes.Internal, "broken"), all...)
@@ -95,9 +96,8 @@ func TestBreakerOpensBetweenAttempts(t *testing.T) {
 	conn := w.dial()
 	warm(t, conn, all...)
 	_, err := call(within(t), conn, get, "x")
-	if own, ok := errors.AsType[*transport.Error](err); !ok || own.Attempts != 3 || !own.MaybeExecuted || !errors.Is(err, breaker.ErrOpen) ||
-		status.Code(err) != codes.Unavailable || executions(all...) != 3 {
-		t.Errorf("executed %d times, error is %#v (%v)", executions(all...), own, err)
+	if !errors.Is(err, breaker.ErrOpen) || status.Code(err) != codes.Internal || executions(all...) != 3 {
+		t.Errorf("executed %d times: %v", executions(all...), err)
 	}
 }
 

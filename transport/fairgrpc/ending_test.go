@@ -36,7 +36,7 @@ func TestRow43NoTimeLeft(t *testing.T) {
 	}
 	expired, cancel := context.WithTimeout(t.Context(), 0)
 	defer cancel()
-	before, attempts := a.executed.Load(), w.attempts()
+	before, attempts, start := a.executed.Load(), w.attempts(), time.Now()
 	for name, make := range map[string]func() (context.Context, context.CancelFunc){
 		"expired": func() (context.Context, context.CancelFunc) { return expired, func() {} },
 		"1 ms left": func() (context.Context, context.CancelFunc) {
@@ -57,11 +57,13 @@ func TestRow43NoTimeLeft(t *testing.T) {
 		slices.Sort(took)
 		t.Logf("%s: median %v, most %v", name, took[50], took[100])
 	}
-	if got := a.executed.Load(); got != before {
+	// One a second finds out whether the method still takes so long.
+	found := 1 + int64(time.Since(start).Seconds())
+	if got := a.executed.Load(); got > before+found {
 		t.Errorf("%d calls were sent", got-before)
 	}
 	for outcome, n := range w.attempts() {
-		if n != attempts[outcome] {
+		if n != attempts[outcome] && (outcome != "timeout" || n > found) {
 			t.Errorf("attempts are %v, before they were %v", w.attempts(), attempts)
 		}
 	}
