@@ -114,7 +114,7 @@ func (a *answer) settle(o transport.Outcome) {
 // judge turns the error that ended the body into an outcome.
 func (a *answer) judge(err error) transport.Outcome {
 	o := a.outcome
-	if err == io.EOF {
+	if err == io.EOF { // not that of a stall, see Read
 		return o
 	}
 	o.Err, o.Class = err, transport.Lost
@@ -128,9 +128,10 @@ func (a *answer) judge(err error) transport.Outcome {
 	return o
 }
 
-// stalled reports whether a read failed because nothing came for too long.
+// stalled reports whether a read ended because nothing came for too long. An end of
+// the body is none then: the server may have made it because the connection went.
 func (a *answer) stalled(err error) bool {
-	return err != nil && err != io.EOF && a.stall != nil && a.stall.up.Load()
+	return err != nil && a.stall != nil && a.stall.up.Load()
 }
 
 // upgraded is the body of a 101 response: both directions of a connection.

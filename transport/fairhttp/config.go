@@ -65,13 +65,15 @@ type Config struct {
 	// for as long as they please. 0: as long as the call has.
 	ReadIdleTimeout time.Duration
 	// SendTimeout tells servers how long the caller still waits, in the [Timeout]
-	// header, where that is bounded. It costs a copy of the request's header. See
-	// [TrustTimeout] for the other side.
+	// header, where that is bounded: the call's time, or that of the attempt where it
+	// is less. Event streams and upgrades tell nothing. It costs a copy of the
+	// request's header. See [TrustTimeout] for the other side.
 	SendTimeout bool
 	// Fallback is asked for what a caller gets in place of a failure of the
 	// service, once no attempt is left and the rules have nothing either: it sees
 	// the answer that is a failure, or the error. What it returns takes its place;
-	// nil and no error leave it. It is not asked for a caller that has given up. A
+	// nil and no error leave it. The failed answer is closed, unless it, or its body,
+	// is what is returned. It is not asked for a caller that has given up. A
 	// panic leaves the failure as it is; after three within a minute it is not
 	// asked any more.
 	Fallback func(req *http.Request, failed *http.Response, err error) (*http.Response, error)

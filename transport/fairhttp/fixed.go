@@ -114,7 +114,7 @@ func (f Fixed) host() (*fixed, error) {
 	}
 	named := func(name string, err error) {
 		if err != nil {
-			errs = append(errs, fmt.Errorf("Fixed.%s: %w", name, err))
+			errs = append(errs, fmt.Errorf("fairhttp: Fixed.%s: %w", name, err))
 		}
 	}
 	named("Config", f.Config.Validate())

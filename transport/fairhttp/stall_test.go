@@ -3,6 +3,7 @@ package fairhttp_test
 import (
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -42,8 +43,9 @@ func TestRow24ReadIdleTimeout(t *testing.T) {
 					}
 				}, w.server)
 				orders := newService(t, s.addr())
-				w.client.ReadIdleTimeout = 250 * time.Millisecond
-				client, _ := orders.client(t, w.client, nil)
+				config := w.client
+				config.ReadIdleTimeout = 250 * time.Millisecond
+				client, _ := orders.client(t, config, nil)
 				if _, body := fetch(t, client, "GET", "mesh://orders/", ""); body != strings.Repeat("drop", 4) {
 					t.Errorf("a body that trickles is %q", body)
 				}
@@ -56,7 +58,7 @@ func TestRow24ReadIdleTimeout(t *testing.T) {
 				if string(body) != strings.Repeat("drop", 4) || !errors.Is(err, fairhttp.ErrStalled) || !errors.Is(err, os.ErrDeadlineExceeded) || !ok || !n.Timeout() {
 					t.Errorf("the body is %q and ends with %v", body, err)
 				}
-				if !strings.Contains(err.Error(), s.addr()) || !strings.Contains(err.Error(), "250ms") {
+				if text := fmt.Sprint(err); !strings.Contains(text, s.addr()) || !strings.Contains(text, "250ms") {
 					t.Errorf("the error is %q", err)
 				}
 				resp.Body.Close()
