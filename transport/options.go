@@ -147,7 +147,9 @@ func WithBudget(c retry.BudgetConfig) Option { return func(o *options) { o.budge
 func WithSharedBudget(b *retry.Budget) Option { return func(o *options) { o.shared = b } }
 
 // WithHedge sends idempotent calls a second time, to another instance, when they
-// take long. The default is not to. Rules may say otherwise.
+// take long. Both count as attempts, so that a call which has one is not sent twice.
+// An instance that is reached by a host name may be many machines, and gets both if
+// there is no other. The default is not to. Rules may say otherwise.
 func WithHedge(c retry.HedgeConfig) Option { return func(o *options) { o.hedge = &c } }
 
 // WithFallbackServices names the services to which rules may redirect a call whose

@@ -65,9 +65,10 @@ type Config struct {
 	// for as long as they please. 0: as long as the call has.
 	ReadIdleTimeout time.Duration
 	// SendTimeout tells servers how long the caller still waits, in the [Timeout]
-	// header, where that is bounded: the call's time, or that of the attempt where it
-	// is less. Event streams and upgrades tell nothing. It costs a copy of the
-	// request's header. See [TrustTimeout] for the other side.
+	// header, where that is bounded: the call's time, also where the attempt has less,
+	// since the body of an answer has all of it. Event streams and upgrades tell
+	// nothing. It costs a copy of the request's header. See [TrustTimeout] for the
+	// other side.
 	SendTimeout bool
 	// Fallback is asked for what a caller gets in place of a failure of the
 	// service, once no attempt is left and the rules have nothing either: it sees
