@@ -1,5 +1,7 @@
 package sim
 
+import "fmt"
+
 // errand says for which attempt at a server a call is made.
 type errand struct {
 	of  int32
@@ -68,4 +70,35 @@ func (w *world) bring(e errand, well bool) {
 		w.reply(e.of, w.now, w.now, how)
 	}
 	w.drop(e.of)
+}
+
+// mostHops is the largest Hop.
+const mostHops = 9
+
+func (p *Plan) validateHops() error {
+	hops := p.hops()
+	if hops == 1 {
+		return nil
+	}
+	var known [mostHops + 1]bool
+	for i, c := range p.Fleet {
+		known[c.Hop] = true
+		if c.From > 0 {
+			return bad(fmt.Sprintf("Fleet[%d].From", i), c.From, "0 where there are hops")
+		}
+	}
+	for hop, ok := range known[:hops] {
+		if !ok {
+			return bad("Hop", hops-1, fmt.Sprintf("those that follow on each other: there is no class of %d", hop))
+		}
+	}
+	switch {
+	case len(p.Deploys) > 0:
+		return bad("Deploys", len(p.Deploys), "none where there are hops")
+	case p.Scaler.Every > 0:
+		return bad("Scaler.Every", p.Scaler.Every, "0 where there are hops")
+	case p.Heeds:
+		return bad("Heeds", true, "false where there are hops")
+	}
+	return nil
 }

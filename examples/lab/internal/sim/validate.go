@@ -45,6 +45,7 @@ func (p Plan) Validate() error {
 		p.validateChanges(),
 		p.Retry.Validate(),
 		p.Budget.Validate(),
+		p.validateExtras(),
 		p.validateHops(),
 		p.Balancing.Validate(),
 		p.validateCost(),
@@ -87,43 +88,15 @@ func (p *Plan) validateCost() error {
 	)
 }
 
-// mostHops is the largest Hop.
-const mostHops = 9
-
-func (p *Plan) validateHops() error {
+// validateExtras looks at what there need not be.
+func (p *Plan) validateExtras() error {
 	if p.Hedge != nil {
 		if err := p.Hedge.Validate(); err != nil {
 			return err
 		}
 	}
 	if p.Shared != nil {
-		if err := p.Shared.Validate(); err != nil {
-			return err
-		}
-	}
-	hops := p.hops()
-	if hops == 1 {
-		return nil
-	}
-	var known [mostHops + 1]bool
-	for i, c := range p.Fleet {
-		known[c.Hop] = true
-		if c.From > 0 {
-			return bad(fmt.Sprintf("Fleet[%d].From", i), c.From, "0 where there are hops")
-		}
-	}
-	for hop, ok := range known[:hops] {
-		if !ok {
-			return bad("Hop", hops-1, fmt.Sprintf("those that follow on each other: there is no class of %d", hop))
-		}
-	}
-	switch {
-	case len(p.Deploys) > 0:
-		return bad("Deploys", len(p.Deploys), "none where there are hops")
-	case p.Scaler.Every > 0:
-		return bad("Scaler.Every", p.Scaler.Every, "0 where there are hops")
-	case p.Heeds:
-		return bad("Heeds", true, "false where there are hops")
+		return p.Shared.Validate()
 	}
 	return nil
 }
