@@ -171,6 +171,7 @@ func brief(t *testing.T, name string) *sim.Result {
 // What the default policy promises, by seed 1; docs/lab.md has
 // intervals.
 func TestTheDefaultPolicy(t *testing.T) {
+	planned(t, "slow-one") // or skip it all
 	against := func(scenario string, clients int, load, most float64, other string, quantile float64) {
 		t.Helper()
 		plan := planned(t, scenario)
