@@ -87,7 +87,12 @@ func (c *Call) explainAttempt(ctx context.Context, o *Outcome) {
 	if o.Class != Timeout || o.Err == nil || c.plan.attemptTimeout == nil {
 		return
 	}
-	if why := c.plan.attemptTimeout; context.Cause(ctx) == error(why) && !errors.Is(o.Err, why) {
+	why, deadline := c.plan.attemptTimeout, time.Time{}
+	if c.endAttempt != nil { // it has a time of its own
+		deadline, _ = ctx.Deadline()
+	}
+	late := !deadline.IsZero() && ctx.Err() == nil && !time.Now().Before(deadline) // its timer is, and a server's was not
+	if (late || context.Cause(ctx) == error(why)) && !errors.Is(o.Err, why) {
 		o.Err = fmt.Errorf("%w: %w", why, o.Err)
 	}
 }
