@@ -25,11 +25,11 @@ type Dump struct {
 	// SharedBudgetRemaining is how many retries all services together could make
 	// right now.
 	SharedBudgetRemaining int `json:"sharedBudgetRemaining"`
-	// JudgePanics and ObserverPanics count those of the code that was handed in,
-	// UnobservedEvents the events that the observer was too slow for.
-	JudgePanics      int64 `json:"judgePanics,omitempty"`
-	ObserverPanics   int64 `json:"observerPanics,omitempty"`
-	UnobservedEvents int64 `json:"unobservedEvents,omitempty"`
+	// CallbackPanics count those of the code that was handed in, by which: judge,
+	// observer, fallback. UnobservedEvents counts the events that the observer was
+	// too slow for.
+	CallbackPanics   map[string]int64 `json:"callbackPanics,omitempty"`
+	UnobservedEvents int64            `json:"unobservedEvents,omitempty"`
 	// Registry is what the registry says of itself, if it says anything.
 	Registry any `json:"registry,omitempty"`
 }
@@ -131,10 +131,10 @@ type Stater interface {
 func (m *Mesh) Dump() Dump {
 	d := Dump{
 		Registrations: m.registered(), Services: []ServiceDump{},
-		SharedBudgetRemaining: m.budget.Remaining(balancer.Now()), JudgePanics: m.judging.Panics(),
+		SharedBudgetRemaining: m.budget.Remaining(balancer.Now()), CallbackPanics: m.callbacks.panics(),
 	}
 	if o := m.observing; o != nil {
-		d.ObserverPanics, d.UnobservedEvents = o.callback.Panics(), o.dropped.Load()
+		d.UnobservedEvents = o.dropped.Load()
 	}
 	services := *m.services.Load()
 	for _, name := range slices.Sorted(maps.Keys(services)) {

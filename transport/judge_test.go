@@ -98,8 +98,8 @@ func TestRow46PanickingCallbacks(t *testing.T) {
 			time.Sleep(2 * time.Second)
 		}
 		d := m.Dump()
-		if judged != 3 || d.JudgePanics != 3 || observed != 3 || d.ObserverPanics != 3 {
-			t.Errorf("asked %d and %d times, counted are %d and %d", judged, observed, d.JudgePanics, d.ObserverPanics)
+		if judged != 3 || d.CallbackPanics["judge"] != 3 || observed != 3 || d.CallbackPanics["observer"] != 3 {
+			t.Errorf("asked %d and %d times, counted are %d and %d", judged, observed, d.CallbackPanics["judge"], d.CallbackPanics["observer"])
 		}
 		if d.UnobservedEvents == 0 {
 			t.Error("what is not told any more is not counted")

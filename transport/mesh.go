@@ -32,8 +32,9 @@ type Mesh struct {
 	mirrors   chan struct{}            // holds one for each copy on its way
 	budget    *retry.Budget            // of all services together
 	sharing   sync.Mutex               // held to set it
-	judging   callback.Callback        // of options.judge
-	observing *observing               // nil: there is no observer
+	judging   *callback.Callback       // of options.judge
+	callbacks callbacks
+	observing *observing // nil: there is no observer
 
 	// services is copied on write: a call finds its service with one load.
 	services atomic.Pointer[map[string]*service]
@@ -103,13 +104,15 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 	m.keeper = newKeeper(o.snapshotDir, m.logger)
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.services.Store(&map[string]*service{})
-	m.judging.Name, m.judging.Logger = "judge", m.logger
+	if o.judge != nil {
+		m.judging = m.Callback("judge")
+	}
 	if m.budget = o.shared; m.budget == nil {
 		m.budget, _ = retry.NewBudget(o.budget) // validated
 	}
 	if o.observer != nil {
 		m.observing = &observing{events: make(chan Event, mostEvents)}
-		m.observing.callback.Name, m.observing.callback.Logger = "observer", m.logger
+		m.observing.callback = m.Callback("observer")
 		go m.observe() // ends with the mesh
 	}
 	if _, ok := registry.(Refresher); ok {
@@ -158,9 +161,6 @@ func (m *Mesh) Close(ctx context.Context) error {
 	}
 	return errors.Join(errs...)
 }
-
-// Logger returns where the mesh logs, for doors.
-func (m *Mesh) Logger() *slog.Logger { return m.logger }
 
 // waitFor waits for the watch loops, which a registry that ignores its context
 // can hold up, and for the keeper, whom a disk can.

@@ -87,7 +87,7 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.breakers = i.gauge("fairlead.breaker.breakers", "Circuit breakers, by state.")
 	t.overruled = i.counter("fairlead.breaker.overruled", "Attempts to an instance whose circuit breaker is open, because those of the others were, too.")
 	t.fallbacks = i.counter("fairlead.client.fallbacks", "Calls that failed and were to get something else, by state: answered, or failed, since there was no way to.")
-	t.panics = i.counter("fairlead.callback.panics", "Panics of code that was handed in, by which: judge or observer.")
+	t.panics = i.counter("fairlead.callback.panics", "Panics of code that was handed in, by which: judge, observer or fallback.")
 	t.unobserved = i.counter("fairlead.observer.dropped", "Events that an observer was too slow for.")
 	t.waiting = i.gauge("fairlead.client.waiting", "Calls that wait for an instance, as they asked to.")
 	t.connections = i.gauge("fairlead.client.connections", "Connections of gRPC clients, by state: ready, connecting, idle, or failed and to be tried again.")
@@ -184,11 +184,10 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		to.ObserveInt64(t.thaws, int64(m.pulse.found()))
 	}
 	to.ObserveInt64(t.sharedRemaining, int64(m.budget.Remaining(balancer.Now())))
-	if m.options.judge != nil {
-		to.ObserveInt64(t.panics, m.judging.Panics(), metric.WithAttributes(kindKey.String("judge")))
+	for name, n := range m.callbacks.panics() {
+		to.ObserveInt64(t.panics, n, metric.WithAttributes(kindKey.String(name)))
 	}
 	if o := m.observing; o != nil {
-		to.ObserveInt64(t.panics, o.callback.Panics(), metric.WithAttributes(kindKey.String("observer")))
 		to.ObserveInt64(t.unobserved, o.dropped.Load())
 	}
 	for name, s := range *m.services.Load() {

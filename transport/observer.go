@@ -44,7 +44,7 @@ func WithObserver(f func(Event)) Option { return func(o *options) { o.observer =
 type observing struct {
 	events   chan Event
 	dropped  atomic.Int64
-	callback callback.Callback
+	callback *callback.Callback
 }
 
 // tell hands an event to the observer, if there is one. It never waits.

@@ -42,6 +42,7 @@ type options struct {
 	observer    func(Event)
 	timeout     time.Duration // of each call; 0: none
 	fallbacks   []string      // services that rules may redirect to
+	many        bool          // an instance may be many machines
 }
 
 func (o *options) validateCaller() error {
@@ -148,9 +149,12 @@ func WithSharedBudget(b *retry.Budget) Option { return func(o *options) { o.shar
 
 // WithHedge sends idempotent calls a second time, to another instance, when they
 // take long. Both count as attempts, so that a call which has one is not sent twice.
-// An instance that is reached by a host name may be many machines, and gets both if
-// there is no other. The default is not to. Rules may say otherwise.
+// The default is not to. Rules may say otherwise.
 func WithHedge(c retry.HedgeConfig) Option { return func(o *options) { o.hedge = &c } }
+
+// WithManyBehindOne says that what is listed as one instance are many machines, as
+// behind a load balancer: a second attempt may then go where the first is.
+func WithManyBehindOne() Option { return func(o *options) { o.many = true } }
 
 // WithFallbackServices names the services to which rules may redirect a call whose
 // own service fails. The default is none: who may write the rules of one service

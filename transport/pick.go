@@ -29,7 +29,7 @@ func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*b
 			node = repick(choice, call, gate, now)
 		}
 	}
-	if call.isSecond() && (node == nil || call.was(node)) {
+	if call.isSecond() && (node == nil || call.was(node) && !c.service.mesh.options.many) {
 		return nil, errNobodyElse
 	}
 	if node != nil && call.isFarSought() && call.wasNear(node) {

@@ -3,8 +3,6 @@ package transport
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/netip"
 	"runtime/debug"
 	"slices"
 
@@ -83,20 +81,7 @@ func (m *Mesh) survived(ctx context.Context, call *Call, hedge Hedge) (o Outcome
 // called with the lock held. Whether somebody is connected is found out later.
 func (r *race) elsewhere(c *course) bool {
 	choice := c.choice(r.call) // what that looks at stays as it is
-	return choice != nil && slices.ContainsFunc(choice.Eligible, func(n *balancer.Node) bool {
-		return !slices.Contains(r.tried.all(), n) || isNamed(n.Endpoint(r.call.Protocol))
-	})
-}
-
-// isNamed reports whether an address has a host name, which may stand for many
-// machines, as that of a load balancer does.
-func isNamed(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	_, err = netip.ParseAddr(host)
-	return err != nil
+	return choice != nil && (c.service.mesh.options.many || slices.ContainsFunc(choice.Eligible, func(n *balancer.Node) bool { return !slices.Contains(r.tried.all(), n) }))
 }
 
 // lose throws away what the second has obtained.

@@ -59,8 +59,8 @@ type Option func(*door)
 type door struct {
 	mesh     *transport.Mesh
 	methods  methods
-	fallback Fallback          // nil: there is none
-	falling  callback.Callback // of fallback
+	fallback Fallback           // nil: there is none
+	falling  *callback.Callback // of fallback
 }
 
 func newDoor(mesh *transport.Mesh, options ...Option) *door {
@@ -68,6 +68,8 @@ func newDoor(mesh *transport.Mesh, options ...Option) *door {
 	for _, o := range options {
 		o(d)
 	}
-	d.falling.Name, d.falling.Logger = "fallback", mesh.Logger()
+	if d.fallback != nil {
+		d.falling = mesh.Callback("fallback")
+	}
 	return d
 }

@@ -387,7 +387,7 @@ func TestHedgeIsCancelledWithItsCall(t *testing.T) {
 func TestHedgeThatFailsIsCounted(t *testing.T) {
 	p := newPair(t)
 	rules := hedging(10 * time.Millisecond)
-	rules.Spec.Retries.MaxAttempts = 1
+	rules.Spec.Retries.MaxAttempts = 2
 	w := ruled(t, rules, p.all())
 	conn := w.dial()
 	warm(t, conn, p.all()...)

@@ -228,7 +228,6 @@ func TestG11TransparentRetriesDoNotEatAttempts(t *testing.T) {
 	saying("x", status.Error(codes.Unavailable, "no"), good)
 	w := ruled(t, retrying(2, "UNAVAILABLE"), []*backend{good, {id: "refuser", addr: r.addr}}, inTurnInAnyCase())
 	conn := w.dial()
-	warm(t, conn, good)
 	r.connected(t, conn)
 	var seen int64
 	eventually(t, "a call that was refused first has its second attempt", func() bool {

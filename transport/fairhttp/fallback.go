@@ -1,6 +1,7 @@
 package fairhttp
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -48,7 +49,7 @@ func (x *exchange) Redirect(service string) error {
 // rescue asks code what the caller gets in place of a failure.
 func (x *exchange) rescue(err error) error {
 	f := x.transport.config.Fallback
-	if f == nil || err == nil && !x.call.Failed() || x.request.Context().Err() != nil {
+	if f == nil || err == nil && !x.call.Failed() || errors.Is(x.request.Context().Err(), context.Canceled) {
 		return err
 	}
 	if err != nil {

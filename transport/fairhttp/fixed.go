@@ -71,7 +71,7 @@ func (f Fixed) Transport(base http.RoundTripper, options ...transport.Option) (*
 		return nil, f.badHost()
 	}
 	all := []transport.Option{
-		transport.WithReach(reachOfFixed), transport.WithLogger(f.Config.logger()),
+		transport.WithReach(reachOfFixed), transport.WithManyBehindOne(), transport.WithLogger(f.Config.logger()),
 		transport.WithRetry(f.Retry), transport.WithBudget(f.Budget), transport.WithTimeout(f.Timeout),
 	}
 	if f.Hedge != nil {

@@ -156,21 +156,25 @@ func TestTrap32SuccessIsPreferred(t *testing.T) {
 // Where both fail the last failure is the answer of the race, and what retries say
 // follows.
 func TestHedgeBothFail(t *testing.T) {
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	h := func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get(fairhttp.Attempt) == "" {
 			time.Sleep(50 * time.Millisecond)
 		}
 		w.WriteHeader(500)
 		io.WriteString(w, "why")
-	})
-	orders := newServiceWith(t, []transport.Option{hedging}, s.addr())
+	}
+	a, b := serve(t, h), serve(t, h)
+	orders := newServiceWith(t, []transport.Option{hedging}, a.addr(), b.addr())
 	client, rt := orders.client(t, fairhttp.Config{}, nil)
 	if resp, body := fetch(t, client, "GET", "mesh://orders/", ""); resp.StatusCode != 500 || body != "why" {
 		t.Errorf("the answer is %s %q", resp.Status, body)
 	}
 	until(t, "nothing is in flight", func() bool { return orders.outstanding() == 0 })
 	rt.CloseIdleConnections()
-	until(t, "no connection is left", func() bool { return s.open.Load() == 0 })
+	until(t, "no connection is left", func() bool { return a.open.Load()+b.open.Load() == 0 })
+	if a.executions.Load() != 1 || b.executions.Load() != 1 {
+		t.Errorf("%d and %d executions", a.executions.Load(), b.executions.Load())
+	}
 }
 
 // What is not to be sent twice is not, and the first answer is waited for.
@@ -193,11 +197,12 @@ func TestNotHedged(t *testing.T) {
 		{"EventStream", "GET", nil, nil, "text/event-stream"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			h := func(w http.ResponseWriter, r *http.Request) {
 				io.Copy(io.Discard, r.Body)
 				time.Sleep(50 * time.Millisecond)
-			})
-			orders := newServiceWith(t, []transport.Option{hedging}, s.addr())
+			}
+			a, b := serve(t, h), serve(t, h)
+			orders := newServiceWith(t, []transport.Option{hedging}, a.addr(), b.addr())
 			client, _ := orders.client(t, fairhttp.Config{}, nil)
 			ctx := t.Context()
 			if c.call != nil {
@@ -208,7 +213,7 @@ func TestNotHedged(t *testing.T) {
 				req.Header.Set("Accept", c.header)
 			}
 			send(t, client, req)
-			if n := s.executions.Load(); n != 1 {
+			if n := a.executions.Load() + b.executions.Load(); n != 1 {
 				t.Errorf("%d executions", n)
 			}
 		})
@@ -241,7 +246,7 @@ func TestHedgeCallerGivesUp(t *testing.T) {
 // What bounded the two attempts ends with the answer, whoever won.
 func TestHedgeReleasesContexts(t *testing.T) {
 	for _, second := range []bool{false, true} {
-		s := serve(t, secondly(func(w http.ResponseWriter, r *http.Request) {
+		h := secondly(func(w http.ResponseWriter, r *http.Request) {
 			if second {
 				<-r.Context().Done()
 				return
@@ -254,8 +259,8 @@ func TestHedgeReleasesContexts(t *testing.T) {
 				return
 			}
 			io.WriteString(w, "hello")
-		}))
-		orders := newServiceWith(t, []transport.Option{hedging, pressed(time.Hour)}, s.addr())
+		})
+		orders := newServiceWith(t, []transport.Option{hedging, pressed(time.Hour)}, serve(t, h).addr(), serve(t, h).addr())
 		wire := new(http.Transport)
 		t.Cleanup(wire.CloseIdleConnections)
 		saw := make(chan context.Context, 10)

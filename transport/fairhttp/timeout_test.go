@@ -43,6 +43,7 @@ func TestTimeoutShrinksHopByHop(t *testing.T) {
 			if resp, err := client.Do(req); err == nil {
 				resp.Body.Close()
 			}
+			<-r.Context().Done() // its own time is up a moment after that of the next
 			hanging <- context.Cause(r.Context())
 		}), fairhttp.TrustTimeout()).ServeHTTP)
 		if _, err := orders.Register(t.Context(), discovery.Addrs(name, s.addr())[0]); err != nil {

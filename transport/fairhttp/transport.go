@@ -39,7 +39,7 @@ type Transport struct {
 
 	tracers  sync.Pool // of *tracer
 	totals   totals
-	fallback callback.Callback // of config.Fallback
+	fallback *callback.Callback // of config.Fallback
 	churning atomic.Bool
 
 	// services is copied on write: a call finds its service with one load.
@@ -70,7 +70,9 @@ func newTransport(mesh *transport.Mesh, base http.RoundTripper, config Config, f
 	for _, host := range config.Hosts {
 		t.hosts[host], _ = serviceOf(host) // validated
 	}
-	t.fallback.Name, t.fallback.Logger = "fallback", t.logger
+	if config.Fallback != nil {
+		t.fallback = mesh.Callback("fallback")
+	}
 	t.tracers.New = func() any { return newTracer() }
 	if own, ok := base.(*http.Transport); ok {
 		t.model = modelOf(own, config)
