@@ -22,7 +22,7 @@ var mayImport = map[string]struct{ own, foreign []string }{
 	"rule/yaml":               {own: []string{"rule"}, foreign: []string{"github.com/goccy/go-yaml"}},
 	"rule":                    {own: []string{"discovery", "breaker", "retry"}, foreign: []string{"github.com/cespare/xxhash"}},
 	"transport":               {own: []string{"discovery", "balancer", "breaker", "retry", "rule"}, foreign: []string{"go.opentelemetry.io/otel"}},
-	"transport/fairhttp":      {own: []string{"discovery", "balancer", "rule", "transport"}},
+	"transport/fairhttp":      {own: []string{"discovery", "balancer", "breaker", "retry", "rule", "transport"}},
 	"transport/fairgrpc":      {own: []string{"discovery", "balancer", "retry", "rule", "transport"}, foreign: []string{"google.golang.org/grpc", "google.golang.org/protobuf"}},
 	"transport/fairleadtest":  {own: []string{"discovery", "balancer", "rule", "transport"}},
 }

@@ -18,6 +18,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/breaker"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/discovery/etcd"
 	"github.com/fairlead-go/fairlead/rule"
@@ -119,6 +120,19 @@ func Example_call() {
 	_ = func(ctx context.Context) context.Context {
 		ctx = transport.WithCall(ctx, transport.Key("user-42"), transport.Idempotent(true))
 		return ctx
+	}
+}
+
+func Example_fixed() {
+	_ = func() error {
+		fixed, err := fairhttp.Fixed{Host: "api.example.com", Breaker: &breaker.Config{}}.Transport(nil)
+		if err != nil {
+			return err
+		}
+		defer fixed.Close()
+		client := &http.Client{Transport: fixed}
+		_, err = client.Get("https://api.example.com/v1/orders")
+		return err
 	}
 }
 

@@ -15,6 +15,9 @@ func Now() time.Duration { return time.Since(epoch) }
 // well.
 func At(t time.Time) time.Duration { return t.Sub(epoch) }
 
+// TimeOf is the moment at which Now was now.
+func TimeOf(now time.Duration) time.Time { return epoch.Add(now) }
+
 // tick is a moment in units of 65.536 µs, so that it fits beside another value
 // in one atomic word. It wraps after 78 hours, see since.
 type tick uint32

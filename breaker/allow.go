@@ -33,7 +33,7 @@ func (b *Breaker) admit() (Ticket, error) {
 		case at.state() == Closed:
 			if done := b.admitClosed(at); done != nil {
 				t := Ticket{breaker: b, done: done, at: at}
-				if b.config.SlowCallDuration > 0 {
+				if b.window.slow > 0 {
 					t.began = b.now()
 				}
 				return t, nil

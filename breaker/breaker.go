@@ -11,19 +11,21 @@ import (
 // safe for concurrent use. It has no goroutine, save one while it has changes to
 // report, and needs no closing.
 type Breaker struct {
-	config  Config // its defaults written out
-	name    string
+	// What every call needs comes first: of many breakers in turn, each line of memory
+	// costs more than all that is reckoned.
 	machine *gobreaker.TwoStepCircuitBreaker[struct{}]
+	epoch   atomic.Uint64 // written under gobreaker's lock
+	ended   atomic.Int64  // when one of the last calls did, which judge goes by
+	mode    atomic.Uint32
+	verdict Reason    // guarded by gobreaker's lock
 	began   time.Time // what times are counted from
-
-	mode      atomic.Uint32
-	epoch     atomic.Uint64 // written under gobreaker's lock
-	openUntil atomic.Int64  // likewise, with every change to Open
-
-	verdict Reason // guarded by gobreaker's lock
 	window  window
-	probes  probes
-	changes changes
+
+	config    Config // its defaults written out
+	name      string
+	openUntil atomic.Int64 // written as epoch is, with every change to Open
+	probes    probes
+	changes   changes
 
 	open, full, forced rejection
 
@@ -50,7 +52,7 @@ func New(name string, c Config, options ...Option) (*Breaker, error) {
 	}
 	c = c.filled()
 	b := &Breaker{config: c, name: name, began: time.Now()}
-	b.window.part = c.Window / parts
+	b.window.part, b.window.slow = c.Window/parts, c.SlowCallDuration
 	said := "circuit breaker "
 	if name != "" {
 		said += name + " "

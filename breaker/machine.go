@@ -35,7 +35,7 @@ func (b *Breaker) settings() gobreaker.Settings {
 		Name:          b.name,
 		MaxRequests:   uint32(b.config.HalfOpenRequests),
 		Timeout:       b.config.OpenFor,
-		IsExcluded:    func(err error) bool { return err == ignored },
+		IsExcluded:    func(err error) bool { r, _ := err.(report); return r == ignored },
 		IsSuccessful:  b.judge,
 		ReadyToTrip:   func(gobreaker.Counts) bool { return b.verdict != NoReason },
 		OnStateChange: b.changed,
@@ -47,7 +47,7 @@ func (b *Breaker) settings() gobreaker.Settings {
 // with the change, and the window here has counted a slow success.
 func (b *Breaker) judge(err error) bool {
 	r, _ := err.(report)
-	counts := b.window.add(b.now(), r.failure(), r.slow())
+	counts := b.window.add(time.Duration(b.ended.Load()), r.failure(), r.slow())
 	if r == succeeded {
 		return true
 	}

@@ -25,12 +25,13 @@ const parts = 10
 // than the window, which is the worst there is, never counts.
 type window struct {
 	part time.Duration // how long one is
+	slow time.Duration // SlowCallDuration
 
 	mu     sync.Mutex // guards what follows; taken inside gobreaker's
-	ends   time.Duration
 	newest int
-	parts  [parts]struct{ requests, failures, slow int32 }
+	ends   time.Duration
 	sum    Counts
+	parts  [parts]struct{ requests, failures, slow int32 }
 }
 
 // add counts one that ended at now, and returns what the window then holds.

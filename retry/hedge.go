@@ -16,7 +16,9 @@ type HedgeConfig struct {
 	// Percentile of the method's latency after which the second is sent, above 0
 	// and below 1. 0: 0.95.
 	Percentile float64
-	// Delay is that time, where it is fixed. 0: the percentile says.
+	// Delay is that time, where it is fixed. 0: the percentile says. How many calls
+	// take longer is then not known: the service counts as slow as a whole where
+	// three quarters do, unless a percentile is given as well.
 	Delay time.Duration
 	// MinDelay is the least that the percentile makes of it. 0: 1 ms, as in
 	// Finagle.
@@ -77,6 +79,7 @@ const (
 // does takes no lock.
 type Hedge struct {
 	percentile, extra float64
+	overduePart       float64 // of calls, that is expected to run past the delay
 	delay, least      time.Duration
 	calls             [stripes][paidSpans]atomic.Uint64
 
@@ -91,8 +94,12 @@ func NewHedge(c HedgeConfig) (*Hedge, error) {
 		return nil, err
 	}
 	h := &Hedge{percentile: c.Percentile, extra: c.MaxExtra, delay: c.Delay, least: c.MinDelay}
-	if h.percentile == 0 {
+	known := h.percentile > 0
+	if !known {
 		h.percentile = 0.95
+	}
+	if h.overduePart = 1 - h.percentile; h.delay > 0 && !known {
+		h.overduePart = 0.5
 	}
 	if h.extra == 0 {
 		h.extra = 1.2 * (1 - h.percentile)
@@ -148,7 +155,7 @@ func (h *Hedge) Withdraw(now time.Duration, b *Budget) error {
 // times the rest would be more than all, so that halfway to all is enough.
 func (h *Hedge) slowLocked(span uint64) bool {
 	calls := float64(h.counted(span, slowSpans))
-	rest := 1 - h.percentile
+	rest := h.overduePart
 	expected := min(slowFactor*rest, (1+rest)/2) * calls
 	return calls >= slowCalls && float64(noted(h.overdue[:], span, slowSpans)) > expected+slowExcess
 }

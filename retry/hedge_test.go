@@ -2,6 +2,7 @@ package retry_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -166,6 +167,17 @@ func TestHedgesStopWhileTheServiceIsSlow(t *testing.T) {
 			start(h, tt.calls, 0)
 			hedges(h, b, tt.overdue, 0)
 			if err := h.Withdraw(tt.at, b); err != nil != tt.slow || tt.slow && err != retry.ErrSlow {
+				t.Errorf("the next is told %v", err)
+			}
+		})
+	}
+	for overdue, slow := range map[int]bool{700: false, 760: true} {
+		t.Run(fmt.Sprintf("with a fixed delay, %d of 1000 late", overdue), func(t *testing.T) {
+			h := newHedge(t, retry.HedgeConfig{Delay: ms, MaxExtra: 1})
+			b := newBudget(t, retry.BudgetConfig{MinPerSecond: 1000})
+			start(h, 1000, 0)
+			hedges(h, b, overdue, 0)
+			if err := h.Withdraw(0, b); (err == retry.ErrSlow) != slow {
 				t.Errorf("the next is told %v", err)
 			}
 		})

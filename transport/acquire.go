@@ -86,9 +86,12 @@ func (m *Mesh) Acquire(ctx context.Context, call *Call, gate Gate) (Lease, error
 	node, err := course.pick(call, gate, now, bits)
 	if err != nil {
 		ticket.Done(breaker.Neutral)
+		if err == balancer.ErrNoInstances {
+			err = s.nobody(call)
+		}
 		if err != ErrNotReady {
 			err = &Error{Stage: StagePick, Class: Neutral, Service: call.Service, Method: call.Method,
-				Instance: call.Instance(), Attempts: call.picks, Err: s.nobody(call)}
+				Instance: call.Instance(), Attempts: call.picks, Err: err}
 		}
 		return Lease{}, err
 	}

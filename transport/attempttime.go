@@ -64,6 +64,15 @@ func (c *Call) hurry(ctx context.Context) context.Context {
 	return a
 }
 
+// Deadline is that of the call, given the context of an attempt, whose own may come
+// before: where an answer has a beginning, what follows has the time of the call.
+func (c *Call) Deadline(ctx context.Context) (time.Time, bool) {
+	if c.began != nil {
+		return c.began.Context.Deadline()
+	}
+	return ctx.Deadline()
+}
+
 // Began is told by a door that the answer has begun: from now on it has the time
 // of the call. It reports whether it had begun in time; if not, its context has
 // ended and says why.

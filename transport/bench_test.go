@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"runtime"
 	"testing"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
 
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/internal/fixture"
@@ -71,38 +75,115 @@ func BenchmarkCall(b *testing.B) {
 	for _, c := range []struct {
 		features string
 		rules    []transport.Option
-	}{{"none", nil}, {"rule", []transport.Option{canary(b)}}} {
-		b.Run("features="+c.features, func(b *testing.B) {
-			m := meshOf(b, 1_000, c.rules...)
-			warm(b, m)
-			if c.rules != nil {
-				obeys(b, m)
-			}
-			b.ReportAllocs()
-			b.RunParallel(func(pb *testing.PB) {
-				ctx := context.Background()
-				call, request := new(transport.Call), &seen{path: "/v1/orders/42"}
-				for pb.Next() {
-					*call = transport.Call{Service: "orders", Protocol: discovery.HTTP, Request: request}
-					if err := m.Do(ctx, call, instant{m}); err != nil {
-						b.Error(err)
-						return
-					}
-				}
-			})
-		})
+	}{{"none", nil}, {"rule", []transport.Option{inForce(b, canary())}}, {"all", []transport.Option{inForce(b, everything())}}} {
+		b.Run("features="+c.features, func(b *testing.B) { halves(b, c.rules...) })
 	}
 }
 
+// BenchmarkParts are those of features=all, each by itself: what that costs more than
+// their sum is what it costs to put them together.
+func BenchmarkParts(b *testing.B) {
+	b.Run("halves", func(b *testing.B) { halves(b) })
+	b.Run("match", func(b *testing.B) {
+		policy := everything()
+		table, err := rule.Compile(policy, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		request := &seen{path: "/v1/orders/42"}
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for bits := uint64(0); pb.Next(); bits += 0x9e3779b97f4a7c15 {
+				if table.Decide(request, bits).Route == nil {
+					b.Error("no route")
+				}
+			}
+		})
+	})
+	// With settings as those of package breaker, and a mesh beside it: one allocation
+	// to a call costs what the collector finds to do.
+	b.Run("twostep", func(b *testing.B) {
+		ballast(b)
+		m := meshOf(b, 1_000)
+		warm(b, m)
+		defer runtime.KeepAlive(m)
+		var all [1000]*gobreaker.TwoStepCircuitBreaker[struct{}]
+		for n := range all {
+			all[n] = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+				MaxRequests: 1, Timeout: 3 * time.Second,
+				IsExcluded:   func(error) bool { return false },
+				IsSuccessful: func(err error) bool { return err == nil },
+				ReadyToTrip:  func(gobreaker.Counts) bool { return false },
+			})
+		}
+		b.ReportAllocs()
+		b.ResetTimer()
+		b.RunParallel(func(pb *testing.PB) {
+			for bits := uint64(0); pb.Next(); bits += 0x9e3779b97f4a7c15 {
+				done, err := all[bits>>32*1000>>32].Allow() // no other is the last one's, as with instances
+				if err != nil {
+					b.Error(err)
+				}
+				done(nil)
+			}
+		})
+	})
+}
+
+// ballast is what a service has on its heap. On one of a few megabytes the collector
+// is at work half of the time as soon as anything is allocated, and what is measured
+// then is the collector.
+func ballast(b *testing.B) {
+	heap := make([]byte, 64<<20)
+	b.Cleanup(func() { runtime.KeepAlive(heap) })
+}
+
+func halves(b *testing.B, rules ...transport.Option) {
+	ballast(b)
+	m := meshOf(b, 1_000, rules...)
+	warm(b, m)
+	if rules != nil {
+		obeys(b, m)
+	}
+	calls := func(more func() bool) {
+		ctx := context.Background()
+		call, request := new(transport.Call), &seen{path: "/v1/orders/42"}
+		for more() {
+			*call = transport.Call{Service: "orders", Protocol: discovery.HTTP, Request: request}
+			if err := m.Do(ctx, call, instant{m}); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	}
+	n := 0
+	calls(func() bool { n++; return n < 50_000 }) // so that each instance has its breaker
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) { calls(pb.Next) })
+}
+
+// everything is the canary with retries, their budget, and a breaker per instance.
+func everything() rule.Policy {
+	p := canary()
+	p.Spec.Retries = rule.Retries{MaxAttempts: 3, RetryOn: []string{"connect-failure", "reset", "overload", "503"}, Budget: rule.Budget{Ratio: 20_00, MinPerSecond: 10}}
+	p.Spec.CircuitBreaker = &rule.CircuitBreaker{FailureRate: 50_00, ConsecutiveFailures: 5}
+	return p
+}
+
 // canary sends calls of one path to one half of the instances or the other.
-func canary(tb testing.TB) transport.Option {
-	tb.Helper()
+func canary() rule.Policy {
 	p := ordersPolicy(
 		rule.Route{Name: "canary", Match: []rule.Match{{Path: &rule.Text{Prefix: "/v1/"}}},
 			Route:    []rule.Destination{{Subset: "north", Weight: 90}, {Subset: "south", Weight: 10}},
 			Fallback: "north", Retries: rule.RouteRetries{MaxAttempts: 2}},
 		rule.Route{Name: "rest"})
 	p.Spec.Subsets = []rule.Subset{{Name: "north", Labels: map[string]string{"zone": "north-1"}}, {Name: "south", Labels: map[string]string{"zone": "south-1"}}}
+	return p
+}
+
+func inForce(tb testing.TB, p rule.Policy) transport.Option {
+	tb.Helper()
 	source, err := rule.Static(p)
 	if err != nil {
 		tb.Fatal(err)

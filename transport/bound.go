@@ -49,13 +49,17 @@ func overdue(ctx context.Context) bool {
 	return ok && ctx.Err() == nil && !time.Now().Before(deadline)
 }
 
-// callTimeout is the cause of a call that the rules gave no more time.
+// callTimeout is the cause of a call that the rules, or code, gave no more time.
 type callTimeout struct {
 	service string
 	timeout time.Duration
+	byRule  bool
 }
 
 func (t *callTimeout) Error() string {
+	if !t.byRule {
+		return fmt.Sprintf("a call to %s is given %s", t.service, t.timeout)
+	}
 	return fmt.Sprintf("the rules of %s give it %s", t.service, t.timeout)
 }
 

@@ -2,11 +2,8 @@ package transport
 
 import (
 	"maps"
-	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/breaker"
@@ -32,7 +29,7 @@ type breakers struct {
 
 	// nodes is indexed by balancer.Node.Index, whose numbers are used again. Its
 	// slots are replaced in place, it is copied only to grow; both under mu.
-	nodes atomic.Pointer[[]atomic.Pointer[nodeBreaker]]
+	nodes atomic.Pointer[[]nodeBreaker]
 	// methods is copied on write, under mu.
 	methods atomic.Pointer[map[methodKey]*breaker.Breaker]
 
@@ -40,10 +37,29 @@ type breakers struct {
 	mode breaker.Mode
 }
 
-// nodeBreaker is that of an instance.
+// nodeBreaker is that of an instance. Whoever replaces it takes the node out first and
+// puts it in last, so that who finds the same before and after has its breaker.
 type nodeBreaker struct {
-	*breaker.Breaker
-	node *balancer.Node
+	node atomic.Pointer[balancer.Node]
+	is   atomic.Pointer[breaker.Breaker]
+}
+
+// of returns the breaker if it is that of a node.
+func (k *nodeBreaker) of(n *balancer.Node) *breaker.Breaker {
+	if k.node.Load() != n {
+		return nil
+	}
+	is := k.is.Load()
+	if k.node.Load() != n {
+		return nil
+	}
+	return is
+}
+
+func (k *nodeBreaker) set(n *balancer.Node, is *breaker.Breaker) {
+	k.node.Store(nil)
+	k.is.Store(is)
+	k.node.Store(n)
 }
 
 // newBreakers returns those that the rules ask for, in the place of others.
@@ -57,7 +73,7 @@ func newBreakers(s *service, asked *rule.BreakerTable, before *breakers) *breake
 		return before
 	}
 	b := &breakers{service: s, is: *asked, mode: asked.Mode}
-	b.nodes.Store(new([]atomic.Pointer[nodeBreaker]))
+	b.nodes.Store(new([]nodeBreaker))
 	b.methods.Store(&map[methodKey]*breaker.Breaker{})
 	if asked.Scope == rule.PerService {
 		b.whole = b.breakerLocked(s.name, Event{})
@@ -98,7 +114,11 @@ func (b *breakers) all() func(func(*breaker.Breaker, Event) bool) {
 		}
 		nodes, view := *b.nodes.Load(), b.service.pool.View()
 		for i := range nodes {
-			if n := nodes[i].Load(); n != nil && nodeOf(view.Nodes, n.node.ID()) == n.node && !yield(n.Breaker, Event{Instance: n.node.ID()}) {
+			n := nodes[i].node.Load()
+			if n == nil || nodeOf(view.Nodes, n.ID()) != n {
+				continue
+			}
+			if one := nodes[i].of(n); one != nil && !yield(one, Event{Instance: n.ID()}) {
 				return
 			}
 		}
@@ -163,96 +183,25 @@ func (b *breakers) ofNode(n *balancer.Node) *breaker.Breaker {
 	}
 	all, i := *b.nodes.Load(), n.Index()
 	if i >= len(all) {
-		grown := make([]atomic.Pointer[nodeBreaker], max(2*len(all), i+1, 8))
+		grown := make([]nodeBreaker, max(2*len(all), i+1, 8))
 		for j := range all {
-			grown[j].Store(all[j].Load())
+			grown[j].set(all[j].node.Load(), all[j].is.Load())
 		}
 		b.nodes.Store(&grown)
 		all = grown
 	}
-	k := &nodeBreaker{b.breakerLocked(b.service.name+" at "+n.ID(), Event{Instance: n.ID()}), n}
-	all[i].Store(k)
-	return k.Breaker
+	k := b.breakerLocked(b.service.name+" at "+n.ID(), Event{Instance: n.ID()})
+	all[i].set(n, k)
+	return k
 }
 
 // known returns the breaker of an instance if there is one.
 func (b *breakers) known(n *balancer.Node) *breaker.Breaker {
 	if all, i := *b.nodes.Load(), n.Index(); i < len(all) {
-		if k := all[i].Load(); k != nil && k.node == n {
-			return k.Breaker
-		}
+		return all[i].of(n)
 	}
 	return nil
 }
-
-// gateRepicks is how many instances may refuse a call before it goes to the last
-// of them nonetheless.
-const gateRepicks = 3
-
-// gate is that part of stage 10 which is the instance's breaker. Whoever is refused
-// goes to another.
-func (b *breakers) gate(c *course, call *Call, n *balancer.Node, gate Gate, now time.Duration) (*balancer.Node, breaker.Ticket, error) {
-	ticket, err := b.ofNode(n).Allow()
-	if err == nil {
-		return n, ticket, nil
-	}
-	if b.forced() {
-		n.Unsent(now)
-		return nil, breaker.Ticket{}, err
-	}
-	n, ticket = b.elsewhere(c, call, n, gate, now)
-	return n, ticket, nil
-}
-
-// elsewhere finds an instance in the place of one that is broken off. Where several
-// are, there is something wrong with all, and a call to one of them is better than
-// none: that is the panic mode of breakers.
-func (b *breakers) elsewhere(c *course, call *Call, n *balancer.Node, gate Gate, now time.Duration) (*balancer.Node, breaker.Ticket) {
-	choice, refused := c.choice(call), []*balancer.Node{n}
-	accepts := func(n *balancer.Node) bool { return !slices.Contains(refused, n) && call.accepts(n, gate) }
-	for range gateRepicks {
-		other := another(choice, call, accepts, now)
-		if other == nil {
-			break
-		}
-		n.Unsent(now)
-		n = other
-		if ticket, err := b.ofNode(n).Allow(); err == nil {
-			return n, ticket
-		}
-		refused = append(refused, n)
-	}
-	call.service.counts.one(&call.service.counts.overruled)
-	return n, breaker.Ticket{}
-}
-
-// another chooses among those that are accepted, nil if there is none.
-func another(choice *balancer.Choice, call *Call, accepts func(*balancer.Node) bool, now time.Duration) *balancer.Node {
-	if choice == nil {
-		return nil
-	}
-	if call.tolerance == rule.Available {
-		i := slices.IndexFunc(choice.Eligible, accepts)
-		if i < 0 {
-			return nil
-		}
-		return choice.Eligible[i]
-	}
-	return choice.Other(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key, Retry: true}, accepts, accepts)
-}
-
-// broken reports whether another attempt would be rejected, whatever instance it
-// went to.
-func (c *Call) broken() bool {
-	if c.plan.breakers == nil {
-		return false
-	}
-	b := c.plan.breakers.of(c)
-	return b != nil && b.Rejecting()
-}
-
-// copied reports whether it is a copy, whose answers nobody hears of.
-func (c *Call) copied() bool { return c.follows && c.race == nil }
 
 // breakerChanged is told of every change of a breaker, by a goroutine of its own.
 func (m *Mesh) breakerChanged(s *service, of Event, c breaker.Change) {

@@ -69,6 +69,7 @@ type progress struct {
 	only       *balancer.Node     // the only one this attempt may go to; nil: any
 	redirected bool               // to another service, since its own failed
 	failed     bool               // what there is to hand out is a failure
+	replied    bool               // the error is the service's answer, and no failure of it
 	release    context.CancelFunc // of the timeout that the rules set; may be nil
 	ruled      bool               // there is such a timeout, and it comes before the caller's
 
@@ -148,3 +149,7 @@ func (c *Call) Tries() int { return c.tries }
 // Failed reports whether the answer that Do let the door hand out is a failure of
 // the service.
 func (c *Call) Failed() bool { return c.failed }
+
+// Replied reports whether the error that Do returned is the service's own answer and
+// no failure of it, as NOT_FOUND is over gRPC. There is no fallback for that.
+func (c *Call) Replied() bool { return c.replied }

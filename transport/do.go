@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
-	"github.com/fairlead-go/fairlead/balancer"
-	"github.com/fairlead-go/fairlead/breaker"
 	"github.com/fairlead-go/fairlead/discovery"
-	"github.com/fairlead-go/fairlead/retry"
 	"github.com/fairlead-go/fairlead/rule"
 )
 
@@ -82,7 +78,7 @@ func (m *Mesh) doGoverned(ctx context.Context, c *course, call *Call, attempt At
 	err = m.face(ctx, call, attempt)
 	// 6 Fallback, once no attempt is left, or there was nobody to make one to. It
 	// stands last, since it is not what the service says.
-	if err != nil || call.failed {
+	if err != nil && !call.replied || call.failed {
 		err = m.fallBack(ctx, call, attempt, err)
 	}
 	if err == nil {
@@ -143,100 +139,28 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 		return m.broadcast(ctx, call, attempt)
 	}
 	for {
+		tries, picks := call.tries, call.picks
 		call.tries++
 		call.last = call.tries >= most && most > 1
-		picks := call.picks
 		var outcome Outcome
 		if call.method == nil && call.plan.attemptTimeout == nil && !call.traced {
 			outcome = attempt.Try(ctx, call)
 		} else {
 			outcome = m.attempt(ctx, call, attempt)
 		}
-		if call.left(ctx, outcome, picks) {
-			if err := m.awaitInstance(ctx, call); err != nil {
-				return err
+		if call.picks == picks && call.unpicked(ctx, &outcome) {
+			if call.WaitForReady {
+				if err := m.awaitInstance(ctx, call); err != nil {
+					return err
+				}
 			}
-			call.tries--
+			call.tries = tries
 			continue
 		}
 		call.sent = call.sent || outcome.Sent
 		if outcome.Class == Success && !call.plan.repeats(outcome.Code) || call.tries >= most || !m.again(ctx, call, attempt, &outcome) {
 			return m.finish(ctx, call, outcome)
 		}
-	}
-}
-
-// again decides whether another attempt follows, and waits for its turn. Where
-// one was due and does not follow, the outcome is told why.
-func (m *Mesh) again(ctx context.Context, call *Call, attempt Attempt, o *Outcome) bool {
-	policy, end := &call.plan.retry, o.end(call.Idempotent)
-	if call.picks == 0 || !policy.Allows(end, call.tries) {
-		return false
-	}
-	if ctx.Err() == nil {
-		if call.broken() { // what is at hand is better than a rejection, and costs nothing
-			o.because(breaker.ErrOpen)
-			return false
-		}
-		s, now := call.service, balancer.Now()
-		wait := policy.Wait(end, call.tries, rand.Uint64())
-		if !call.hasTimeFor(ctx, wait) {
-			o.because(ErrNoTime)
-			return false
-		}
-		if err := s.budget.Withdraw(now); err != nil {
-			m.budgetSpent(s, now, err)
-			o.because(err)
-			return false
-		}
-		discard(attempt)
-		if pause(ctx, wait) {
-			s.counts.one(&s.counts.retries)
-			return true
-		}
-	}
-	o.Class, o.Answered = classOf(ctx.Err()), false // the caller's end is that of the call, whatever was answered
-	if o.Err == nil {
-		o.Err = ended(ctx)
-		return false
-	}
-	o.because(ended(ctx))
-	return false
-}
-
-// because adds why no other attempt was made to an outcome that is an error.
-func (o *Outcome) because(reason error) {
-	if o.Err != nil {
-		o.Err = fmt.Errorf("%w: %w", reason, o.Err)
-	}
-}
-
-// pause reports whether it came to its end before ctx did.
-func pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// budgetSpent counts, and tells at most every ten seconds. What is spent may be
-// the service's budget, or that of the process.
-func (m *Mesh) budgetSpent(s *service, now time.Duration, err error) {
-	if errors.Is(err, retry.ErrSharedBudgetSpent) {
-		s.counts.one(&s.counts.unaffordableByAll)
-	} else {
-		s.counts.one(&s.counts.unaffordable)
-	}
-	if due(&s.spentTold, now) {
-		m.logger.Warn("fairlead: retry budget spent, failures are passed on", "service", s.name, "error", err)
-		m.tell(Event{Kind: BudgetSpent, Service: s.name, Text: err.Error()})
 	}
 }
 
@@ -252,6 +176,7 @@ func (m *Mesh) finish(ctx context.Context, call *Call, o Outcome) error {
 		return o.Err
 	}
 	if o.Answered && o.Class != Lost && o.Class != Timeout {
+		call.replied = o.Class == Success || o.Class == Neutral
 		return o.Err
 	}
 	if o.Class == Timeout {

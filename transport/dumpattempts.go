@@ -73,7 +73,9 @@ func (s *service) dumpAttempts() AttemptsDump {
 	}
 	for key, m := range s.methods.all() {
 		one := MethodDump{Route: key.routeKey.String(), Method: key.method}
-		one.Least, _ = m.least.Least(now)
+		if least, known := m.least.Least(now); known {
+			one.Least = least
+		}
 		if m.hedge != nil {
 			one.HedgeDelay, _ = m.hedge.Delay(now, m.latencies)
 		}

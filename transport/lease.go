@@ -41,7 +41,7 @@ func (l Lease) Done(o Outcome) {
 		o.Late = l.service.lately(now, o.Late)
 	}
 	result := o.result()
-	l.breaker.DoneAfter(verdicts[result], l.ticket.Age(now))
+	l.breaker.DoneAt(verdicts[result], l.ticket.Age(now), balancer.TimeOf(now))
 	l.ticket.Done(now, result)
 	l.service.counts.add(uint64(now), o.Class)
 	if o.Class == Timeout && o.Late {

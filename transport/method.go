@@ -141,7 +141,7 @@ const StageDeadline Stage = "deadline"
 // the least: it would only be work for a server whose answer comes too late. One a
 // second is let through, to find out whether the method has become faster.
 func (m *Mesh) enough(ctx context.Context, call *Call) error {
-	if call.Stream {
+	if call.Stream || call.Probe {
 		return nil
 	}
 	deadline, bounded := ctx.Deadline()

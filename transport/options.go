@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
@@ -39,7 +40,8 @@ type options struct {
 	breaker     *rule.BreakerTable // nil: none
 	judge       Judge
 	observer    func(Event)
-	fallbacks   []string // services that rules may redirect to
+	timeout     time.Duration // of each call; 0: none
+	fallbacks   []string      // services that rules may redirect to
 }
 
 func (o *options) validateCaller() error {
@@ -59,6 +61,9 @@ func (o *options) validateAttempts() error {
 		if b.Scope > rule.PerService {
 			errs = append(errs, &discovery.FieldError{Field: "WithBreaker scope", Value: b.Scope, Allowed: "rule.PerInstance, PerMethod or PerService"})
 		}
+	}
+	if o.timeout < 0 {
+		errs = append(errs, &discovery.FieldError{Field: "WithTimeout", Value: o.timeout, Allowed: "0 (meaning none) or more"})
 	}
 	if o.tolerance > rule.Available {
 		errs = append(errs, &discovery.FieldError{Field: "WithFaultTolerance", Value: uint8(o.tolerance), Allowed: "rule.Failover to rule.Available"})
@@ -126,6 +131,11 @@ func WithProtection(p balancer.Protection) Option {
 // WithRetry sets what is retried; the zero value is the default.
 func WithRetry(p retry.Policy) Option { return func(o *options) { o.retry = p } }
 
+// WithTimeout bounds each call that is no stream, together with its own deadline:
+// the least counts. Over HTTP that includes the body of the answer. Rules may say
+// otherwise. 0, the default: nothing but the deadline.
+func WithTimeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
+
 // WithBudget bounds the retries and second attempts of each service; the zero value
 // is the default.
 func WithBudget(c retry.BudgetConfig) Option { return func(o *options) { o.budget = c } }
@@ -137,7 +147,9 @@ func WithBudget(c retry.BudgetConfig) Option { return func(o *options) { o.budge
 func WithSharedBudget(b *retry.Budget) Option { return func(o *options) { o.shared = b } }
 
 // WithHedge sends idempotent calls a second time, to another instance, when they
-// take long. The default is not to. Rules may say otherwise.
+// take long. Both count as attempts, so that a call which has one is not sent twice.
+// An instance that is reached by a host name may be many machines, and gets both if
+// there is no other. The default is not to. Rules may say otherwise.
 func WithHedge(c retry.HedgeConfig) Option { return func(o *options) { o.hedge = &c } }
 
 // WithFallbackServices names the services to which rules may redirect a call whose

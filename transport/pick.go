@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -8,8 +9,12 @@ import (
 	"github.com/fairlead-go/fairlead/rule"
 )
 
-// pick chooses the instance of an attempt. The error is ErrNotReady, or
-// balancer.ErrNoInstances.
+// errNobodyElse is why a second attempt is not made: it would go where the first
+// is, or wait for a connection, and the first with it if that fails.
+var errNobodyElse = errors.New("there is no other instance for a second attempt")
+
+// pick chooses the instance of an attempt. The error is ErrNotReady,
+// errNobodyElse or balancer.ErrNoInstances.
 func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*balancer.Node, error) {
 	choice := c.choice(call)
 	var node *balancer.Node
@@ -23,6 +28,9 @@ func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*b
 			node.Unsent(now)
 			node = repick(choice, call, gate, now)
 		}
+	}
+	if call.isSecond() && (node == nil || call.was(node)) {
+		return nil, errNobodyElse
 	}
 	if node != nil && call.isFarSought() && call.wasNear(node) {
 		if other := inAnotherZone(choice, call, gate, bits); other != nil {
@@ -114,7 +122,7 @@ func allFailing(nodes []*balancer.Node, now time.Duration) bool {
 // isFarSought reports whether the attempt is to go to another zone than those
 // before, where there is one: the third does, and one that is made beside another.
 // What two instances of a zone, or one that is slow, have in common may be the zone.
-func (c *Call) isFarSought() bool { return c.picks >= 2 || c.race != nil && c.follows }
+func (c *Call) isFarSought() bool { return c.picks >= 2 || c.isSecond() }
 
 // mostFarSought bounds the search for an instance of another zone.
 const mostFarSought = 64
@@ -142,6 +150,9 @@ func repick(choice *balancer.Choice, call *Call, gate Gate, now time.Duration) *
 // isRetry reports whether another attempt of the call was made before, or is on
 // its way.
 func (c *Call) isRetry() bool { return c.picks > 0 || c.follows }
+
+// isSecond reports whether it is made beside another attempt of the same call.
+func (c *Call) isSecond() bool { return c.race != nil && c.follows }
 
 // accepts is the gate with the ledger: no attempt goes where one of this call
 // went before.

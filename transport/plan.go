@@ -87,8 +87,8 @@ func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.
 			p.hedge = nil
 		}
 	}
-	if route.Timeout != 0 {
-		p.timeout = &callTimeout{service, route.Timeout}
+	if t := cmp.Or(route.Timeout, o.timeout); t != 0 {
+		p.timeout = &callTimeout{service, t, route.Timeout != 0}
 	}
 	if t := p.retry.AttemptTimeout; t != 0 {
 		p.attemptTimeout = &attemptTimeout{service, t}

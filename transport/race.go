@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/rule"
 )
 
@@ -63,13 +62,14 @@ type race struct {
 	end    context.CancelCauseFunc
 	ended  bool    // the second has
 	came   Outcome // if it has
+	panic  any     // that came out of it; nil: none did
 	coming chan struct{}
 }
 
 // hedger returns what makes the second attempt of a race, nil if there is to be
 // none.
 func (c *Call) hedger(attempt Attempt) Hedger {
-	if c.plan.hedge == nil || c.method.hedge == nil || !c.Idempotent || c.Stream || c.pin != "" || c.last || c.tolerance != rule.Failover && c.tolerance != rule.Available {
+	if c.plan.hedge == nil || c.method.hedge == nil || !c.Idempotent || c.Stream || c.pin != "" || c.tries >= c.plan.most || c.tolerance != rule.Failover && c.tolerance != rule.Available {
 		return nil
 	}
 	h, _ := attempt.(Hedger)
@@ -117,62 +117,6 @@ func (m *Mesh) hedged(ctx context.Context, call *Call, attempt Attempt, hedger H
 	return o
 }
 
-// secondly is the call as a second attempt is to see it.
-func (c *Call) secondly(r *race) progress {
-	return progress{
-		service: c.service, decided: true, table: c.table, route: c.route, narrowing: c.narrowing,
-		plan: c.plan, method: c.method, tolerance: c.tolerance, ruled: c.ruled, traced: c.traced,
-		tries: c.tries + 1, follows: true, race: r,
-	}
-}
-
-// join begins the second attempt. It runs in the goroutine of the timer.
-func (r *race) join() {
-	s, m := r.second.service, r.second.service.mesh
-	r.mu.Lock()
-	if r.over || r.ctx.Err() != nil {
-		r.mu.Unlock()
-		return
-	}
-	// It is asked under the lock, so that the call does not return meanwhile and its
-	// caller use the request again. What cannot be sent twice costs no budget.
-	hedge := r.hedger.Hedge(mostHedgedBytes)
-	if hedge == nil || r.second.method.hedge.Withdraw(balancer.Now(), s.budget) != nil {
-		r.mu.Unlock()
-		s.counts.one(&s.counts.unhedged)
-		return
-	}
-	ctx, end := context.WithCancelCause(r.ctx)
-	call := hedge.Call()
-	call.Service, call.Method, call.Protocol, call.Key = r.call.Service, r.call.Method, r.call.Protocol, r.call.Key
-	call.Idempotent, call.AnswersInParts = true, r.call.AnswersInParts
-	call.progress = r.second
-	call.release = func() {
-		end(nil)
-		if r.adopted.Load() {
-			r.call.Ended(r.turn)
-		}
-	}
-	r.hedge, r.end = hedge, end
-	r.mu.Unlock()
-
-	s.counts.one(&s.counts.hedges)
-	o := m.once(ctx, call, hedge)
-
-	r.mu.Lock()
-	r.ended, r.came = true, o
-	lost := r.over
-	if o.Class == Success && !lost {
-		r.over, r.won = true, true
-		r.endFirst(errHedged)
-	}
-	close(r.coming)
-	r.mu.Unlock()
-	if lost {
-		r.lose()
-	}
-}
-
 // settle says how the two ended, once the first has.
 func (r *race) settle(call *Call, o Outcome) Outcome {
 	r.mu.Lock()
@@ -187,7 +131,12 @@ func (r *race) settle(call *Call, o Outcome) Outcome {
 	}
 	r.mu.Lock()
 	if !r.won {
-		return r.alone(call, o)
+		panicked := r.panic
+		o = r.alone(call, o)
+		if panicked != nil {
+			panic(panicked) // where the call is made, as that of a first would be
+		}
+		return o
 	}
 	r.mu.Unlock()
 	second := r.hedge.Call()
@@ -228,10 +177,4 @@ func (r *race) alone(call *Call, o Outcome) Outcome {
 		o.NoRetry, o.RetryAfter = o.NoRetry || came.NoRetry, max(o.RetryAfter, came.RetryAfter)
 	}
 	return o
-}
-
-// lose throws away what the second has obtained.
-func (r *race) lose() {
-	r.hedge.Lose()
-	r.hedge.Call().Release()
 }

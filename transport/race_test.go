@@ -287,6 +287,7 @@ func TestNoSecond(t *testing.T) {
 		{"the shared budget is spent", nil, []transport.Option{transport.WithSharedBudget(budgetOf(0.01))}, 1},
 		{"the share of hedges is spent", nil, []transport.Option{transport.WithHedge(retry.HedgeConfig{Delay: hedgeDelay, MaxExtra: 0.5})}, 1},
 		{"the latency is not known", nil, []transport.Option{transport.WithHedge(retry.HedgeConfig{})}, 0},
+		{"a call has one attempt", nil, []transport.Option{transport.WithRetry(retry.Policy{MaxAttempts: 1})}, 0},
 		{"rules switch it off", nil, []transport.Option{ruled(rule.Spec{Service: "orders", Hedge: &rule.Hedge{Off: true}})}, 0},
 	}
 	for _, tt := range tests {
@@ -502,7 +503,7 @@ func TestRacesAgainstAModel(t *testing.T) {
 			draw := func(parity int) time.Duration {
 				return time.Duration(4*random.IntN(15)+parity) * time.Millisecond
 			}
-			m := knowing(t, newMesh(t, orders("a", "b", "c"), inAnyCase(), hedging(), transport.WithRetry(retry.Policy{MaxAttempts: 1})))
+			m := knowing(t, newMesh(t, orders("a", "b", "c"), inAnyCase(), hedging(), transport.WithRetry(retry.Policy{MaxAttempts: 2, On: retry.TimedOut})))
 			r := &racer{mesh: m, first: replies[random.IntN(len(replies))].After(draw(1)), second: replies[random.IntN(len(replies))].After(draw(2))}
 			ctx, cancel := context.WithCancel(t.Context())
 			ends := draw(3) + 8*time.Millisecond
@@ -598,5 +599,52 @@ func TestRacesAtOnce(t *testing.T) {
 		if i.Stats.Outstanding != 0 {
 			t.Errorf("%s still has %d calls", i.ID, i.Stats.Outstanding)
 		}
+	}
+}
+
+// panicking is a door whose second attempt has a bug.
+type panicking struct{ *racer }
+
+func (p panicking) Hedge(int) transport.Hedge {
+	return panickingSecond{p.racer.Hedge(0).(*second)}
+}
+
+type panickingSecond struct{ *second }
+
+func (p panickingSecond) Try(ctx context.Context, call *transport.Call) transport.Outcome {
+	p.second.Try(ctx, call)
+	panic("a bug of the base")
+}
+
+// A panic of a second attempt comes out where the call is made, as one of a first
+// does: in the goroutine of a timer it would be the end of the process. Where the
+// first has succeeded, nobody needs it.
+func TestPanicOfTheSecond(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		first  fairleadtest.Reply
+		panics bool
+	}{
+		{"the first succeeds", fairleadtest.OK().After(time.Minute), false},
+		{"the first fails", fairleadtest.Status(500).After(time.Minute), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := knowing(t, newMesh(t, orders("a", "b"), inAnyCase(), transport.WithHedge(retry.HedgeConfig{Delay: hedgeDelay, MaxExtra: 1})))
+				r := &racer{mesh: m, first: tt.first, second: fairleadtest.OK()}
+				var panicked any
+				var err error
+				func() {
+					defer func() { panicked = recover() }()
+					err = m.Do(t.Context(), get(), panicking{r})
+				}()
+				if (panicked != nil) != tt.panics || err != nil {
+					t.Errorf("panicked with %v, error is %v", panicked, err)
+				}
+				if r.begun.Load() != 1 || r.lost.Load() != 1 {
+					t.Errorf("%d seconds begun, %d were told that they have lost", r.begun.Load(), r.lost.Load())
+				}
+			})
+		})
 	}
 }

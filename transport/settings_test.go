@@ -29,9 +29,8 @@ func TestSwitches(t *testing.T) {
 			m := knowing(t, newMesh(t, g))
 			obeys(t, m)
 			eventually(t, "the settings", func() bool { return m.Dump().Settings.Revision == revision })
-			if got := g.goesTo(t, m); got != c.want {
-				t.Errorf("calls go to %s, want %s", got, c.want)
-			}
+			// The settings show a moment before the services go by them.
+			eventually(t, "calls go to "+c.want, func() bool { return g.goesTo(t, m) == c.want })
 			call := put()
 			_ = m.Do(t.Context(), call, acquiring(m, func(transport.Lease) transport.Outcome { return fairleadtest.Refused().Outcome }))
 			if call.Attempts() != c.attempts {

@@ -41,9 +41,12 @@ func (m *Mesh) unready(call *Call, stage Stage, class Class, err error) error {
 	}
 }
 
-// left reports whether an attempt of a call that waits came to nobody: because the
-// last instance left between the wait for it and the pick, or because the time of
-// the attempt, and not that of the call, was up before there was a connection.
-func (c *Call) left(ctx context.Context, o Outcome, picks int) bool {
-	return c.WaitForReady && c.picks == picks && (errors.Is(o.Err, balancer.ErrNoInstances) || o.Class == Timeout && ctx.Err() == nil)
+// unpicked reports whether an attempt that picked nobody is none: the last instance
+// left between the wait for it and the pick; or the attempt's own time was up in the
+// wait for a connection, for which the call has all of its time.
+func (c *Call) unpicked(ctx context.Context, o *Outcome) bool {
+	if c.WaitForReady && errors.Is(o.Err, balancer.ErrNoInstances) {
+		return true
+	}
+	return o.Class == Timeout && c.plan.attemptTimeout != nil && ctx.Err() == nil
 }

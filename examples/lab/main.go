@@ -14,6 +14,12 @@
 // every moment: shortest-queue, central-queue, and p2c-oracle, which draws two as
 // policies do.
 //
+// Some scenarios have features that are played without and with, for the default
+// policy or those that are asked for: budgets, attempt timeouts, retries, hedges,
+// limits, and servers that stop when their caller has left. Attempts and
+// executions are then those of each call at the last service of a chain, and the
+// last column says how long after the trouble all was as before it.
+//
 // Columns: latencies are of calls that went well, with all their attempts.
 // max÷mean is what the instance with the most calls got, of the mean. errors is
 // the share of calls that failed in the end. bad share is what the instances that
@@ -142,23 +148,30 @@ func (o *options) run(stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	arms, err := o.arms(&calls)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(stdout, "seeds %d to %d; %.1f million calls in %.1f s, of CPU %.1f s\n", o.seed, o.seed+uint64(o.seeds)-1, float64(calls)/1e6,
 		time.Since(began).Seconds(), (cputime.Used() - used).Seconds())
 	if err := report.Table(stdout, rows); err != nil {
 		return err
 	}
+	if err := report.ArmTable(stdout, arms); err != nil {
+		return err
+	}
 	if o.svg != "" {
-		if err := report.SVG(o.svg, rows); err != nil {
+		if err := errors.Join(report.SVG(o.svg, rows), report.ArmSVG(o.svg, arms)); err != nil {
 			return fmt.Errorf("-svg: %w", err)
 		}
 	}
 	if o.html != "" {
-		if err := report.HTML(o.html, rows); err != nil {
+		if err := report.HTML(o.html, rows, arms); err != nil {
 			return fmt.Errorf("-html: %w", err)
 		}
 	}
 	if o.json {
-		return report.JSON(stdout, rows)
+		return report.JSON(stdout, rows, arms)
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func (o *options) record(file string) error {
 		return fmt.Errorf("-work %q: it is empty: allowed is at least one line", file)
 	}
 	for i := range o.scenarios {
-		o.scenarios[i].Plan.Work = sim.Work{Recorded: recorded}
+		o.scenarios[i].Change(func(p *sim.Plan) { p.Work = sim.Work{Recorded: recorded} })
 	}
 	return nil
 }

@@ -12,6 +12,9 @@ type subject struct {
 	sim.Subject
 }
 
+// preset is the default policy.
+const preset = "p2c-ewma"
+
 // subjects are the policies of the library, and the bounds.
 func subjects() []subject {
 	of := func(name string, p balancer.Policy) subject {
@@ -27,7 +30,7 @@ func subjects() []subject {
 		of("random", balancer.Random{}),
 		reported(of("weighted", balancer.WeightedRoundRobin{Reported: true})),
 		of("least-request", balancer.LeastRequest{}),
-		of("p2c-ewma", balancer.P2CEWMA{}),
+		of(preset, balancer.P2CEWMA{}),
 		reported(of("prequal", balancer.Prequal{})),
 		of("ring-hash", balancer.RingHash{}),
 		of("maglev", balancer.Maglev{}),

@@ -16,6 +16,7 @@ type child struct {
 	state   connectivity.State
 	opening *opening
 	picker  grpcbalancer.Picker
+	renew   func()
 }
 
 // openingTime is how long a call waits at most for instances that are new to its
@@ -67,7 +68,7 @@ func newChildren(states []endpointsharding.ChildState) (c children) {
 			at.opening.ended.Store(true)
 		}
 		for _, n := range at.nodes {
-			c.put(child{n, s.State.ConnectivityState, at.opening, s.State.Picker})
+			c.put(child{n, s.State.ConnectivityState, at.opening, s.State.Picker, at.renew})
 		}
 	}
 	return c

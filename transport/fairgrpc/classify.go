@@ -75,6 +75,9 @@ func (r *rpc) classify(info grpcbalancer.DoneInfo) transport.Outcome {
 	if !o.Answered {
 		return o
 	}
+	if o.Class == transport.Timeout && r.call.Stream {
+		o.Class = transport.Neutral // how long it lasts is the application's doing
+	}
 	if info.Err != nil {
 		o.RetryAfter, o.NoRetry = pushback(info.Trailer)
 	}

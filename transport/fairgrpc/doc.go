@@ -20,23 +20,26 @@
 // What is tried again: an attempt that never reached a server, and one whose
 // connection was lost before an answer if the method may be executed twice.
 // The latter is taken from the method's idempotency_level in its proto file
-// (NO_SIDE_EFFECTS or IDEMPOTENT), and [transport.WithCall] overrides it for
-// one call. Another attempt goes to another instance. Otherwise a status that a
-// server has answered with is passed on as it is. Streams are chosen an instance for
-// and counted until they end, and not opened twice.
+// (NO_SIDE_EFFECTS or IDEMPOTENT); rules and [transport.WithCall] override it.
+// Another attempt goes to another instance. A status that a server has answered
+// with is passed on as it is, unless a rule says that it is retried; what the server
+// says in grpc-retry-pushback-ms is obeyed then (gRFC A6). Streams are chosen an
+// instance for and counted until they end, and not opened twice.
 //
-// A rule, or [retry.Policy], may list codes and timeouts to be tried again as
-// well. Servers are obeyed that say grpc-retry-pushback-ms, and told
-// grpc-previous-rpc-attempts. A call that takes long may be sent a second time
-// beside the first, where a rule or [transport.WithHedge] says so, with a reply
-// of its own. [WithFallback] has code say what a caller gets in place of a failure.
+// Where rules have calls hedged, the second attempt has a reply of its own, and so
+// it has for the options [grpc.Header], [grpc.Trailer] and [grpc.Peer]; interceptors
+// placed after [DialOptions] run for it as well, at the same time as for the first.
+// Only calls whose request and reply are protobuf messages are hedged.
+//
+// A connection on which two unary calls after another had no answer within their
+// time is replaced, at most every ten seconds: it may be half open, and gRPC would
+// not find out by itself.
+//
+// [WithFallback] has code say what a caller gets in place of a failure.
 //
 // Which addresses may be called is said by [transport.WithReach], and checked on
 // what the registry says and again on the socket before it connects, since a
 // host name may become any address. Instances are reached without a proxy.
-//
-// A call fails at once where there is nobody to call. With
-// [transport.WaitForReady] or [grpc.WaitForReady] it waits within its deadline.
 //
 // Every error has a gRPC status. One that is not the server's own answer wraps
 // a [transport.Error], which says at which stage, on which instance and after

@@ -33,7 +33,8 @@ func withStatus(err error) error {
 }
 
 // codeOf is that of gRPC's own error where there is one right below. Deeper
-// down, a status may be anybody's, such as that of a registry.
+// down, a status may be anybody's, such as that of a registry, save for what was
+// sent.
 func codeOf(e *transport.Error) codes.Code {
 	if s, ok := e.Err.(interface{ GRPCStatus() *status.Status }); ok {
 		return s.GRPCStatus().Code()
@@ -46,9 +47,15 @@ func codeOf(e *transport.Error) codes.Code {
 		return codes.DeadlineExceeded
 	case errors.Is(e.Err, context.Canceled):
 		return codes.Canceled
-	default:
-		return codes.Unavailable
+	case e.Stage == transport.StageSend: // below the reason why there was no other attempt
+		if s, ok := errors.AsType[interface {
+			error
+			GRPCStatus() *status.Status
+		}](e.Err); ok {
+			return s.GRPCStatus().Code()
+		}
 	}
+	return codes.Unavailable
 }
 
 // codeNamed is the code of a name such as "NOT_FOUND".

@@ -9,14 +9,16 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Fallback gives a unary call something else than a failure, by writing to reply.
-// An error is what the caller gets, be it the one it was given.
+// Fallback gives a unary call something else than a failure, by writing to reply,
+// which is empty. Its context is the caller's, whose deadline may be over. An error
+// is what the caller gets, be it the one it was given.
 type Fallback func(ctx context.Context, method string, req, reply any, err error) error
 
 // WithFallback has code say what a caller gets in place of a failure of the
 // service, once no attempt is left and the rules have nothing either. It is not
-// asked for a caller that has given up. A panic leaves the failure as it is; after
-// three within a minute it is not asked any more.
+// asked about what a service that works has answered, such as NOT_FOUND, nor for a
+// caller that has cancelled its call. A panic leaves the failure as it is; after
+// three within a minute it is not asked any more. Streams have none.
 func WithFallback(f Fallback) Option { return func(d *door) { d.fallback = f } }
 
 // Answer implements [transport.Substitute].
@@ -44,13 +46,15 @@ func (u *unary) Redirect(string) error { return errNoRedirect }
 // rescue asks code what the caller gets in place of a failure.
 func (u *unary) rescue(err error) error {
 	f := u.door.fallback
-	if f == nil || err == nil || u.Err() != nil {
+	if f == nil || err == nil || u.call.Replied() || errors.Is(u.Err(), context.Canceled) {
 		return err
 	}
-	ended := u.door.falling.Run(func() {
+	instead := err
+	if !u.door.falling.Run(func() {
 		reset(u.reply)
-		err = f(u.Context, u.method, u.req, u.reply, err)
-	})
-	_ = ended // what a panic leaves is the failure
-	return err
+		instead = f(u.Context, u.method, u.req, u.reply, err)
+	}) {
+		reset(u.reply) // which a panic has left half written
+	}
+	return instead
 }

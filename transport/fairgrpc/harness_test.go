@@ -460,3 +460,8 @@ func incoming(ctx context.Context, key string) []string {
 func (w *world) dialOptions() []grpc.DialOption { return fairgrpc.DialOptions(w.mesh) }
 
 func setValue(reply any, to string) { reply.(*wrapperspb.StringValue).Value = to }
+
+// bareOptions are those of a client that has the resolver and no interceptors.
+func (w *world) bareOptions() []grpc.DialOption {
+	return []grpc.DialOption{grpc.WithResolvers(fairgrpc.Resolver(w.mesh)), grpc.WithDisableRetry()}
+}

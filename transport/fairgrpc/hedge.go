@@ -20,17 +20,16 @@ type hedge struct {
 }
 
 // Hedge implements [transport.Hedger]. A message that cannot be cloned is not sent
-// twice.
+// twice. The request is only read meanwhile, the reply may be written to.
 func (u *unary) Hedge(most int) transport.Hedge {
 	req, ok := u.req.(proto.Message)
-	reply, known := u.reply.(proto.Message)
-	if !ok || !known || proto.Size(req) > most {
+	if !ok || u.replies == nil || proto.Size(req) > most {
 		return nil
 	}
 	h := &hedge{first: u, unary: unary{
 		rpc:    rpc{door: u.door},
 		method: u.method, cc: u.cc, invoker: u.invoker,
-		req: proto.Clone(req), reply: reply.ProtoReflect().New().Interface(),
+		req: proto.Clone(req), reply: u.replies.New().Interface(),
 	}}
 	h.opts = h.own(u.opts)
 	return h

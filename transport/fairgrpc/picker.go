@@ -41,7 +41,8 @@ func (p *picker) Pick(info grpcbalancer.PickInfo) (grpcbalancer.PickResult, erro
 	if err != nil {
 		return grpcbalancer.PickResult{}, p.refuse(r, err, info)
 	}
-	result, err := p.child(lease.Node()).picker.Pick(info)
+	to := p.child(lease.Node())
+	result, err := to.picker.Pick(info)
 	if err != nil {
 		lease.Done(transport.Outcome{Err: err})
 		return result, err
@@ -54,6 +55,9 @@ func (p *picker) Pick(info grpcbalancer.PickInfo) (grpcbalancer.PickResult, erro
 		}
 		r.last = r.classify(info)
 		lease.Done(r.last)
+		if !r.call.Stream && to.opening.heard(r.last) {
+			to.renew()
+		}
 		if done != nil {
 			done(info)
 		}
@@ -96,6 +100,7 @@ func (p *picker) refuse(r *rpc, err error, info grpcbalancer.PickInfo) error {
 			Err: fmt.Errorf("%w: %w", transport.ErrNotReady, cause),
 		}
 	case !errors.Is(err, balancer.ErrNoInstances):
+		r.refusal = err
 		return withStatus(err) // nothing that waiting would mend
 	}
 	r.refusal = err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/attributes"
 	grpcbalancer "google.golang.org/grpc/balancer"
@@ -16,7 +17,9 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/breaker"
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/rule"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
@@ -37,6 +40,11 @@ func (b broken) Pick(grpcbalancer.PickInfo) (grpcbalancer.PickResult, error) {
 // bench is a door to service "orders" with one node per ID.
 func bench(tb testing.TB, ids ...string) (*bound, []*balancer.Node) {
 	tb.Helper()
+	return benchWith(tb, nil, ids...)
+}
+
+func benchWith(tb testing.TB, options []transport.Option, ids ...string) (*bound, []*balancer.Node) {
+	tb.Helper()
 	var listed []discovery.Instance
 	for _, id := range ids {
 		listed = append(listed, discovery.Instance{ID: id, Service: "orders", Addr: "10.0.0.1:80"})
@@ -45,7 +53,7 @@ func bench(tb testing.TB, ids ...string) (*bound, []*balancer.Node) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	mesh, err := transport.New(registry, transport.WithLogger(slog.New(slog.DiscardHandler)))
+	mesh, err := transport.New(registry, append(options, transport.WithLogger(slog.New(slog.DiscardHandler)))...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -63,7 +71,7 @@ func bench(tb testing.TB, ids ...string) (*bound, []*balancer.Node) {
 
 func childOf(n *balancer.Node, state connectivity.State, p grpcbalancer.Picker) endpointsharding.ChildState {
 	return endpointsharding.ChildState{
-		Endpoint: resolver.Endpoint{Attributes: attributes.New(instancesKey{}, &instances{[]*balancer.Node{n}, &opening{began: balancer.Now()}})},
+		Endpoint: resolver.Endpoint{Attributes: attributes.New(instancesKey{}, &instances{nodes: []*balancer.Node{n}, opening: &opening{began: balancer.Now()}, renew: func() {}})},
 		State:    grpcbalancer.State{ConnectivityState: state, Picker: p},
 	}
 }
@@ -255,5 +263,52 @@ func TestPolicyWithoutAListOfOurs(t *testing.T) {
 	}
 	if _, err := c.states[0].Picker.Pick(grpcbalancer.PickInfo{Ctx: t.Context()}); !errors.Is(err, errNotOurs) {
 		t.Errorf("a pick says %v", err)
+	}
+}
+
+// What a breaker lets through for it to find out comes back where gRPC picks in
+// vain, or picks again: a place that leaked would keep it from closing.
+func TestHalfOpenPlaceIsReturned(t *testing.T) {
+	config := breaker.Config{ConsecutiveFailures: 1, OpenFor: time.Millisecond, ProbeTimeout: time.Hour}
+	for _, scope := range []rule.Scope{rule.PerService, rule.PerMethod, rule.PerInstance} {
+		for name, inVain := range map[string]func(*testing.T, *picker, *picker, grpcbalancer.PickInfo){
+			"the child has nothing to send on": func(t *testing.T, _, broken *picker, info grpcbalancer.PickInfo) {
+				if _, err := broken.Pick(info); err == nil {
+					t.Fatal("it was picked for")
+				}
+			},
+			"the connection was gone": func(t *testing.T, whole, _ *picker, info grpcbalancer.PickInfo) {
+				result, err := whole.Pick(info)
+				if err != nil {
+					t.Fatal(err)
+				}
+				result.Done(grpcbalancer.DoneInfo{})
+			},
+		} {
+			t.Run(scope.String()+"/"+name, func(t *testing.T) {
+				b, nodes := benchWith(t, []transport.Option{transport.WithBreaker(scope, config)}, "a")
+				whole := newPicker(b, []endpointsharding.ChildState{childOf(nodes[0], connectivity.Ready, new(connected))})
+				refuses := newPicker(b, []endpointsharding.ChildState{childOf(nodes[0], connectivity.Ready, broken{grpcbalancer.ErrNoSubConnAvailable})})
+				info := grpcbalancer.PickInfo{Ctx: t.Context(), FullMethodName: "/x/Y"}
+				first, err := whole.Pick(info)
+				if err != nil {
+					t.Fatal(err)
+				}
+				first.Done(grpcbalancer.DoneInfo{Err: status.Error(codes.Internal, ""), BytesSent: true, BytesReceived: true})
+				time.Sleep(2 * time.Millisecond) // it is open, and may find out
+				for range 3 {
+					inVain(t, whole, refuses, info)
+				}
+				probe, err := whole.Pick(info)
+				if err != nil {
+					t.Fatalf("the place is lost: %v", err)
+				}
+				probe.Done(grpcbalancer.DoneInfo{BytesSent: true, BytesReceived: true})
+				d := b.door.mesh.Dump().Services[0].Breakers
+				if d.States["closed"] != 1 || d.Overruled != 0 {
+					t.Errorf("%+v", d)
+				}
+			})
+		}
 	}
 }

@@ -92,6 +92,7 @@ type boundKey struct{}
 type instances struct {
 	nodes []*balancer.Node
 	*opening
+	renew func() // has silent connections replaced
 }
 
 // opening is what has become of the connection to an address since it was first
@@ -99,9 +100,13 @@ type instances struct {
 type opening struct {
 	began time.Duration
 	ended atomic.Bool // it was ready, or failed
+	silence
 }
 
-type instancesKey struct{}
+type (
+	instancesKey  struct{}
+	connectionKey struct{}
+)
 
 // follower is the resolver of one channel.
 type follower struct {
@@ -109,14 +114,24 @@ type follower struct {
 	cc     resolver.ClientConn
 	config *serviceconfig.ParseResult
 	cancel context.CancelFunc
-	loop   sync.WaitGroup        // one goroutine, follow, ended by Close
-	at     map[string]*instances // of the last list, by address
+	loop   sync.WaitGroup // one goroutine, follow, and for a moment one that renews; ended by Close
+
+	mu       sync.Mutex // guards closed and renewing; no call waits for it
+	closed   bool
+	renewing bool
+
+	pushing sync.Mutex            // guards what follows, and lets one list at a time go to gRPC
+	called  []*balancer.Node      // the last list
+	at      map[string]*instances // of the last list, by address
 }
 
 // Close ends the loop and waits for it: gRPC builds and closes a resolver each
 // time a channel goes through idleness.
 func (f *follower) Close() {
 	f.cancel()
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
 	f.loop.Wait()
 }
 
@@ -137,12 +152,38 @@ func (f *follower) follow(ctx context.Context) {
 		return
 	}
 	for nodes := range called {
-		// The error says that the balancer wants another list. There is none.
-		_ = f.cc.UpdateState(f.state(nodes))
+		f.push(func() { f.called = nodes })
 	}
 	if ctx.Err() == nil {
 		f.report(transport.ErrClosed)
 	}
+}
+
+// push hands the list on to the channel, after it was changed.
+func (f *follower) push(change func()) {
+	f.pushing.Lock()
+	defer f.pushing.Unlock()
+	change()
+	// The error says that the balancer wants another list. There is none.
+	_ = f.cc.UpdateState(f.state(f.called))
+}
+
+// renew hands the last list on once more, in which silent connections have other
+// numbers. It does not wait.
+func (f *follower) renew() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed || f.renewing {
+		return
+	}
+	f.renewing = true
+	f.loop.Go(func() {
+		f.push(func() {
+			f.mu.Lock()
+			f.renewing = false
+			f.mu.Unlock()
+		})
+	})
 }
 
 // report lets calls fail where the channel has no list. Those that wait until
@@ -170,15 +211,19 @@ func (f *follower) state(called []*balancer.Node) resolver.State {
 			there.nodes = append(there.nodes, n)
 			continue
 		}
-		one := &instances{nodes: []*balancer.Node{n}}
+		one := &instances{nodes: []*balancer.Node{n}, renew: f.renew}
 		if before := f.at[addr]; before != nil {
 			one.opening = before.opening
 		} else {
 			one.opening = &opening{began: now}
 		}
 		at[addr] = one
+		attributed := policed
+		if number := one.number.Load(); number > 0 { // to gRPC it is another address, at the same place
+			attributed = policed.WithValue(connectionKey{}, number)
+		}
 		endpoints = append(endpoints, resolver.Endpoint{
-			Addresses:  []resolver.Address{{Addr: addr, Attributes: policed}},
+			Addresses:  []resolver.Address{{Addr: addr, Attributes: attributed}},
 			Attributes: attributes.New(instancesKey{}, one),
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/fairlead-go/fairlead/retry"
 	"github.com/fairlead-go/fairlead/rule"
@@ -124,6 +125,9 @@ func TestRuleRetriesUntilOneSucceeds(t *testing.T) {
 	w := ruled(t, retrying(3, "ABORTED"), all)
 	var attempts int
 	conn := w.dial(grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		if got := reply.(*wrapperspb.StringValue).Value; attempts > 0 && got != "" {
+			t.Errorf("attempt %d begins with a reply of %q", attempts+1, got)
+		}
 		err := next(ctx, method, req, reply, cc, opts...)
 		if attempts++; err != nil {
 			setValue(reply, "half an answer")

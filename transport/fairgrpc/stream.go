@@ -48,8 +48,6 @@ func (s *streaming) Try(ctx context.Context, _ *transport.Call) transport.Outcom
 	var err error
 	s.opened, err = s.open(ctx)
 	o := s.outcome(err)
-	if o.Class == transport.Lost {
-		o.Class = transport.Neutral // the instance is judged already
-	}
+	o.NoRetry = true
 	return o
 }

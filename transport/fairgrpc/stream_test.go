@@ -165,13 +165,12 @@ func (bareCreds) ClientHandshake(_ context.Context, _ string, conn net.Conn) (ne
 // G12 and G15: an opening that failed for good is not tried again, though
 // nothing was sent: gRPC has tried what could be tried. The end is told once.
 func TestG12FailedOpeningIsFinal(t *testing.T) {
-	w := newWorld(t)
 	a, b := start(t, "a"), start(t, "b")
-	w.announce(a, b)
+	w := ruled(t, retrying(3, "UNAVAILABLE", "connect-failure", "reset"), []*backend{a, b}) // which is not about streams
 	conn := w.dial(grpc.WithTransportCredentials(bareCreds{insecure.NewCredentials()}))
 	warm(t, conn, a, b)
 	var ends int
-	_, err := conn.NewStream(within(t), &grpc.StreamDesc{ServerStreams: true}, watch,
+	_, err := conn.NewStream(transport.WithCall(within(t), transport.Idempotent(true)), &grpc.StreamDesc{ServerStreams: true}, watch,
 		grpc.CallAuthority("other"), grpc.OnFinish(func(error) { ends++ }))
 	own, ok := errors.AsType[*transport.Error](err)
 	if !ok || status.Code(err) != codes.Unavailable || own.Attempts != 1 || own.MaybeExecuted {

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/transport"
@@ -15,6 +16,7 @@ type unary struct {
 	rpc
 	method     string
 	req, reply any
+	replies    protoreflect.MessageType // of reply, which is written to while a second attempt is made; nil: it is no message
 	cc         *grpc.ClientConn
 	invoker    grpc.UnaryInvoker
 	opts       []grpc.CallOption
@@ -35,6 +37,9 @@ func (d *door) unary(ctx context.Context, method string, req, reply any, cc *grp
 			Idempotent: d.methods.of(method).idempotent,
 		}},
 		method: method, req: req, reply: reply, cc: cc, invoker: invoker, opts: opts,
+	}
+	if m, ok := reply.(proto.Message); ok {
+		u.replies = m.ProtoReflect().Type()
 	}
 	u.show()
 	u.opts = u.waiting(u.opts)

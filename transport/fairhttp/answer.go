@@ -16,18 +16,20 @@ import (
 type answer struct {
 	body     io.ReadCloser // the base's
 	exchange *exchange
+	ctx      context.Context // of the attempt
 	lease    transport.Lease
 	gen      *generation
 	outcome  transport.Outcome // if all goes well
 	turn     int               // of the attempt
 	over     atomic.Bool
 	stop     func() bool // takes abandon back; may be nil
+	stall    *stall      // nil: a read may wait as long as the call has
 }
 
 // begin puts the answer into x.response, where there is a body to wait for.
 func (a *answer) begin(x *exchange, lease transport.Lease, gen *generation, o transport.Outcome) {
 	resp, ctx := x.response, x.ctx
-	a.exchange, a.lease, a.gen, a.outcome, a.turn = x, lease, gen, o, x.call.Turn()
+	a.exchange, a.ctx, a.lease, a.gen, a.outcome, a.turn = x, ctx, lease, gen, o, x.call.Turn()
 	a.body = resp.Body
 	if w, ok := resp.Body.(io.Writer); ok {
 		// 101: the connection is the caller's now, and no context ends it.
@@ -39,6 +41,9 @@ func (a *answer) begin(x *exchange, lease transport.Lease, gen *generation, o tr
 		return
 	}
 	resp.Body = a
+	if after := x.transport.config.ReadIdleTimeout; after > 0 && !x.call.Stream {
+		a.stall = &stall{after: after, body: a.body}
+	}
 	if ctx.Done() != nil && oftenAbandoned(resp) {
 		a.stop = context.AfterFunc(ctx, a.abandon)
 	}
@@ -53,12 +58,18 @@ func oftenAbandoned(resp *http.Response) bool {
 }
 
 func (a *answer) Read(p []byte) (int, error) {
-	n, err := a.body.Read(p)
+	var n int
+	var err error
+	if a.stall == nil {
+		n, err = a.body.Read(p)
+	} else if n, err = a.stall.Read(p); a.stalled(err) {
+		err = &stalledError{a.lease.Node().ID(), a.stall.after}
+	}
 	if err != nil && a.claim() {
 		a.settle(a.judge(err))
 	}
 	if err != nil && err != io.EOF {
-		err = a.exchange.call.Explain(a.exchange.ctx, err)
+		err = a.exchange.call.Explain(a.ctx, err)
 	}
 	return n, err
 }
@@ -78,7 +89,7 @@ func (a *answer) Close() error {
 func (a *answer) abandon() {
 	if a.over.CompareAndSwap(false, true) {
 		o := a.outcome
-		o.Class, o.Err = transport.Neutral, context.Cause(a.exchange.ctx)
+		o.Class, o.Err = transport.Neutral, context.Cause(a.ctx)
 		a.settle(o)
 	}
 }
@@ -103,16 +114,24 @@ func (a *answer) settle(o transport.Outcome) {
 // judge turns the error that ended the body into an outcome.
 func (a *answer) judge(err error) transport.Outcome {
 	o := a.outcome
-	if err == io.EOF {
+	if err == io.EOF { // not that of a stall, see Read
 		return o
 	}
 	o.Err, o.Class = err, transport.Lost
-	if ended, _ := endedBy(a.exchange.ctx, a.exchange.request); ended {
+	if a.stalled(err) {
+		o.Class, o.Late = transport.Timeout, a.stall.late.Load()
+	} else if ended, _ := endedBy(a.ctx, a.exchange.request); ended {
 		// Whether the instance was slow to send or the caller slow to read
 		// cannot be told.
 		o.Class = transport.Neutral
 	}
 	return o
+}
+
+// stalled reports whether a read ended because nothing came for too long. An end of
+// the body is none then: the server may have made it because the connection went.
+func (a *answer) stalled(err error) bool {
+	return err != nil && a.stall != nil && a.stall.up.Load()
 }
 
 // upgraded is the body of a 101 response: both directions of a connection.

@@ -26,7 +26,7 @@ const mostPrewarm = 64
 
 // Config says more than [New] does. The zero value is what New uses.
 //
-// All fields but Hosts, SendTimeout, Fallback and Logger shape the connections to instances; they
+// All fields but Hosts, ReadIdleTimeout, SendTimeout, Fallback and Logger shape the connections to instances; they
 // need a base that is nil or an [*http.Transport].
 type Config struct {
 	// Hosts are the hosts of http and https URLs that name a service, as they
@@ -57,14 +57,24 @@ type Config struct {
 	// (see [balancer.Subset]). The server sees them as idle; those not used within
 	// seconds are closed. At most 64.
 	Prewarm int
+	// ReadIdleTimeout is how long a read of an answer's body may wait for the next
+	// byte. A body that stalls for longer fails with [ErrStalled], which counts
+	// against its instance as a timeout, and its connection is not used again. It is
+	// apart from the time of an attempt, which ends where the answer begins, and
+	// does not hold for event streams and upgraded connections, which may be silent
+	// for as long as they please. 0: as long as the call has.
+	ReadIdleTimeout time.Duration
 	// SendTimeout tells servers how long the caller still waits, in the [Timeout]
-	// header, where that is bounded. It costs a copy of the request's header. See
-	// [TrustTimeout] for the other side.
+	// header, where that is bounded: the call's time, also where the attempt has less,
+	// since the body of an answer has all of it. Event streams and upgrades tell
+	// nothing. It costs a copy of the request's header. See [TrustTimeout] for the
+	// other side.
 	SendTimeout bool
 	// Fallback is asked for what a caller gets in place of a failure of the
 	// service, once no attempt is left and the rules have nothing either: it sees
 	// the answer that is a failure, or the error. What it returns takes its place;
-	// nil and no error leave it. It is not asked for a caller that has given up. A
+	// nil and no error leave it. The failed answer is closed, unless it, or its body,
+	// is what is returned. It is not asked for a caller that has given up. A
 	// panic leaves the failure as it is; after three within a minute it is not
 	// asked any more.
 	Fallback func(req *http.Request, failed *http.Response, err error) (*http.Response, error)
@@ -79,7 +89,7 @@ func New(mesh *transport.Mesh, base http.RoundTripper) *Transport {
 	if mesh == nil {
 		panic("fairhttp: New needs a mesh, and got nil")
 	}
-	return newTransport(mesh, base, Config{})
+	return newTransport(mesh, base, Config{}, nil)
 }
 
 // Transport is New with a configuration. The error is a
@@ -91,6 +101,11 @@ func (c Config) Transport(mesh *transport.Mesh, base http.RoundTripper) (*Transp
 	if mesh == nil {
 		return nil, &discovery.FieldError{Field: "mesh", Value: nil, Allowed: "a *transport.Mesh"}
 	}
+	return c.open(mesh, base, nil)
+}
+
+// open makes the transport, for services or for a fixed host.
+func (c Config) open(mesh *transport.Mesh, base http.RoundTripper, f *fixed) (*Transport, error) {
 	if field := c.shaping(); field != "" && !buildable(base) {
 		return nil, &discovery.FieldError{Field: "Config." + field, Value: fmt.Sprintf("set beside a %T", base),
 			Allowed: "unset, or a base that is nil or an *http.Transport: the connections of any other base are its own affair"}
@@ -99,7 +114,7 @@ func (c Config) Transport(mesh *transport.Mesh, base http.RoundTripper) (*Transp
 		return nil, &discovery.FieldError{Field: "Config.TLS", Value: "set beside a base with DialTLSContext",
 			Allowed: "one of the two: a base that dials TLS by itself decides by itself whom it trusts"}
 	}
-	return newTransport(mesh, base, c), nil
+	return newTransport(mesh, base, c, f), nil
 }
 
 // Validate reports the first bad field as a [*discovery.FieldError].
@@ -124,7 +139,7 @@ func (c Config) Validate() error {
 	for _, f := range [...]struct {
 		name string
 		d    time.Duration
-	}{{"IdleTimeout", c.IdleTimeout}, {"MaxConnAge", c.MaxConnAge}} {
+	}{{"IdleTimeout", c.IdleTimeout}, {"MaxConnAge", c.MaxConnAge}, {"ReadIdleTimeout", c.ReadIdleTimeout}} {
 		if f.d < 0 {
 			return &discovery.FieldError{Field: "Config." + f.name, Value: f.d, Allowed: "0 (meaning the default) or more"}
 		}

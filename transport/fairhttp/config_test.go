@@ -33,6 +33,7 @@ func TestConfigValidate(t *testing.T) {
 		{"MaxConns", Config{MaxConns: -1}, "Config.MaxConns -1"},
 		{"IdleTimeout", Config{IdleTimeout: -1}, "Config.IdleTimeout -1ns"},
 		{"MaxConnAge", Config{MaxConnAge: -time.Second}, "Config.MaxConnAge -1s"},
+		{"ReadIdleTimeout", Config{ReadIdleTimeout: -time.Second}, "Config.ReadIdleTimeout -1s"},
 		{"Prewarm below", Config{Prewarm: -1}, "Config.Prewarm -1"},
 		{"Prewarm above", Config{Prewarm: 65}, "Config.Prewarm 65 is invalid: allowed is 0 to 64"},
 	} {

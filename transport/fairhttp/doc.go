@@ -24,13 +24,15 @@
 // if it is untouched or GetBody gives another; nothing is buffered. CONNECT
 // and upgrades are never made again once they were sent. A status is not an
 // error: it is judged (5xx against the instance, 429 and 503 as overload) and
-// handed out with its body. A rule, or [retry.Policy], may list statuses and
-// timeouts as well; what is thrown away is then drained, and from the second
-// attempt on requests say their number in the [Attempt] header.
+// handed out with its body, unless [transport.WithRetry] or a rule has it tried
+// again: then it is read for at most 64 KiB and 50 ms, so that its connection can be
+// used again. Where a body cannot be had again, its first answer is the last. The
+// server of a second attempt or a later one finds its number in the [Attempt]
+// header.
 //
-// A request that takes long may be sent a second time beside the first, where a
-// rule or [transport.WithHedge] says so, and its body is small and can be read
-// again. The slower one is cancelled, which costs an HTTP/1 connection.
+// A hedge is sent to another instance with a request of its own, if the body is of
+// no more than 64 KiB and can be got by GetBody; the loser is ended,
+// which costs an HTTP/1 connection.
 //
 // Beneath this, net/http itself repeats what is lost on a connection that was
 // used before, on the same instance. Such repetitions are counted in
@@ -46,6 +48,19 @@
 // balancer.ErrNoInstances, or waits for the first one if
 // [transport.WaitForReady] says so. What a caller gets in place of a failure is
 // said by a rule or by [Config].Fallback.
+//
+// # How long an attempt takes
+//
+// The time of an attempt, where there is one, ends with the header of the answer,
+// and a body takes what time the call has. [Config].ReadIdleTimeout bounds how long a
+// body may be silent. Event streams and upgrades are bounded by neither. With
+// [Config].SendTimeout servers are told how long their caller waits, and those that
+// trust it ([TrustTimeout]) give up when it does; they are told the time of the
+// attempt, where that is less, in which a whole answer is then expected.
+//
+// # Without a registry
+//
+// [Fixed] does all that for one host.
 //
 // # When a call ends
 //

@@ -32,7 +32,7 @@ type exchange struct {
 	first  upload        // the first attempt's
 
 	response *http.Response
-	answer   answer // the body of the first attempt's
+	answer   answer // the first attempt's
 }
 
 func newExchange(t *Transport, req *http.Request, name, scheme string) *exchange {
@@ -49,9 +49,6 @@ func newExchange(t *Transport, req *http.Request, name, scheme string) *exchange
 	x.call.AnswersInParts = true
 	x.call.Request = (*conditions)(x)
 	x.call.Apply(req.Context())
-	if x.upgrade {
-		x.call.Idempotent = false // what was switched to is nobody's to repeat
-	}
 	return x
 }
 
@@ -83,6 +80,9 @@ func (x *exchange) finish() {
 func (x *exchange) Try(ctx context.Context, call *transport.Call) transport.Outcome {
 	x.ctx = ctx
 	x.round++
+	if x.upgrade {
+		x.call.Idempotent = false // what was switched to is nobody's to repeat, whatever a rule says
+	}
 	if err := x.refill(); err != nil {
 		return transport.Outcome{Err: err}
 	}
@@ -155,6 +155,9 @@ func (x *exchange) compose(ctx context.Context, host string, l *leaf) *http.Requ
 	}
 	*u = *x.request.URL
 	u.Scheme, u.Host = x.scheme, host
+	if x.transport.fixed != nil {
+		u.Host = x.request.URL.Host // the port is that of the URL
+	}
 	req.URL = u
 	switch {
 	case x.service.name != x.named:
@@ -180,9 +183,10 @@ func (x *exchange) answered(resp *http.Response, lease transport.Lease, gen *gen
 	if x.call.Judges() {
 		o.Class = x.call.Judge(o.Class, transport.Answer{Code: resp.StatusCode, Header: resp.Header.Get})
 	}
-	if o.Class == transport.Overload {
+	if o.Class == transport.Overload || o.Class == transport.Failure {
 		o.RetryAfter = retryAfter(resp.Header.Get("Retry-After"))
 	}
+	o.NoRetry = !x.repeatable()
 	if lease.Listens() {
 		listen(lease, resp.Header)
 	}

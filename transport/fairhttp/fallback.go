@@ -18,16 +18,22 @@ const Fallback = "Fairlead-Fallback"
 // Answer implements [transport.Substitute].
 func (x *exchange) Answer(status int, value string) error {
 	x.Discard()
-	x.response = madeUp(x.request, status, http.Header{Fallback: {"value"}, "Content-Type": {"application/json"}}, value)
+	header := http.Header{Fallback: {"value"}}
+	if value != "" {
+		header.Set("Content-Type", "application/json")
+	}
+	x.response = madeUp(x.request, status, header, value)
 	return nil
 }
 
-var errBodyGone = errors.New("the request body is sent, and cannot be read again: there is no GetBody")
+var errUpgrade = errors.New("an upgrade is for the service that it names")
 
 // Redirect implements [transport.Substitute].
 func (x *exchange) Redirect(service string) error {
-	has := x.request.Body != nil && x.request.Body != http.NoBody
-	if has && x.body == nil && x.request.GetBody == nil || x.upgrade {
+	switch {
+	case x.upgrade:
+		return errUpgrade
+	case x.body == nil && !x.repeatable():
 		return errBodyGone
 	}
 	s, err := x.transport.service(service, &url.URL{Scheme: Scheme, Host: service})
@@ -45,27 +51,32 @@ func (x *exchange) rescue(err error) error {
 	if f == nil || err == nil && !x.call.Failed() || x.request.Context().Err() != nil {
 		return err
 	}
-	failed := x.response
 	if err != nil {
-		failed = nil
+		x.Discard() // an answer that an error has come after
 	}
+	failed := x.response
 	x.transport.fallback.Run(func() {
 		resp, ferr := f(x.request, failed, err)
-		switch {
-		case ferr != nil:
-			err = ferr
-		case resp != nil && resp != failed:
-			if failed != nil {
-				x.Discard()
-			}
-			if resp.Request == nil {
-				resp.Request = x.request
-			}
-			if resp.Body == nil {
-				resp.Body = http.NoBody
-			}
-			x.response, err = resp, nil
+		if ferr == nil && resp == nil || resp != nil && resp == failed && ferr == nil {
+			return
 		}
+		if failed != nil && (resp == nil || resp.Body != failed.Body) {
+			x.Discard()
+		}
+		if ferr != nil {
+			if resp != nil && resp.Body != nil && resp != failed {
+				resp.Body.Close()
+			}
+			err = ferr
+			return
+		}
+		if resp.Request == nil {
+			resp.Request = x.request
+		}
+		if resp.Body == nil {
+			resp.Body = http.NoBody
+		}
+		x.response, err = resp, nil
 	})
 	return err
 }

@@ -41,7 +41,7 @@ func (x *exchange) mark(ctx context.Context, req *http.Request) {
 	if !x.transport.config.SendTimeout || x.call.Stream {
 		return
 	}
-	if deadline, ok := ctx.Deadline(); ok {
+	if deadline, ok := x.call.Deadline(ctx); ok {
 		rest := max(0, time.Until(deadline))
 		if said, ok := timeoutOf(req.Header); ok { // a request that is passed on
 			rest = min(rest, said)

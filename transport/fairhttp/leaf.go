@@ -22,8 +22,9 @@ type leaf struct {
 	current atomic.Pointer[generation]
 	host    string // what its requests' URLs say
 	spares  spares // dialled ahead
-	// hostnames says that a shared leaf may be given some.
-	hostnames bool
+	// hostnames says that a shared leaf may be given some, fixed that its requests
+	// go where their URLs say.
+	hostnames, fixed bool
 
 	http2 atomic.Bool  // what its connections speak, as soon as one is known to
 	loss  atomic.Int64 // see wary
@@ -63,7 +64,7 @@ var (
 // hostOf returns what the URL of a request to node says. A unix socket has no
 // name of its own: its leaf dials it whatever the URL says.
 func (l *leaf) hostOf(n *balancer.Node) (string, error) {
-	if !l.isShared() {
+	if !l.isShared() || l.fixed {
 		return l.host, nil
 	}
 	addr := n.Endpoint(discovery.HTTP)
@@ -121,10 +122,14 @@ func (s *service) grow(n *balancer.Node) *leaf {
 // generation makes a transport for a leaf.
 func (s *service) generation(l *leaf) *generation {
 	h := s.transport.model.Clone()
-	if h.TLSClientConfig.ServerName == "" {
+	fixed := s.transport.fixed != nil
+	if h.TLSClientConfig.ServerName == "" && !fixed { // net/http takes that of the URL
 		h.TLSClientConfig.ServerName = s.name
 	}
-	h.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+	h.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if fixed { // of the URL, or of a proxy
+			return s.dial(ctx, network, addr)
+		}
 		if conn := l.spares.take(); conn != nil {
 			return conn, nil
 		}

@@ -29,6 +29,7 @@ type Transport struct {
 	logger *slog.Logger
 	hosts  map[string]string // declared hosts and their services
 	scheme string            // of mesh:// on the wire
+	fixed  *fixed            // the one host that is governed; nil: services are
 
 	// Either model or shared is set: what the transport of each instance is
 	// cloned from, or the one base of all.
@@ -52,13 +53,14 @@ type Transport struct {
 	closed bool
 }
 
-func newTransport(mesh *transport.Mesh, base http.RoundTripper, config Config) *Transport {
+// newTransport makes one for services, or for a fixed host.
+func newTransport(mesh *transport.Mesh, base http.RoundTripper, config Config, f *fixed) *Transport {
 	defaulted := base == nil
 	if defaulted {
 		base = http.DefaultTransport
 	}
 	t := &Transport{
-		mesh: mesh, base: base, config: config, logger: config.logger(),
+		mesh: mesh, base: base, config: config, fixed: f, logger: config.logger(),
 		hosts:  make(map[string]string, len(config.Hosts)),
 		scheme: "http",
 	}
@@ -72,11 +74,15 @@ func newTransport(mesh *transport.Mesh, base http.RoundTripper, config Config) *
 	t.tracers.New = func() any { return newTracer() }
 	if own, ok := base.(*http.Transport); ok {
 		t.model = modelOf(own, config)
+		if f != nil {
+			t.model.Proxy = own.Proxy // the host is asked for as by any client
+		}
 		if defaulted {
 			t.model.DialContext, t.dialer = nil, defaultDialer()
 		}
 	} else {
 		t.shared = newSharedLeaf(base, mesh.Reach().Hostnames)
+		t.shared.fixed = f != nil
 	}
 	t.services.Store(&map[string]*service{})
 	t.ctx, t.cancel = context.WithCancel(context.Background())
@@ -112,6 +118,8 @@ func (t *Transport) governs(u *url.URL) (name, scheme string, governed bool) {
 	switch {
 	case u == nil:
 		return "", "", false
+	case t.fixed != nil:
+		return t.fixed.service, u.Scheme, t.fixed.is(u)
 	case u.Scheme == Scheme:
 		return u.Host, t.scheme, true
 	case len(t.hosts) == 0 || u.Scheme != "http" && u.Scheme != "https":
@@ -168,7 +176,8 @@ type idleCloser interface{ CloseIdleConnections() }
 // closes the connections to instances as their calls end. Governed requests
 // that come later fail with [transport.ErrClosed]; those on their way are not
 // disturbed, nor is the base. It is for programs that outlive the transport:
-// Close of the mesh ends the same goroutines. A second Close does nothing.
+// Close of the mesh ends the same goroutines. That of a [Fixed] has a mesh of its
+// own, which ends as well. A second Close does nothing.
 func (t *Transport) Close() error {
 	t.mu.Lock()
 	t.closed = true
@@ -176,6 +185,9 @@ func (t *Transport) Close() error {
 	t.mu.Unlock()
 	t.cancel()
 	t.loops.Wait()
+	if t.fixed != nil {
+		return t.mesh.Close(context.Background()) // which has nothing to wait for but its own goroutines
+	}
 	return nil
 }
 

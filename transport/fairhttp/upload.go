@@ -1,6 +1,7 @@
 package fairhttp
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,17 +33,32 @@ func (x *exchange) guard(l *leaf) io.ReadCloser {
 		return x.body
 	}
 	x.upload = &x.first
-	if x.call.Attempts() > 1 {
-		x.upload = new(upload)
+	if x.round > 1 {
+		x.upload = new(upload) // the base may still hold the last one
 	}
 	x.upload.body = x.body
 	return x.upload
 }
 
+// hasBody reports whether the request has one.
+func (x *exchange) hasBody() bool { return x.request.Body != nil && x.request.Body != http.NoBody }
+
+// repeatable reports whether a request that a base took can be sent once more.
+func (x *exchange) repeatable() bool { return !x.hasBody() || x.request.GetBody != nil }
+
+var errBodyGone = errors.New("the request body is sent, and cannot be read again: there is no GetBody")
+
 // refill makes sure that an attempt that needs a body has one.
 func (x *exchange) refill() error {
-	if x.body != nil || x.request.Body == nil || x.request.Body == http.NoBody {
+	if x.body != nil || !x.hasBody() {
 		return nil
+	}
+	if x.upload != nil { // of an attempt that was answered
+		x.upload.end()
+		x.upload = nil
+	}
+	if x.request.GetBody == nil {
+		return errBodyGone
 	}
 	body, err := x.request.GetBody()
 	if err != nil {
@@ -56,7 +72,7 @@ func (x *exchange) refill() error {
 // there is one for another attempt.
 func (x *exchange) takeBack() bool {
 	switch {
-	case x.request.Body == nil || x.request.Body == http.NoBody || x.body != nil || x.upload == nil:
+	case !x.hasBody() || x.body != nil || x.upload == nil:
 		return true
 	case x.request.GetBody != nil:
 		x.upload.end()

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fairlead-go/fairlead/examples/lab/internal/sim"
 )
 
 // colors tell the policies apart also for those who see no red or green (Okabe
@@ -88,22 +90,31 @@ func dash(policy string) string {
 	return ""
 }
 
+var nines = []tick{{1, "all"}, {10, "10 %"}, {100, "1 %"}, {1e3, "0.1 %"}, {1e4, "0.01 %"}}
+
+// tail is the latency that so many nines of the calls do not exceed, and how many.
+func tail(h *sim.Histogram) (points [][2]float64) {
+	for k := 1; k < 49; k++ {
+		nines := math.Pow(10, float64(k)/12)
+		if float64(h.Count()) < 10*nines {
+			break
+		}
+		if at := milliseconds(h.Quantile(1 - 1/nines)); at > 0 {
+			points = append(points, [2]float64{at, nines})
+		}
+	}
+	return points
+}
+
 // cdf is the latency that so many nines of the calls do not exceed.
 func (s *setting) cdf() plot {
 	p := plot{title: "latency, by the share of calls that take longer", x: axis{name: "latency, ms", log: true, from: math.Inf(1), to: 1}, y: axis{log: true, from: 1, to: 1e4}}
-	p.y.ticks = []tick{{1, "all"}, {10, "10 %"}, {100, "1 %"}, {1e3, "0.1 %"}, {1e4, "0.01 %"}}
+	p.y.ticks = nines
 	for i, r := range s.rows {
 		l := line{name: r.Policy, color: color(i), dashed: isBound(r.Policy)}
-		for k := range 49 {
-			nines := math.Pow(10, float64(k)/12)
-			if float64(r.Result.Latency.Count()) < 10*nines {
-				break
-			}
-			at := milliseconds(r.Result.Latency.Quantile(1 - 1/nines))
-			if k > 0 && at > 0 {
-				p.x.from, p.x.to = min(p.x.from, at), max(p.x.to, at)
-				l.points = append(l.points, [2]float64{at, nines})
-			}
+		l.points = tail(&r.Result.Latency)
+		for _, pt := range l.points {
+			p.x.from, p.x.to = min(p.x.from, pt[0]), max(p.x.to, pt[0])
 		}
 		p.lines = append(p.lines, l)
 	}

@@ -47,11 +47,12 @@ func (e Estimate) text(digits, seeds int) string {
 
 // JSON writes everything in one line. Intervals are there if there are several
 // seeds.
-func JSON(to io.Writer, rows []Row) error {
+func JSON(to io.Writer, rows []Row, arms []Arm) error {
 	all := struct {
 		Rows      []Row      `json:"rows"`
 		Intervals []Interval `json:"intervals,omitempty"`
-	}{Rows: rows}
+		Features  []Arm      `json:"features,omitempty"`
+	}{Rows: rows, Features: arms}
 	for _, r := range rows {
 		if r.Seed != rows[0].Seed {
 			all.Intervals = Intervals(rows)

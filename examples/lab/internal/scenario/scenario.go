@@ -4,6 +4,7 @@
 package scenario
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fairlead-go/fairlead/examples/lab/internal/sim"
@@ -20,13 +21,16 @@ type Scenario struct {
 	Loads   []float64
 	// Without are policies that it is not played with unless they are asked for.
 	Without []string
+	// Features are what it is played without and with, for the default policy or
+	// those that are asked for.
+	Features []Feature
 }
 
 // All returns the scenarios in the order in which they are shown.
 func All() []Scenario {
 	return []Scenario{
 		slowOne(), heterogeneous(), sinkhole(), newInstance(), zoneLoss(), rollingDeploy(),
-		autoscale(), gray(), manyClients(), overload(), retryStorm(), recovery(),
+		autoscale(), gray(), manyClients(), overload(), retryStorm(), recovery(), outage(), bimodal(),
 	}
 }
 
@@ -48,6 +52,17 @@ func (s Scenario) Plans() []sim.Plan {
 		}
 	}
 	return plans
+}
+
+// Change changes all plans of a scenario alike.
+func (s *Scenario) Change(change func(*sim.Plan)) {
+	change(&s.Plan)
+	features := slices.Clone(s.Features)
+	for i := range features {
+		change(&features[i].Without)
+		change(&features[i].With)
+	}
+	s.Features = features
 }
 
 const (

@@ -4,189 +4,111 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/retry"
 )
 
+// mostSent is how many attempts a call can have: each but the last of several may
+// be raced by another.
+const mostSent = 2*retry.MostAttempts - 1
+
+// none is no attempt, no server, no client.
+const none = -1
+
 // call is one call of a client with all its attempts.
 type call struct {
-	ticket balancer.Ticket
 	work   float64 // nanoseconds
 	begun  int64
-	done   int64 // when its server is done with the attempt
+	limit  int64 // its time is up
 	client uint32
-	server int32 // of the attempt
 	key    uint32
-	gen    uint16
-	tries  uint8
-	events uint8 // that are about it
-	ending ending
-	counts bool // in the result
-	live   bool // it waits for an answer
-	inside bool // its server has it
-	went   [retry.MostAttempts]int32
+	// first and second are the attempts that are under way: the second is one that
+	// races the first.
+	first, second int32
+	errand        errand // of which server it is, if it is
+	failer        int32  // the server at which the last first attempt failed
+	failed        ending // how
+	tries         uint8  // as the policy counts them
+	sent          uint8  // with those that raced
+	records       uint8  // of its attempts, and of events that are about it
+	counts        bool   // in the result
+	over          bool   // its client has done with it
+	went          [mostSent]int32
 }
 
 func (c *call) tried(server int32) bool {
-	return slices.Contains(c.went[:min(int(c.tries), len(c.went))], server)
+	return slices.Contains(c.went[:min(int(c.sent), len(c.went))], server)
+}
+
+// newCall finds room for a call.
+func (w *world) newCall() uint32 {
+	if n := len(w.spareCalls); n > 0 {
+		number := w.spareCalls[n-1]
+		w.spareCalls = w.spareCalls[:n-1]
+		return number
+	}
+	w.calls = append(w.calls, call{})
+	return uint32(len(w.calls) - 1)
 }
 
 // begin lets a client make a call.
 func (w *world) begin(client uint32) {
-	var number uint32
-	if n := len(w.spare); n > 0 {
-		number, w.spare = w.spare[n-1], w.spare[:n-1]
-	} else {
-		number = uint32(len(w.calls))
-		w.calls = append(w.calls, call{})
-		if w.reports {
-			w.said = append(w.said, report{})
-		}
-	}
+	number := w.newCall()
 	c := &w.calls[number]
-	*c = call{gen: c.gen, client: client, begun: w.now, work: w.plan.Work.draw(w.works), counts: w.now >= w.counted}
-	if w.keyed {
-		c.key = uint32(w.picks.Uint64N(uint64(len(w.keys))))
+	*c = call{client: client, begun: w.now, limit: forever, work: w.plan.Work.draw(w.works), errand: noErrand, counts: w.now >= w.counted}
+	if w.plan.Timeout > 0 {
+		c.limit = w.now + int64(w.plan.Timeout)
 	}
 	w.result.Played++
+	w.moment().Began++
 	if c.counts {
 		w.result.Calls++
 	}
-	w.clients[client].budget.Deposit(time.Duration(w.now), 0)
-	w.outstanding++
-	w.attempt(number)
+	w.start(number)
 }
 
-// attempt sends a call to an instance.
-func (w *world) attempt(number uint32) {
+// start makes the first attempt of a call.
+func (w *world) start(number uint32) {
 	c := &w.calls[number]
-	server, node := w.pick(c)
-	if server < 0 {
+	c.first, c.second = none, none
+	if w.keyed {
+		c.key = uint32(w.picks.Uint64N(uint64(len(w.keys))))
+	}
+	w.clients[c.client].budget.Deposit(time.Duration(w.now), 0)
+	w.outstanding++
+	w.try(number)
+}
+
+// try makes the next attempt of a call.
+func (w *world) try(number uint32) {
+	sent := w.send(number)
+	if sent == none {
 		w.end(number, false)
 		return
 	}
-	if int(c.tries) < len(c.went) {
-		c.went[c.tries] = server
-	}
+	c := &w.calls[number]
+	c.first = sent
 	c.tries++
-	c.server = server
-	c.ticket = balancer.Ticket{}
-	if node != nil {
-		c.ticket = node.Start(time.Duration(w.now))
-	}
-	w.result.note(w.now, w.servers[server].class)
-	if c.counts {
-		w.result.Attempts++
-		w.servers[server].attempts++
-	}
-	c.live = true
-	if arrival := w.now + w.delay(c); w.detailed {
-		w.push(number, arrival, arrives)
-	} else {
-		w.arrive(number, arrival)
-	}
+	w.race(c)
 }
 
-// arrive is when a call is at its server: what comes of it is settled then.
-func (w *world) arrive(number uint32, at int64) {
+// again decides what follows once all attempts of a call that are under way have
+// failed.
+func (w *world) again(number uint32) {
 	c := &w.calls[number]
-	s := w.servers[c.server]
-	how := &s.condition
-	c.ending, c.done = served, at+quick
-	fate := 1.0
-	if how.Fails+how.Loses+how.Stalls > 0 {
-		fate = w.fates.Float64()
-	}
-	switch {
-	case how.Down || s.stage == absent:
-		c.ending, c.done = refused, at
-	case how.Hangs:
-		c.ending, c.done = unanswered, forever
-	case fate < how.Fails:
-		c.ending = failed
-	case fate < how.Fails+how.Loses:
-		c.ending = broken
-	case w.plan.Fleet[s.class].Limit > 0 && s.calls >= w.plan.Fleet[s.class].Limit:
-		c.ending = failed
-	default:
-		work := c.work
-		if 1-fate < how.Stalls {
-			work *= how.StallsBy
+	if c.failed != outOfTime {
+		_, how := c.failed.result()
+		ended := retry.Ended{How: how, Code: c.failed.code(), Idempotent: w.plan.Idempotent}
+		if ended.Code != 0 {
+			ended.RetryAfter = w.plan.Fleet[w.servers[c.failer].class].RetryAfter
 		}
-		c.done = s.serve(at, work)
-	}
-	if w.detailed && c.ending != refused {
-		s.count(1, at)
-		c.inside = true
-		if w.reports {
-			w.said[number] = report{served: s.reporter.Start(time.Duration(at))}
+		wait, more, err := w.plan.Retry.Next(w.clients[c.client].budget, time.Duration(w.now), ended, int(c.tries), w.fates.Uint64())
+		if err != nil {
+			w.tally(c).Unpaid++
 		}
-		if c.done < forever {
-			w.push(number, c.done, leaves)
-		}
-	}
-	w.reply(number, at, c.done)
-}
-
-// reply sends the answer to a call, unless its time is up before that. It is
-// known at a moment when its server will be done.
-func (w *world) reply(number uint32, at, done int64) {
-	c := &w.calls[number]
-	reply := forever
-	if done < forever {
-		reply = done + w.delay(c)
-	}
-	if w.plan.Timeout > 0 {
-		if limit := c.begun + int64(w.plan.Timeout); reply > limit {
-			reply = max(at, limit)
-			c.ending = outOfTime
-		}
-	}
-	w.push(number, reply, answered)
-}
-
-// leave is when a server is done with a call.
-func (w *world) leave(number uint32) {
-	c := &w.calls[number]
-	s := w.servers[c.server]
-	if c.inside = false; w.reports {
-		r := &w.said[number]
-		r.load = r.served.Load(time.Duration(w.now))
-		r.said = true
-		result := balancer.Success
-		if c.ending == failed || c.ending == broken {
-			result = balancer.Failure
-		}
-		r.served.Done(time.Duration(w.now), result)
-	}
-	s.count(-1, w.now)
-	w.release(number)
-}
-
-// answer is when a client has the answer to an attempt, or knows that there will
-// be none.
-func (w *world) answer(number uint32) {
-	c := &w.calls[number]
-	c.live = false
-	result, how := c.ending.result()
-	if n := c.ticket.Node(); n != nil {
-		if w.reports && w.said[number].said && c.ending <= failed {
-			n.Report(time.Duration(w.now), w.said[number].load)
-		}
-		c.ticket.Done(time.Duration(w.now), result)
-		if result != balancer.Success || len(w.clients[c.client].pool.View().Outages) > 0 {
-			w.suspect(c.client)
-		}
-	}
-	if c.ending == served {
-		w.end(number, true)
-		return
-	}
-	if c.ending != outOfTime {
-		ended := retry.Ended{How: how, Idempotent: w.plan.Idempotent}
-		wait, more, _ := w.plan.Retry.Next(w.clients[c.client].budget, time.Duration(w.now), ended, int(c.tries), w.fates.Uint64())
-		if limit := c.begun + int64(w.plan.Timeout); more && (w.plan.Timeout == 0 || w.now+int64(wait) < limit) {
-			w.push(number, w.now+int64(wait), again)
+		if more && w.now+int64(wait) < c.limit {
+			w.tally(c).Retries++
+			c.records++
+			w.queue.push(event{at: w.now + int64(wait), who: number, kind: again})
 			return
 		}
 	}
@@ -196,27 +118,31 @@ func (w *world) answer(number uint32) {
 // end is when a client has done with a call.
 func (w *world) end(number uint32, well bool) {
 	c := &w.calls[number]
+	c.over = true
 	w.outstanding--
-	if c.counts && well {
-		w.result.Latency.add(time.Duration(w.now - c.begun))
+	if c.errand.of != none {
+		w.bring(c.errand, well)
+	} else {
+		w.ended(c, well)
+		if closed := w.plan.Traffic.Closed; closed.Callers > 0 && w.now < w.over {
+			think := later(w.now, w.arrivals.ExpFloat64()*float64(closed.Think))
+			w.queue.push(event{at: max(think, w.now+1), who: c.client, kind: begins})
+		}
 	}
-	if closed := w.plan.Traffic.Closed; closed.Callers > 0 && w.now < w.over {
-		think := later(w.now, w.arrivals.ExpFloat64()*float64(closed.Think))
-		w.queue.push(event{at: max(think, w.now+1), who: c.client, kind: begins})
-	}
-	w.release(number)
+	w.forget(number)
 }
 
-// release lets go of a call that nothing is about any more.
-func (w *world) release(number uint32) {
-	if c := &w.calls[number]; c.events == 0 && !c.live {
-		c.gen++
-		w.spare = append(w.spare, number)
+// forget lets go of a call that nothing is about any more.
+func (w *world) forget(number uint32) {
+	if c := &w.calls[number]; c.over && c.records == 0 {
+		w.spareCalls = append(w.spareCalls, number)
 	}
 }
 
-func (w *world) push(number uint32, at int64, k kind) {
-	c := &w.calls[number]
-	c.events++
-	w.queue.push(event{at: at, who: number, gen: c.gen, kind: k})
+// tally is where what happens to a call is counted.
+func (w *world) tally(c *call) *Tally {
+	if !c.counts {
+		return &w.uncounted
+	}
+	return &w.result.Hops[w.clients[c.client].hop]
 }

@@ -9,34 +9,54 @@ import (
 	"github.com/fairlead-go/fairlead/retry"
 )
 
-// client is one process that calls. Its pool and its budget are the library's.
+// client is one process that calls. All that decides is the library's.
 type client struct {
-	zone    int
-	pool    *balancer.Pool
-	choice  *balancer.Choice
-	budget  *retry.Budget
-	servers []int32 // by the index of their node
-	version int     // of the list that it knows
-	due     bool    // its pool is to be looked after soon
+	zone      int
+	hop       int // that it calls
+	pool      *balancer.Pool
+	choice    *balancer.Choice
+	budget    *retry.Budget
+	hedge     *retry.Hedge     // nil: there are no second attempts
+	latencies *retry.Latencies // likewise
+	servers   []int32          // by the index of their node
+	version   int              // of the list that it knows
+	due       bool             // its pool is to be looked after soon
 }
 
-func (w *world) newClient(number int) (client, error) {
-	c := client{zone: -1}
+// newClient makes one that calls a hop.
+func (w *world) newClient(number, hop int, zone string) (client, error) {
+	c := client{zone: w.zoneOf(zone), hop: hop}
 	b := w.plan.Balancing
 	b.Policy = w.subject.Policy
 	if b.Subset.Seed == "" {
 		b.Subset.Seed = fmt.Sprintf("%d/%d", w.seed, number)
 	}
-	if len(w.plan.Zones) > 0 {
-		b.Locality.Zone = w.plan.Zones[number%len(w.plan.Zones)]
-		c.zone = w.zoneOf(b.Locality.Zone)
+	if zone != "" {
+		b.Locality.Zone = zone
 	}
 	var err error
-	if c.budget, err = retry.NewBudget(w.plan.Budget); err != nil || w.subject.Oracle != nil {
+	if c.budget, err = w.newBudget(); err != nil {
 		return c, err
+	}
+	if w.plan.Hedge != nil {
+		c.latencies = new(retry.Latencies)
+		if c.hedge, err = retry.NewHedge(*w.plan.Hedge); err != nil {
+			return c, err
+		}
+	}
+	if w.subject.Oracle != nil {
+		return c, nil
 	}
 	c.pool, err = balancer.NewPool(balancer.PoolConfig{Balancing: b})
 	return c, err
+}
+
+// newBudget makes the budget of a client.
+func (w *world) newBudget() (*retry.Budget, error) {
+	if w.shared == nil {
+		return retry.NewBudget(w.plan.Budget)
+	}
+	return w.shared.Child(w.plan.Budget)
 }
 
 // hear gives a client the list, if it has not heard of it.
@@ -45,7 +65,7 @@ func (w *world) hear(c *client) {
 		return
 	}
 	c.version = w.version
-	c.see(w, c.pool.Update(w.list, time.Duration(w.now)))
+	c.see(w, c.pool.Update(w.lists[c.hop], time.Duration(w.now)))
 }
 
 // see makes a client choose by a view.
@@ -99,13 +119,13 @@ func (w *world) pick(c *call) (int32, *balancer.Node) {
 	if by.choice == nil {
 		return -1, nil
 	}
-	r := balancer.Request{Now: time.Duration(w.now), Rand: w.picks.Uint64(), Key: w.keys[c.key], Retry: c.tries > 0}
+	r := balancer.Request{Now: time.Duration(w.now), Rand: w.picks.Uint64(), Key: w.keys[c.key], Retry: c.sent > 0}
 	n := by.choice.Picker.Pick(r)
 	if n == nil {
 		return -1, nil
 	}
 	server := by.servers[n.Index()]
-	if c.tries == 0 || !c.tried(server) {
+	if c.sent == 0 || !c.tried(server) {
 		return server, n
 	}
 	n.Unsent(r.Now)

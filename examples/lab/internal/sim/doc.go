@@ -10,5 +10,6 @@
 //
 // Time is discrete: the simulator goes from event to event. Servers work on calls
 // in the order in which they come, so that what comes of a call is known when it
-// arrives; where nobody has to know earlier, its answer is its only event.
+// arrives; where nobody has to know earlier, its answer is its only event. That is
+// not so where a server heeds its callers, or calls others: see heeds.go, hop.go.
 package sim

@@ -11,9 +11,11 @@ type ending uint8
 const (
 	served     ending = iota
 	failed            // the server said so
+	overloaded        // the server said that it has too much to do
 	broken            // the connection was lost
 	refused           // there was no connection
 	outOfTime         // of the call
+	tooLate           // the time of the attempt was up
 	unanswered        // by a server that hangs
 )
 
@@ -25,10 +27,26 @@ func (e ending) result() (balancer.Result, retry.Condition) {
 		return balancer.Success, 0
 	case failed:
 		return balancer.Failure, retry.ServerFailure
+	case overloaded:
+		return balancer.Failure, retry.Overload
 	case broken:
 		return balancer.Failure, retry.Reset
 	case refused:
 		return balancer.Unreachable, retry.ConnectFailure
 	}
 	return balancer.Failure, retry.TimedOut
+}
+
+// answered reports whether the server said anything.
+func (e ending) answered() bool { return e <= overloaded }
+
+// code is what it said, of what is no success, as HTTP has it; 0 if nothing.
+func (e ending) code() int {
+	switch e {
+	case failed:
+		return 500
+	case overloaded:
+		return 503
+	}
+	return 0
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/examples/lab/internal/sim"
+	"github.com/fairlead-go/fairlead/retry"
 )
 
 // numbers reads any numbers from bytes: small ones, large ones, negative ones, none.
@@ -21,7 +22,7 @@ func (n *numbers) next() uint64 {
 // whole is mostly a number below most, and now and then any.
 func (n *numbers) whole(most int) int {
 	x := n.next()
-	if x>>58 == 63 {
+	if x>>53 == 2047 {
 		return int(x)
 	}
 	return int(x % uint64(most))
@@ -29,7 +30,7 @@ func (n *numbers) whole(most int) int {
 
 func (n *numbers) real(most float64) float64 {
 	x := n.next()
-	if x>>58 == 63 {
+	if x>>53 == 2047 {
 		return math.Float64frombits(x << 3)
 	}
 	return float64(x>>11) / (1 << 53) * most
@@ -40,18 +41,18 @@ func (n *numbers) time(most time.Duration) time.Duration { return time.Duration(
 func (n *numbers) flag() bool { return n.next()&1 == 1 }
 
 func (n *numbers) condition() sim.Condition {
-	return sim.Condition{Slow: n.real(20), Fails: n.real(1), Loses: n.real(1), Stalls: n.real(1), StallsBy: n.real(30), Hangs: n.flag(), Down: n.flag()}
+	return sim.Condition{Slow: 0.1 + n.real(20), Fails: n.real(1), Loses: n.real(1), Stalls: n.real(1), StallsBy: n.real(30), Hangs: n.flag(), Down: n.flag()}
 }
 
 func (n *numbers) spell() sim.Spell {
-	return sim.Spell{Every: n.time(second), For: n.time(second / 10), Slow: n.real(10)}
+	return sim.Spell{Every: second/10 + n.time(second), For: n.time(second / 10), Slow: n.real(10)}
 }
 
 func (n *numbers) plan() sim.Plan {
 	names, zones := []string{"a", "b", "c", ""}, []string{"", "x", "y"}
 	p := sim.Plan{
 		Length: n.time(3 * second), Warmup: n.time(second), Clients: n.whole(8), Keys: n.whole(100), Timeout: n.time(second), Idempotent: n.flag(),
-		Work: sim.Work{Mean: n.time(20 * time.Millisecond), Shape: sim.Shape(n.whole(4)), Sigma: n.real(3), Share: n.real(1), Times: n.real(20)},
+		Work: sim.Work{Mean: n.time(20 * time.Millisecond), Shape: sim.Shape(n.whole(4)), Sigma: n.real(3), Share: n.real(1), Times: 1 + n.real(20)},
 		Traffic: sim.Traffic{
 			Load: n.real(2), Steps: []sim.Step{{At: n.time(second), Load: n.real(3)}}, Bursts: sim.Bursts{Every: n.time(second), For: n.time(second), Times: n.real(5)},
 			Day: sim.Day{Length: n.time(second), Low: n.real(1)},
@@ -73,14 +74,37 @@ func (n *numbers) plan() sim.Plan {
 			Condition: n.condition(), Pauses: n.spell(), Neighbours: n.spell(), Bad: n.flag(),
 		})
 	}
+	// known is mostly the name of a class.
+	known := func() string {
+		if x := n.next(); x%32 > 0 {
+			return p.Fleet[x>>32%uint64(len(p.Fleet))].Name
+		}
+		return names[n.next()%4]
+	}
 	for range n.next() % 4 {
-		p.Changes = append(p.Changes, sim.Change{At: n.time(3 * second), Class: names[n.next()%4], To: n.condition()})
+		p.Changes = append(p.Changes, sim.Change{At: n.time(3 * second), Class: known(), To: n.condition()})
 	}
 	if n.flag() {
-		p.Deploys = []sim.Deploy{{Class: names[n.next()%3], At: n.time(second), Every: n.time(second), Drain: n.time(second)}}
+		p.Deploys = []sim.Deploy{{Class: known(), At: n.time(second), Every: n.time(second), Drain: n.time(second)}}
 	}
 	if n.flag() {
-		p.Scaler = sim.Scaler{Class: names[n.next()%3], Every: n.time(second), Delay: n.time(second), Target: n.real(1), Least: n.whole(5), Most: n.whole(10)}
+		p.Scaler = sim.Scaler{Class: known(), Every: n.time(second), Delay: n.time(second), Target: n.real(1), Least: n.whole(5), Most: n.whole(10)}
+	}
+	p.Retry.AttemptTimeout, p.Retry.On, p.Heeds = n.time(second)*time.Duration(n.next()&1), retry.Condition(n.whole(32)), n.flag()
+	if n.flag() {
+		p.Hedge = &retry.HedgeConfig{Percentile: n.real(1), Delay: n.time(second / 10), MinDelay: n.time(second / 10), MaxExtra: n.real(1)}
+	}
+	if n.flag() {
+		p.Shared = &retry.BudgetConfig{Ratio: n.real(1), MinPerSecond: n.real(100)}
+	}
+	for i := range p.Fleet {
+		p.Fleet[i].RetryAfter = n.time(second)
+	}
+	if n.next()%4 == 0 && p.Calls() < 2000 { // else most plans were refused, for what chains have none of
+		p.Heeds, p.Deploys, p.Scaler = false, nil, sim.Scaler{}
+		for i := range p.Fleet {
+			p.Fleet[i].Hop, p.Fleet[i].From = i, 0
+		}
 	}
 	return p
 }
@@ -96,7 +120,7 @@ func FuzzPlans(f *testing.F) {
 		seeds = 20
 	}
 	for seed := range seeds {
-		bytes := make([]byte, 800)
+		bytes := make([]byte, 1000)
 		for i := range len(bytes) / 8 {
 			x := (seed*1000 + uint64(i) + 1) * 0x9e3779b97f4a7c15
 			binary.LittleEndian.PutUint64(bytes[8*i:], (x^x>>29)*0xbf58476d1ce4e5b9)
@@ -122,8 +146,13 @@ func FuzzPlans(f *testing.F) {
 		if r.Errors < 0 || r.Errors > r.Calls || r.Calls > r.Played {
 			t.Errorf("%d calls were played, %d count, %d failed", r.Played, r.Calls, r.Errors)
 		}
-		if most := int64(p.Retry.Most()) * r.Calls; r.Attempts > most {
+		if most := int64(p.Retry.Most())*r.Calls + r.Hedges; r.Attempts > most {
 			t.Errorf("%d attempts of %d calls, at most %d are allowed", r.Attempts, r.Calls, most)
+		}
+		for hop, n := range r.Hops {
+			if n.Attempts != n.Executions+n.Refused+n.Full+n.Unbegun || n.HedgesWon > n.Hedges || n.Stopped > n.Executions {
+				t.Errorf("hop %d: %+v", hop, n)
+			}
 		}
 	})
 }

@@ -38,6 +38,26 @@ func (h *Histogram) add(d time.Duration) {
 	h.sum += float64(d)
 }
 
+// merge adds what another has.
+func (h *Histogram) merge(other *Histogram) {
+	if other.n == 0 {
+		return
+	}
+	for i, c := range other.counts {
+		h.counts[i] += c
+	}
+	h.n, h.sum = h.n+other.n, h.sum+other.sum
+}
+
+func (h *Histogram) reset() {
+	if h.n == 0 {
+		return
+	}
+
+	clear(h.counts)
+	h.n, h.sum = 0, 0
+}
+
 // Count is how many there are.
 func (h *Histogram) Count() int64 { return h.n }
 

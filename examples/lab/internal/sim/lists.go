@@ -23,14 +23,17 @@ func (w *world) numberOf(id string) int32 {
 	return int32(n)
 }
 
-// publish makes the list of those who are there, and tells all clients. Whoever
+// publish makes the lists of those who are there, and tells all clients. Whoever
 // hears of it late may hear of what came after it at the same time.
 func (w *world) publish() {
 	w.version++
-	w.list = discovery.Snapshot{Service: "lab", Revision: int64(w.version), State: discovery.Live}
+	for hop := range w.lists {
+		w.lists[hop] = discovery.Snapshot{Service: "lab", Revision: int64(w.version), State: discovery.Live}
+	}
 	for _, one := range w.servers { // numbers are in the order of IDs
 		if one.stage == listed || one.stage == draining {
-			w.list.Instances = append(w.list.Instances, one.instance)
+			list := &w.lists[w.plan.Fleet[one.class].Hop]
+			list.Instances = append(list.Instances, one.instance)
 		}
 	}
 	l := &w.plan.Lists

@@ -28,13 +28,20 @@ type Plan struct {
 	Deploys []Deploy
 	Scaler  Scaler
 
-	// Timeout bounds a call with all its attempts; 0: there is none. What a server
-	// has begun it ends all the same, as most do.
+	// Timeout bounds a call with all its attempts; 0: there is none.
 	Timeout time.Duration
-	// Retry, Budget and Idempotent are what a caller says of its calls.
+	// Retry, Budget, Hedge and Idempotent are what a caller says of its calls. With
+	// Hedge nil none is sent a second time while the first is on its way.
 	Retry      retry.Policy
 	Budget     retry.BudgetConfig
+	Hedge      *retry.HedgeConfig
 	Idempotent bool
+	// Shared bounds the retries of all clients together, as if they were of one
+	// process. nil: nothing does.
+	Shared *retry.BudgetConfig
+	// Heeds makes servers stop working for callers who have left, and not begin it.
+	// Without it a server ends all that came, as most do.
+	Heeds bool
 
 	// Balancing is that of all clients. Its policy is the one that is played, and
 	// its place that of the client.
@@ -49,7 +56,13 @@ type Class struct {
 	Workers int // calls that one works on at a time; 0 means 1
 	// Limit is how many calls one has at most, waiting ones among them; it refuses
 	// others at once. 0: there is no limit.
-	Limit  int
+	Limit int
+	// RetryAfter is what it asks for in answers that are errors; 0: nothing.
+	RetryAfter time.Duration
+	// Hop is 0 of those that clients call. An instance of any other is called by each
+	// of the hop before, once for each call, when that has done its own work. It may
+	// make attempts again as clients do, and fails if the call does.
+	Hop    int
 	Weight int // that it announces; 0 means 100
 	// From is when they come; 0: they are there from the beginning.
 	From time.Duration

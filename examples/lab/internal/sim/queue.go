@@ -5,16 +5,18 @@ package sim
 type event struct {
 	at   int64 // nanoseconds
 	who  uint32
-	gen  uint16 // of the call that it is about: one of another is out of date
+	gen  uint16 // of the attempt that it is about: one of another is out of date
 	kind kind
 }
 
 type kind uint8
 
 const (
-	arrives  kind = iota // a call at its server
-	leaves               // a call its server
-	answered             // a call its client
+	arrives  kind = iota // an attempt at its server
+	leaves               // an attempt its server
+	answered             // an attempt its client
+	quits                // a client an attempt, as its server learns
+	joins                // another attempt one that is late
 	again                // a call begins its next attempt
 	begins               // a call of a closed loop
 	reviews              // a client its pool

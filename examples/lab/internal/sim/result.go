@@ -5,11 +5,14 @@ import "time"
 // Result is what came of a plan. Unless said otherwise it is of the calls that
 // began after the warm-up.
 type Result struct {
-	Latency  Histogram // of the calls that went well, with all their attempts
-	Calls    int64
-	Errors   int64 // calls that failed in the end
-	Attempts int64 // of these calls
-	Played   int64 // calls, with those of the warm-up
+	Latency Histogram // of the calls that went well, with all their attempts
+	Calls   int64
+	Errors  int64 // calls that failed in the end
+	Played  int64 // calls, with those of the warm-up
+	Tally         // of these calls
+	// Hops are the tallies of all services that call each other, for these calls. The
+	// first is that of the service which clients call, as above.
+	Hops []Tally
 
 	Instances []Instance
 	// Connections are the pairs of a client and an instance that it may call, at the
@@ -18,6 +21,7 @@ type Result struct {
 	// Shares are the attempts that each class got, from the beginning, by periods.
 	Shares  [][]int64 // by period, then class
 	Period  time.Duration
+	Course  []Moment // how it went on, from the beginning, by periods
 	Classes []string
 }
 
@@ -36,7 +40,8 @@ type Instance struct {
 const periods = 60
 
 func newResult(p *Plan) Result {
-	r := Result{Latency: newHistogram(), Period: max(1, (p.Length+periods-1)/periods)}
+	r := Result{Hops: make([]Tally, p.hops()), Latency: newHistogram(), Period: max(1, (p.Length+periods-1)/periods)}
+	r.Course = make([]Moment, periods+1)
 	for range periods {
 		r.Shares = append(r.Shares, make([]int64, len(p.Fleet)))
 	}
@@ -47,15 +52,22 @@ func newResult(p *Plan) Result {
 }
 
 // note counts an attempt.
-func (r *Result) note(now int64, class int) {
-	if period := int((now - beginning) / int64(r.Period)); period < len(r.Shares) {
-		r.Shares[period][class]++
+func (w *world) note(class int) {
+	if m := w.moment(); w.plan.Fleet[class].Hop == len(w.lists)-1 {
+		m.Attempts++
+	}
+	if w.course.at < periods {
+		w.result.Shares[w.course.at][class]++
 	}
 }
 
 // conclude adds up what the servers and clients know.
 func (w *world) conclude() {
+	w.turnPage()
 	w.result.Errors = w.result.Calls - w.result.Latency.Count() // also those that never ended
+	w.unbegun()
+	w.result.Tally = w.result.Hops[0]
+	w.result.Course = w.result.Course[:periods]
 	there := 0
 	for _, s := range w.servers {
 		c := &w.plan.Fleet[s.class]
@@ -73,6 +85,15 @@ func (w *world) conclude() {
 			w.result.Connections += there
 		case c.choice != nil:
 			w.result.Connections += len(c.choice.Called())
+		}
+	}
+}
+
+// unbegun counts what no server has begun at the end.
+func (w *world) unbegun() {
+	for i := range w.attempts {
+		if a := &w.attempts[i]; (a.live || a.events > 0) && !a.begins {
+			w.tally(&w.calls[a.call]).Unbegun++
 		}
 	}
 }
@@ -134,3 +155,14 @@ func (r *Result) ErrorShare() float64 { return float64(r.Errors) / float64(max(1
 
 // AttemptsPerCall is 0 if there were no calls.
 func (r *Result) AttemptsPerCall() float64 { return float64(r.Attempts) / float64(max(1, r.Calls)) }
+
+// Amplification is how many attempts came to the last hop of all for each call, 0
+// if there were no calls. Where there is one hop only it is AttemptsPerCall.
+func (r *Result) Amplification() float64 {
+	return float64(r.Hops[len(r.Hops)-1].Attempts) / float64(max(1, r.Calls))
+}
+
+// ExecutionsPerCall is 0 if there were no calls.
+func (r *Result) ExecutionsPerCall() float64 {
+	return float64(r.Executions) / float64(max(1, r.Calls))
+}

@@ -25,8 +25,8 @@ func (w *world) scale() {
 			there = append(there, i)
 		}
 		if one.class == class {
-			busy += one.busy
-			one.busy = 0
+			busy += one.worked
+			one.worked = 0
 		}
 	}
 	one := float64(s.Every) * float64(w.plan.Fleet[class].Workers) * s.Target

@@ -21,7 +21,11 @@ type server struct {
 	calls     int     // it has, waiting ones among them; counted where somebody asks
 	stretches []stretch
 
-	busy     float64 // nanoseconds of work that came since the scaler looked
+	caller  int32   // the client that it is of the next hop
+	waiting []int32 // attempts, and
+	busy    int     // workers that are, where it heeds its callers
+
+	worked   float64 // nanoseconds of work that came since the scaler looked
 	attempts int64   // that count in the result
 	from     int64   // when it was on the list
 	until    int64
@@ -47,7 +51,7 @@ func (s *server) serve(at int64, work float64) int64 {
 	start := max(at, s.free[0])
 	takes := work * s.condition.Slow
 	done := s.after(start, takes)
-	s.busy += takes
+	s.worked += takes
 	s.occupy(done)
 	return done
 }

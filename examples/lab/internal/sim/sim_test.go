@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/examples/lab/internal/bound"
 	"github.com/fairlead-go/fairlead/examples/lab/internal/sim"
+	"github.com/fairlead-go/fairlead/retry"
 )
 
 const second = time.Second
@@ -235,6 +236,11 @@ func TestBadPlansAreRefused(t *testing.T) {
 		"too long":         {func(p *sim.Plan) { p.Length = 10000 * time.Hour }, "Length"},
 		"too many calls":   {func(p *sim.Plan) { p.Length, p.Work.Mean = time.Hour, time.Microsecond }, "the calls that come"},
 		"a bad policy":     {func(p *sim.Plan) { p.Balancing.PanicThreshold = 2 }, "PanicThreshold"},
+		"a bad hedge":      {func(p *sim.Plan) { p.Hedge = &retry.HedgeConfig{Percentile: 2} }, "Percentile"},
+		"a bad parent":     {func(p *sim.Plan) { p.Shared = &retry.BudgetConfig{Ratio: 2} }, "Ratio"},
+		"a hop is missing": {func(p *sim.Plan) { p.Fleet[1].Hop = 2 }, "Hop"},
+		"hops that heed":   {func(p *sim.Plan) { p.Fleet[1].Hop, p.Heeds = 1, true }, "Heeds"},
+		"hops that come":   {func(p *sim.Plan) { p.Fleet[1].Hop, p.Fleet[1].From = 1, second }, "Fleet[1].From"},
 		"too many clients": {func(p *sim.Plan) { p.Clients, p.Fleet[0].Count = 100_000, 10_000 }, "Clients"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -112,7 +113,7 @@ const mostServers = 1 << 24
 func (w *world) come(class, count int) {
 	c := &w.plan.Fleet[class]
 	for range min(count, mostServers-len(w.servers)) {
-		s := &server{class: class, zone: w.zoneOf(c.Zone), condition: c.Condition, stage: listed, free: make([]int64, c.Workers), from: w.now, until: forever,
+		s := &server{class: class, zone: w.zoneOf(c.Zone), condition: c.Condition, stage: listed, free: make([]int64, c.Workers), from: w.now, until: forever, caller: none,
 			instance: w.newInstance(len(w.servers), c)}
 		s.stretches = stretches(w.nature, w.now, w.over+int64(time.Minute), c.Pauses, c.Neighbours)
 		if w.reports {
@@ -155,25 +156,42 @@ func (w *world) leaveList(number int) {
 func (w *world) crash(number int) {
 	s := w.servers[number]
 	s.condition.Down = true
-	for i := range w.calls {
-		c := &w.calls[i]
-		if int(c.server) != number || (w.detailed && !c.inside) || (!w.detailed && !(c.live && c.done > w.now)) {
-			continue
-		}
-		c.gen++ // what was to come of it does not
-		c.events = 0
-		if c.inside {
-			c.inside = false
+	for _, i := range w.lost(number) {
+		a := &w.attempts[i]
+		a.gen++ // what was to come of it does not
+		a.events = 0
+		a.away = false
+		if a.inside {
+			a.inside = false
 			s.count(-1, w.now)
 		}
-		if !c.live {
-			w.release(uint32(i))
-			continue
+		if !a.begins {
+			a.begins = true
+			w.tally(&w.calls[a.call]).Unbegun++
 		}
-		c.ending, c.done = broken, w.now
-		w.reply(uint32(i), w.now, w.now)
+		a.done = w.now
+		if a.live {
+			w.reply(i, w.now, w.now, broken)
+		}
+		w.drop(i)
 	}
 	clear(s.free)
+	s.busy, s.waiting = 0, nil
+}
+
+// lost are the attempts that an instance loses which crashes, in the order of their
+// calls.
+func (w *world) lost(server int) (all []int32) {
+	for i := range w.attempts {
+		a := &w.attempts[i]
+		if int(a.server) == server && (a.inside || a.live && (a.away || !w.detailed && a.done > w.now)) {
+			all = append(all, int32(i))
+		}
+	}
+	slices.SortFunc(all, func(i, j int32) int {
+		return cmp.Or(cmp.Compare(w.attempts[i].call, w.attempts[j].call), cmp.Compare(i, j))
+	})
+	return all
 }
 
 // oldest is the first instance of a class from a number on that is in service.

@@ -45,6 +45,8 @@ func (p Plan) Validate() error {
 		p.validateChanges(),
 		p.Retry.Validate(),
 		p.Budget.Validate(),
+		p.validateExtras(),
+		p.validateHops(),
 		p.Balancing.Validate(),
 		p.validateCost(),
 	)
@@ -79,11 +81,24 @@ func (p *Plan) validateCost() error {
 		instances = max(instances, float64(s.Most))
 	}
 	return first(
-		number("the calls that come", p.Calls(), 0, mostCalls),
+		number("the calls that come", p.Calls()*math.Pow(float64(p.Retry.Most()), float64(p.hops()-1)), 0, mostCalls),
 		number("the spells that come", spells, 0, mostCalls/100),
 		number("Clients × seconds", float64(p.Clients)*p.Length.Seconds(), 0, mostCalls),
 		number("Clients × instances × lists", float64(p.Clients)*instances*lists, 0, 10*mostCalls),
 	)
+}
+
+// validateExtras looks at what there need not be.
+func (p *Plan) validateExtras() error {
+	if p.Hedge != nil {
+		if err := p.Hedge.Validate(); err != nil {
+			return err
+		}
+	}
+	if p.Shared != nil {
+		return p.Shared.Validate()
+	}
+	return nil
 }
 
 func (p *Plan) validateChanges() error {
@@ -166,6 +181,8 @@ func (c Class) validate() error {
 		whole("Count", c.Count, 0, 100_000),
 		whole("Workers", c.Workers, 1, 10_000),
 		whole("Limit", c.Limit, 0, 1_000_000),
+		within("RetryAfter", c.RetryAfter, 0, time.Hour),
+		whole("Hop", c.Hop, 0, mostHops),
 		whole("Weight", c.Weight, 0, 10_000),
 		within("From", c.From, 0, 24*time.Hour),
 		c.Condition.validate(),

@@ -1,11 +1,13 @@
 package sim
 
 import (
+	"errors"
 	"math/rand/v2"
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/retry"
 )
 
 // Subject is who decides: a policy of the library, or an oracle in the place of
@@ -34,21 +36,26 @@ type world struct {
 	outstanding        int
 	coming             int // instances that the scaler has ordered
 
-	servers []*server
-	clients []client
-	calls   []call
-	spare   []uint32 // numbers of calls that are over
-	said    []report
-	keys    []string
-	zones   []string
-	list    discovery.Snapshot // the last
-	version int                // of it
+	servers       []*server
+	clients       []client // and after them the servers that call others
+	shared        *retry.Budget
+	calls         []call
+	attempts      []attempt
+	spareCalls    []uint32 // numbers of those that are over
+	spareAttempts []int32
+	said          []report // by attempt
+	keys          []string
+	zones         []string
+	lists         []discovery.Snapshot // the last, by hop
+	version       int                  // of them
 
 	// Everything that is by chance has a source of its own, so that a policy that
 	// asks for more of one thing changes nothing else.
-	arrivals, callers, works, picks, fates, nature *rand.Rand
+	arrivals, comers, works, picks, fates, nature, errands *rand.Rand
 
-	result Result
+	result    Result
+	course    course
+	uncounted Tally // of calls that do not count
 }
 
 // beginning is when a run begins: any moment but zero would do.
@@ -72,7 +79,7 @@ func Run(plan Plan, subject Subject, seed uint64) (*Result, error) {
 func newWorld(plan Plan, subject Subject, seed uint64) (*world, error) {
 	w := &world{plan: plan, subject: subject, seed: seed, reports: subject.Reports, now: beginning}
 	w.counted, w.over = beginning+int64(plan.Warmup), beginning+int64(plan.Length)
-	for i, source := range []**rand.Rand{&w.arrivals, &w.callers, &w.works, &w.picks, &w.fates, &w.nature} {
+	for i, source := range []**rand.Rand{&w.arrivals, &w.comers, &w.works, &w.picks, &w.fates, &w.nature, &w.errands} {
 		*source = rand.New(rand.NewPCG(seed, uint64(i)))
 	}
 	if k, ok := subject.Policy.(interface{ Keyed() bool }); ok && k.Keyed() {
@@ -82,25 +89,46 @@ func newWorld(plan Plan, subject Subject, seed uint64) (*world, error) {
 		w.keys = []string{""}
 	}
 	counting, ok := subject.Oracle.(interface{ Counts() bool })
-	w.detailed = subject.Reports || ok && counting.Counts() || plan.Network.Near != plan.Network.Far
+	w.lists = make([]discovery.Snapshot, plan.hops())
+	w.detailed = subject.Reports || ok && counting.Counts() || plan.Network.Near != plan.Network.Far || plan.Heeds || len(w.lists) > 1
+	if subject.Oracle != nil && (plan.Heeds || len(w.lists) > 1) {
+		return nil, errors.New("an oracle knows no servers that heed their callers, and no hops: allowed are policies")
+	}
 	for _, c := range plan.Fleet {
 		w.detailed = w.detailed || c.Limit > 0
 	}
 	w.result = newResult(&plan)
+	w.course = newCourse(w.result.Period)
 	w.timetable()
 	w.publish()
+	if plan.Shared != nil {
+		var err error
+		if w.shared, err = retry.NewBudget(*plan.Shared); err != nil {
+			return nil, err
+		}
+	}
 	for i := range plan.Clients {
-		c, err := w.newClient(i)
+		zone := ""
+		if len(plan.Zones) > 0 {
+			zone = plan.Zones[i%len(plan.Zones)]
+		}
+		c, err := w.newClient(i, 0, zone)
 		if err != nil {
 			return nil, err
 		}
 		w.clients = append(w.clients, c)
+	}
+	if err := w.callers(); err != nil {
+		return nil, err
 	}
 	for i := range w.clients {
 		c := &w.clients[i]
 		w.hear(c)
 		if c.pool != nil {
 			w.queue.push(event{at: w.now + int64(w.nature.Uint64N(uint64(perSecond))), who: uint32(i), kind: reviews})
+		}
+		if c.hop > 0 {
+			continue
 		}
 		for range plan.Traffic.Closed.Callers {
 			think := later(w.now, w.arrivals.ExpFloat64()*float64(plan.Traffic.Closed.Think))
@@ -133,10 +161,10 @@ func (w *world) play() {
 				w.now = next
 				next = w.next(next, gap)
 				client := uint32(0)
-				if len(w.clients) > 1 {
-					client = uint32(w.callers.Uint64N(uint64(len(w.clients))))
+				if w.plan.Clients > 1 {
+					client = uint32(w.comers.Uint64N(uint64(w.plan.Clients)))
 				}
-				if steady || w.callers.Float64()*most < traffic.load(time.Duration(w.now-beginning)) {
+				if steady || w.comers.Float64()*most < traffic.load(time.Duration(w.now-beginning)) {
 					w.begin(client)
 				}
 				continue
@@ -184,27 +212,40 @@ func (w *world) happen(e event) {
 	case scales:
 		w.scale()
 		return
-	}
-	c := &w.calls[e.who]
-	if c.gen != e.gen {
+	case again:
+		w.calls[e.who].records--
+		w.try(e.who)
+		return
+	case joins:
+		if w.attempts[e.who].gen == e.gen {
+			w.join(int32(e.who))
+		}
 		return
 	}
-	c.events--
+	number := int32(e.who)
+	a := &w.attempts[number]
+	if a.gen != e.gen {
+		return
+	}
+	a.events--
 	switch e.kind {
 	case arrives:
-		w.arrive(e.who, w.now)
+		w.arrive(number, w.now)
 	case leaves:
-		w.leave(e.who)
+		w.leave(number)
 	case answered:
-		w.answer(e.who)
-	case again:
-		w.attempt(e.who)
+		w.answer(number)
+	case quits:
+		w.quit(number)
+	}
+	if w.attempts[number].gen == e.gen {
+		w.drop(number)
 	}
 }
 
-// delay is how long a message is on its way between a call's client and server.
-func (w *world) delay(c *call) int64 {
-	from, to := w.clients[c.client].zone, w.servers[c.server].zone
+// delay is how long a message is on its way between an attempt's client and server.
+func (w *world) delay(a *attempt) int64 {
+	from, to := w.clients[w.calls[a.call].client].zone, w.servers[a.server].zone
 	if from >= 0 && to >= 0 && from != to {
 		return int64(w.plan.Network.Far)
 	}
