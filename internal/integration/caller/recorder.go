@@ -23,13 +23,15 @@ type recorder struct {
 	chosen balancer.Policy
 	lists  atomic.Int64
 	calls  sync.Map // of *call, by the key that the policy is told
+
+	pending sync.WaitGroup // calls that are not written down
 }
 
 func newRecorder(s Settings) (*recorder, error) {
 	began := time.Now()
 	w, err := history.Create(s.History, history.Settings{
 		Caller: s.Name, Began: began, Rate: s.Rate, Narrowed: s.Narrowed,
-		MaxAttempts: cmp.Or(s.MaxAttempts, 3), Ratio: 0.2, PerSecond: 10, Reserve: 100, // the README's
+		Gated: s.Protocol == fleet.GRPC, MaxAttempts: cmp.Or(s.MaxAttempts, 3), Ratio: 0.2, PerSecond: 10, Reserve: 100, // the README's
 	})
 	r := &recorder{began: began, writer: w, spoken: spoken(s.Protocol), chosen: balancer.P2CEWMA{}}
 	if s.InTurn {
@@ -49,15 +51,6 @@ func spoken(p fleet.Protocol) discovery.Protocol {
 // now is never 0, which would say that something did not happen.
 func (r *recorder) now() time.Duration { return max(1, time.Since(r.began)) }
 
-// call is one that is under way. It is used by one goroutine at a time.
-type call struct {
-	history.Call
-	list      int          // that it picked from last
-	cancelled atomic.Int64 // when it was taken back, a time.Duration
-}
-
-func (c *call) cancel(at time.Duration) { c.cancelled.Store(int64(at)) }
-
 type callKey struct{}
 
 // recorded is what the context of a call carries.
@@ -72,19 +65,52 @@ func withCall(ctx context.Context, c *call, by *recorder) context.Context {
 
 func (r *recorder) begin(key string, c *call) {
 	c.Start = r.now()
+	r.pending.Add(1)
 	r.calls.Store(key, c)
 }
 
 func (r *recorder) end(key string, c *call, answer string, err error) {
-	c.End = r.now()
 	r.calls.Delete(key)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.End, c.over = r.now(), true
 	c.Cancelled = time.Duration(c.cancelled.Load())
 	judge(&c.Call, answer, err)
+	r.writeLocked(c)
+}
+
+// writeLocked writes a call down once nothing of it is under way. Attempts may end
+// after it: the answer of one that was thrown away is read to its end, or somebody
+// else than the caller finds that its time is up.
+func (r *recorder) writeLocked(c *call) {
+	if !c.over || c.open > 0 {
+		return
+	}
+	for _, a := range c.spans {
+		if a.is.Instance != "" { // else nobody was picked
+			c.Attempts = append(c.Attempts, a.is)
+		}
+	}
 	r.writer.Call(c.Call)
+	r.pending.Done()
+}
+
+// settle waits for the last of the calls to be written down. One of which an attempt
+// never ends is missing in the history, as the rules will find.
+func (r *recorder) settle() {
+	done := make(chan struct{})
+	go func() { // ends with the process at the latest
+		r.pending.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+	}
 }
 
 // policy is one of the library's own. It is asked anew for each list; its picker tells
-// the call from which list it was served. Probes pass it by, see listed.
+// the call from which list it was served. Probes pass it by: theirs is the latest.
 func (r *recorder) policy(c balancer.Candidates) balancer.Picker {
 	nodes := c.Listed // those that are passed over for a while, too
 	if nodes[0].Endpoint(r.spoken) == "" {
@@ -110,11 +136,7 @@ type picker struct {
 
 func (p picker) Pick(q balancer.Request) *balancer.Node {
 	if c, ok := p.recorder.calls.Load(q.Key); ok {
-		c.(*call).list = p.list
+		c.(*call).pick(p.list)
 	}
 	return p.Picker.Pick(q)
 }
-
-// listed tells the call from which list an attempt that begins now is served,
-// unless the picker knows it better.
-func (r recorded) listed() { r.list = int(r.by.lists.Load()) }

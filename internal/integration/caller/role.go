@@ -183,6 +183,7 @@ func (c *caller) learn(ctx context.Context) error {
 // stop ends in the order in which a program would, and closes the history.
 func (c *caller) stop() error {
 	c.load.stop()
+	c.recorder.settle()
 	end := history.End{Started: c.load.started.Load(), Loaded: c.load.loaded(), Outstanding: map[string]int{}}
 	for _, s := range c.mesh.Dump().Services {
 		for _, n := range s.Instances {

@@ -24,38 +24,42 @@ func (tracer) Start(ctx context.Context, name string, _ ...trace.SpanStartOption
 	if !ok || name != "fairlead.attempt" {
 		return ctx, noop.Span{}
 	}
-	c.listed()
-	c.Attempts = append(c.Attempts, history.Attempt{Start: c.by.now()})
-	return ctx, &attempt{of: c, n: len(c.Attempts) - 1}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := &attempt{of: c, is: history.Attempt{Start: c.by.now(), List: int(c.by.lists.Load())}}
+	c.spans = append(c.spans, a)
+	c.open++
+	return ctx, a
 }
 
 // attempt is the span of an attempt.
 type attempt struct {
 	noop.Span
 	of recorded
-	n  int // of the attempt in its call
+	is history.Attempt // guarded by the call's lock
 }
 
 // SetAttributes learns where the attempt went and how it ended.
 func (a *attempt) SetAttributes(all ...attribute.KeyValue) {
-	is := &a.of.Attempts[a.n]
+	a.of.mu.Lock()
+	defer a.of.mu.Unlock()
 	for _, kv := range all {
 		switch kv.Key {
 		case "instance":
-			is.Instance = kv.Value.AsString()
+			a.is.Instance = kv.Value.AsString()
 		case "outcome":
-			is.Outcome = kv.Value.AsString()
+			a.is.Outcome = kv.Value.AsString()
 		}
 	}
 }
 
-// End implements trace.Span. An attempt for which nobody was picked is none.
+// End implements trace.Span.
 func (a *attempt) End(...trace.SpanEndOption) {
-	is := &a.of.Attempts[a.n]
-	if is.Instance == "" {
-		a.of.Attempts = a.of.Attempts[:a.n]
-		return
+	a.of.mu.Lock()
+	defer a.of.mu.Unlock()
+	a.is.End = a.of.by.now()
+	if a.is.Ends++; a.is.Ends == 1 {
+		a.of.open--
+		a.of.by.writeLocked(a.of.call)
 	}
-	is.Ends++
-	is.End, is.List = a.of.by.now(), a.of.list
 }

@@ -37,15 +37,13 @@ func jump(fault, passesOver string) row {
 		},
 		inject: func(s *scene) {
 			s.misbehave(fleet.Behaviour{Status: http.StatusInternalServerError})
-			got := func() int64 {
+			s.within(0, "five failures", func() bool {
 				is, err := s.victim.Status(s.Context())
 				if err != nil {
 					s.Fatal(err)
 				}
-				return is.Received
-			}
-			before := got()
-			s.within(0, "five failures", func() bool { return got() >= before+5 })
+				return is.Failed >= 5
+			})
 			s.sleep(time.Second)
 			s.leases = s.registered()
 			s.returned = time.Now()

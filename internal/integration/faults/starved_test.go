@@ -22,7 +22,7 @@ func starving(fault string, more func(*scene)) row {
 	return row{
 		number: 53, fault: fault,
 		setup: func(s *scene) {
-			s.scale.deadline, s.tardy = time.Second, 2*time.Second
+			s.scale.deadline, s.tardy = time.Second, slack*2*time.Second
 			s.etcd = etcdtest.Start(s)
 			s.links()
 			s.fleet = fleet.New(s, s.via(s.fleetLink), service, 700*time.Millisecond)

@@ -49,6 +49,7 @@ func (b business) UnaryCall(ctx context.Context, _ *grpc_testing.SimpleRequest) 
 	b.received.Add(1)
 	is := b.behaviour.Load()
 	if is.Status != 0 {
+		b.failed.Add(1)
 		b.takes(ctx, is.length())
 		code := codes.Internal
 		if is.Status == http.StatusServiceUnavailable {

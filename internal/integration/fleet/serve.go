@@ -49,6 +49,7 @@ type Status struct {
 	Registry    CallCount
 	Connections int64 // accepted so far
 	Received    int64 // calls
+	Failed      int64 // of them, by its behaviour
 	Abandoned   int64 // calls that their callers took back while they were worked on
 }
 
@@ -62,6 +63,7 @@ type instance struct {
 	behaviour   atomic.Pointer[Behaviour]
 	connections atomic.Int64
 	received    atomic.Int64
+	failed      atomic.Int64
 	abandoned   atomic.Int64
 }
 
@@ -165,8 +167,8 @@ func (i *instance) control() *http.ServeMux {
 
 func (i *instance) status(w http.ResponseWriter, _ *http.Request) {
 	json.NewEncoder(w).Encode(struct {
-		Dump                             transport.Dump
-		Registry                         CallCount
-		Connections, Received, Abandoned int64
-	}{i.mesh.Dump(), i.registry.Count(), i.connections.Load(), i.received.Load(), i.abandoned.Load()})
+		Dump                                     transport.Dump
+		Registry                                 CallCount
+		Connections, Received, Failed, Abandoned int64
+	}{i.mesh.Dump(), i.registry.Count(), i.connections.Load(), i.received.Load(), i.failed.Load(), i.abandoned.Load()})
 }

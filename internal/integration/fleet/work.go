@@ -52,6 +52,7 @@ func (i *instance) work(w http.ResponseWriter, r *http.Request) {
 	}
 	b := i.behaviour.Load()
 	if b.Status != 0 {
+		i.failed.Add(1)
 		i.takes(r.Context(), b.length())
 		if b.RetryAfter > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(b.RetryAfter))

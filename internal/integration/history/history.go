@@ -32,6 +32,8 @@ type Settings struct {
 	// Narrowed says that rules send calls to some of the instances, so that lists
 	// are made of parts of what was published.
 	Narrowed bool
+	// Gated says that calls can go only to those of a list that are connected.
+	Gated bool
 	// MaxAttempts, Ratio, PerSecond and Reserve are the retry budget: attempts
 	// ≤ (1 + Ratio) × calls + PerSecond × seconds + Reserve.
 	MaxAttempts        int
@@ -88,6 +90,19 @@ type Attempt struct {
 	Ends       int           // how often it ended
 	List       int           // number of the list that it was picked from
 	Outcome    string
+}
+
+// Made returns the attempts of c that the client made. Where gRPC finds that a
+// connection is gone before it was used, it picks again by itself: what was picked
+// then had nothing sent to it, is neutral, and another follows.
+func (c Call) Made() []Attempt {
+	var made []Attempt
+	for i, a := range c.Attempts {
+		if a.Outcome != "neutral" || i == len(c.Attempts)-1 {
+			made = append(made, a)
+		}
+	}
+	return made
 }
 
 // End is how the client was when it was stopped, with no call under way.

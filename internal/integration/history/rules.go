@@ -125,11 +125,12 @@ func withinBudget(h *History, broken func(string, ...any)) {
 	}
 	var starts []start
 	for _, c := range h.Calls {
-		if len(c.Attempts) > h.Settings.MaxAttempts {
-			broken("call %d has %d attempts", c.ID, len(c.Attempts))
+		made := c.Made()
+		if len(made) > h.Settings.MaxAttempts {
+			broken("call %d has %d attempts", c.ID, len(made))
 		}
 		starts = append(starts, start{at: c.Start})
-		for _, a := range c.Attempts {
+		for _, a := range made {
 			starts = append(starts, start{a.Start, true})
 		}
 	}
@@ -181,6 +182,9 @@ func answeredByLast(h *History, broken func(string, ...any)) {
 }
 
 func elsewhere(h *History, broken func(string, ...any)) {
+	if h.Settings.Gated {
+		return // who was connected is not known
+	}
 	lists := map[int][]string{}
 	for _, l := range h.Lists {
 		lists[l.Number] = l.Instances

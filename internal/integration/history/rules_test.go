@@ -230,3 +230,21 @@ func TestHistoryWithoutAnEndIsRefused(t *testing.T) {
 		t.Error("a history without an end is read")
 	}
 }
+
+// gRPC picks again by itself where a connection was gone before it was used. That
+// costs nothing of the budget, and may go where there is a connection.
+func TestPicksThatSentNothing(t *testing.T) {
+	h := good()
+	h.Settings.Gated = true
+	c := &h.Calls[3]
+	unsent := c.Attempts[0]
+	unsent.Outcome = "neutral"
+	c.Attempts = append([]history.Attempt{unsent, unsent, unsent}, c.Attempts...)
+	for _, v := range h.Check() {
+		t.Error(v)
+	}
+	h.Settings.Gated = false
+	if len(h.Check()) == 0 {
+		t.Error("where all can be called, the same is called again and again")
+	}
+}
