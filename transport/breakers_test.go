@@ -114,7 +114,7 @@ func TestBreakersOfInstances(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := versions("a", "b", "c", "d", "e")
 				m := knowing(t, newMesh(t, g, inAnyCase(), transport.WithBreaker(rule.PerInstance, breaker.Config{ConsecutiveFailures: 3, OpenFor: time.Hour})))
-				for _, id := range strings.Fields(tt.failing) {
+				for id := range strings.FieldsSeq(tt.failing) {
 					g.Play(id, fairleadtest.Status(500))
 				}
 				for range 200 {
@@ -123,7 +123,7 @@ func TestBreakersOfInstances(t *testing.T) {
 				if got := service(t, m).Breakers.States["open"]; int(got) != len(strings.Fields(tt.failing)) {
 					t.Errorf("%d are open", got)
 				}
-				for _, id := range strings.Fields(tt.failing) {
+				for id := range strings.FieldsSeq(tt.failing) {
 					g.Play(id)
 				}
 				was := service(t, m).Breakers.Overruled

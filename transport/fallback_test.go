@@ -207,7 +207,7 @@ func TestFaultTolerance(t *testing.T) {
 			t.Run(tt.name+" by "+how, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					fleet := orders("a", "b", "c")
-					for _, id := range strings.Fields(tt.failing) {
+					for id := range strings.FieldsSeq(tt.failing) {
 						fleet.Play(id, lost)
 					}
 					m := knowing(t, newMesh(t, fleet, append(options, inAnyCase())...))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -147,11 +148,11 @@ func TestRulesKeepWhatIsKnownOfMethods(t *testing.T) {
 			}
 		}
 		known := func() string {
-			got := ""
+			var got strings.Builder
 			for _, m := range service(t, m).Methods {
-				got += fmt.Sprintf("%s on %s: %v; ", m.Method, m.Route, m.Least)
+				got.WriteString(fmt.Sprintf("%s on %s: %v; ", m.Method, m.Route, m.Least))
 			}
-			return got
+			return got.String()
 		}
 		if got := known(); got != "Get on reads: 20ms; Put on to-v1: 20ms; " {
 			t.Errorf("known is %s", got)
