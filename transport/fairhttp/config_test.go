@@ -34,6 +34,7 @@ func TestConfigValidate(t *testing.T) {
 		{"IdleTimeout", Config{IdleTimeout: -1}, "Config.IdleTimeout -1ns"},
 		{"MaxConnAge", Config{MaxConnAge: -time.Second}, "Config.MaxConnAge -1s"},
 		{"ReadIdleTimeout", Config{ReadIdleTimeout: -time.Second}, "Config.ReadIdleTimeout -1s"},
+		{"ConnectTimeout", Config{ConnectTimeout: -time.Second}, "Config.ConnectTimeout -1s"},
 		{"Prewarm below", Config{Prewarm: -1}, "Config.Prewarm -1"},
 		{"Prewarm above", Config{Prewarm: 65}, "Config.Prewarm 65 is invalid: allowed is 0 to 64"},
 	} {
@@ -63,7 +64,7 @@ func TestConfigNeedsABaseItCanShape(t *testing.T) {
 	}{
 		{"TLS", Config{TLS: new(tls.Config)}}, {"Protocols", Config{Protocols: modelOf(&http.Transport{}, Config{}).Protocols}},
 		{"MaxIdle", Config{MaxIdle: 1}}, {"MaxConns", Config{MaxConns: 1}}, {"IdleTimeout", Config{IdleTimeout: 1}},
-		{"MaxConnAge", Config{MaxConnAge: 1}}, {"Prewarm", Config{Prewarm: 1}},
+		{"MaxConnAge", Config{MaxConnAge: 1}}, {"ConnectTimeout", Config{ConnectTimeout: 1}}, {"Prewarm", Config{Prewarm: 1}},
 	} {
 		_, err := c.config.Transport(mesh, foreign)
 		if !errors.Is(err, discovery.ErrInvalid) || !strings.Contains(err.Error(), "Config."+c.name+" ") {

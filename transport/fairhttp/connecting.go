@@ -8,16 +8,17 @@ import (
 	"time"
 )
 
-// connectTimeout is how long a connection is waited for. It is ample for an
-// instance whose machine is alive, since its kernel answers whatever its processes
-// do. One that does not answer is passed over, and the call goes elsewhere while it
-// has time.
-const connectTimeout = 250 * time.Millisecond
+// defaultConnectTimeout is how long a connection is waited for. It is ample for an
+// instance whose machine is alive and not on another continent, since its kernel
+// answers whatever its processes do. One that does not answer is passed over, and the
+// call goes elsewhere while it has time.
+const defaultConnectTimeout = 250 * time.Millisecond
 
-var errUnanswered = errors.New("no answer within 250ms")
+var errUnanswered = errors.New("the address does not answer")
 
 // connecting is a connection that is being made.
 type connecting struct {
+	after  time.Duration // how long it is waited for
 	began  time.Time
 	socket atomic.Pointer[syscall.RawConn] // that was opened last
 	cancel context.CancelCauseFunc
@@ -27,10 +28,10 @@ type connecting struct {
 // connect returns the context in which to make a connection. It ends with
 // errUnanswered as its cause when nobody answers. Its end has to be called when
 // there is a connection, or an error.
-func connect(ctx context.Context) *connecting {
-	c := &connecting{began: time.Now()}
+func connect(ctx context.Context, after time.Duration) *connecting {
+	c := &connecting{after: after, began: time.Now()}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
-	time.AfterFunc(connectTimeout, c.up)
+	time.AfterFunc(after, c.up)
 	return c
 }
 
@@ -44,9 +45,9 @@ func (c *connecting) up() {
 		return
 	}
 	now := time.Now()
-	if now.Sub(c.began) > connectTimeout*5/4 || !c.silent() {
+	if now.Sub(c.began) > c.after*5/4 || !c.silent() {
 		c.began = now
-		time.AfterFunc(connectTimeout, c.up)
+		time.AfterFunc(c.after, c.up)
 		return
 	}
 	c.cancel(errUnanswered)

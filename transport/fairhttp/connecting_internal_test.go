@@ -18,14 +18,14 @@ func (deaf) Control(func(uintptr)) error { return syscall.EBADF }
 
 func TestConnectionIsWaitedForSoLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := connect(t.Context())
+		c := connect(t.Context(), defaultConnectTimeout)
 		defer c.end()
 		began := time.Now()
 		time.Sleep(time.Minute) // until then it is found out where the instance is
 		var socket syscall.RawConn = deaf{}
 		c.socket.Store(&socket)
 		<-c.ctx.Done()
-		if took := time.Since(began) - time.Minute; took > connectTimeout || context.Cause(c.ctx) != errUnanswered {
+		if took := time.Since(began) - time.Minute; took > defaultConnectTimeout || context.Cause(c.ctx) != errUnanswered {
 			t.Errorf("it ended %s after the instance was asked, with %v", took, context.Cause(c.ctx))
 		}
 	})
@@ -33,7 +33,7 @@ func TestConnectionIsWaitedForSoLong(t *testing.T) {
 
 func TestConnectionThatCameIsNotUnanswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := connect(t.Context())
+		c := connect(t.Context(), defaultConnectTimeout)
 		c.end()
 		time.Sleep(time.Second)
 		if context.Cause(c.ctx) == errUnanswered {
@@ -64,7 +64,7 @@ func TestAnswersThatAreReadLateAreAnswers(t *testing.T) {
 	}
 	for range 20 {
 		all.Go(func() {
-			c := connect(t.Context())
+			c := connect(t.Context(), defaultConnectTimeout)
 			defer c.end()
 			d := net.Dialer{ControlContext: func(_ context.Context, _, _ string, socket syscall.RawConn) error {
 				c.socket.Store(&socket)

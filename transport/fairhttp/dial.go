@@ -1,6 +1,7 @@
 package fairhttp
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"syscall"
@@ -24,7 +25,7 @@ func (s *service) dial(ctx context.Context, network, addr string) (net.Conn, err
 	if own := s.transport.model.DialContext; own != nil {
 		return s.checked(own)(ctx, network, addr)
 	}
-	c := connect(ctx)
+	c := connect(ctx, cmp.Or(s.transport.config.ConnectTimeout, defaultConnectTimeout))
 	defer c.end()
 	d := s.transport.dialer
 	d.ControlContext = func(_ context.Context, network, address string, socket syscall.RawConn) error {

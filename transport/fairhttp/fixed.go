@@ -84,7 +84,11 @@ func (f Fixed) Transport(base http.RoundTripper, options ...transport.Option) (*
 	if err != nil {
 		return nil, err
 	}
-	t, err := f.Config.open(mesh, base, host)
+	config := f.Config
+	if buildable(base) { // there is nowhere else to go, and the host may be far away
+		config.ConnectTimeout = cmp.Or(config.ConnectTimeout, defaultDialer().Timeout)
+	}
+	t, err := config.open(mesh, base, host)
 	if err != nil {
 		return nil, errors.Join(err, mesh.Close(context.Background()))
 	}
