@@ -150,6 +150,7 @@ func (r *race) settle(call *Call, o Outcome) Outcome {
 		r.end(nil)
 	}
 	r.hedge.Win()
+	call.turn++ // that of the second: what the first obtained has ended, or does yet
 	r.turn = call.turn
 	r.adopted.Store(true)
 	second.hand()

@@ -125,7 +125,7 @@ func TestMetricsReachTheSDK(t *testing.T) {
 		for _, key := range keysOf(data) {
 			// Those beside the service are of a fixed list of values each, save tiers:
 			// there are at most 17, which the document or code names.
-			if !slices.Contains([]attribute.Key{"service", "outcome", "state", "reason", "mode", "tier", "distance"}, key) {
+			if !slices.Contains([]attribute.Key{"service", "outcome", "state", "reason", "mode", "tier", "distance", "budget", "kind"}, key) {
 				t.Errorf("%s has the attribute %s, whose values are without bound", name, key)
 			}
 		}

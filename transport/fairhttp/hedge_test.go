@@ -115,6 +115,7 @@ func TestTrap32HedgeWins(t *testing.T) {
 // Trap 32: a failure that is faster does not win, be it the first's or the
 // second's, and nothing of it is left.
 func TestTrap32SuccessIsPreferred(t *testing.T) {
+	long := strings.Repeat("hello ", 100<<10) // more than is read ahead
 	for _, w := range wires(t) {
 		for _, secondFails := range []bool{false, true} {
 			t.Run(w.name+map[bool]string{false: "/FirstFails", true: "/SecondFails"}[secondFails], func(t *testing.T) {
@@ -131,7 +132,7 @@ func TestTrap32SuccessIsPreferred(t *testing.T) {
 					close(began)
 					<-failed
 					time.Sleep(50 * time.Millisecond) // so that the failure is there by then
-					io.WriteString(w, "hello")
+					io.WriteString(w, long)
 				}
 				h := secondly(fails, succeeds)
 				if secondFails {
@@ -140,8 +141,8 @@ func TestTrap32SuccessIsPreferred(t *testing.T) {
 				a, b := serve(t, h, w.server), serve(t, h, w.server)
 				orders := newServiceWith(t, []transport.Option{hedging}, a.addr(), b.addr())
 				client, rt := orders.client(t, w.client, nil)
-				if resp, body := fetch(t, client, "GET", "mesh://orders/", ""); resp.StatusCode != 200 || body != "hello" {
-					t.Errorf("the answer is %s %q", resp.Status, body)
+				if resp, body := fetch(t, client, "GET", "mesh://orders/", ""); resp.StatusCode != 200 || body != long {
+					t.Errorf("the answer is %s with %d bytes", resp.Status, len(body))
 				}
 				until(t, "nothing is in flight", func() bool { return orders.outstanding() == 0 })
 				until(t, "no connection is left", func() bool {
