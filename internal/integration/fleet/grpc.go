@@ -70,12 +70,7 @@ func (b business) StreamingOutputCall(_ *grpc_testing.StreamingOutputCallRequest
 	if err := b.execute(keyOf(s.Context())); err != nil {
 		return err
 	}
-	for s.Context().Err() == nil {
-		if err := s.Send(&grpc_testing.StreamingOutputCallResponse{}); err != nil {
-			return err
-		}
-		b.takes(s.Context(), 100*time.Millisecond)
-	}
+	b.stream(s.Context(), func() error { return s.Send(&grpc_testing.StreamingOutputCallResponse{}) })
 	return s.Context().Err()
 }
 

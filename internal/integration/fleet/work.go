@@ -87,12 +87,22 @@ func (i *instance) work(w http.ResponseWriter, r *http.Request) {
 
 // goOn answers with a line each tenth of a second while the caller is there.
 func (i *instance) goOn(w http.ResponseWriter, r *http.Request) {
-	for r.Context().Err() == nil {
+	i.stream(r.Context(), func() error {
 		io.WriteString(w, i.ID+"\n")
-		if http.NewResponseController(w).Flush() != nil {
-			return
+		return http.NewResponseController(w).Flush()
+	})
+}
+
+// stream sends each tenth of a second until the caller has gone, and notices that.
+func (i *instance) stream(ctx context.Context, send func() error) {
+	defer i.abandoned.Add(1)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for ctx.Err() == nil && send() == nil {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
 		}
-		i.takes(r.Context(), 100*time.Millisecond)
 	}
 }
 
