@@ -355,7 +355,9 @@ func TestTrap27JudgedAtTheLastByte(t *testing.T) {
 		t.Errorf("attempts by outcome %v, %d executions", n, s.executions.Load())
 	}
 	fetched := s.connections.Load()
-	client.Get("mesh://orders/")
+	if resp, err := client.Get("mesh://orders/"); err == nil {
+		resp.Body.Close()
+	}
 	if s.connections.Load() == fetched {
 		t.Error("the broken connection was used again")
 	}
