@@ -58,7 +58,8 @@ func tooLate(p fleet.Protocol, fault string) row {
 			began := time.Now()
 			for range 100 {
 				ctx, cancel := context.WithTimeout(s.Context(), time.Millisecond)
-				if err := one(ctx); !errors.Is(err, context.DeadlineExceeded) && status.Code(err) != codes.DeadlineExceeded {
+				// One that finds out may be answered before anybody looks at the clock.
+				if err := one(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) && status.Code(err) != codes.DeadlineExceeded {
 					s.Errorf("a call with a millisecond left has %v", err)
 				}
 				cancel()
