@@ -65,7 +65,7 @@ func tooLate(p fleet.Protocol, fault string) row {
 				cancel()
 			}
 			// An attempt takes 20 ms here, and never less. One a second finds out whether it still takes so long.
-			s.untouched(c, before.Attempts, received, 1+int64(time.Since(began).Seconds()))
+			s.untouched(c, before.Attempts, received, 2+int64(time.Since(began).Seconds()))
 		},
 		hold:  func(s *scene) {},
 		check: func(s *scene) {},
