@@ -67,7 +67,7 @@ func jump(fault, passesOver string) row {
 			before := s.attemptsTo(s.victim.ID, s.broken, s.returned)
 			after := s.attemptsTo(s.victim.ID, s.returned, s.mended)
 			s.figure("attempts that found out", before)
-			if s.figure("attempts to who is passed over, after the jumps", after); before < 5 || after > 0 {
+			if s.figure("attempts to who is passed over, after the jumps", after); before == 0 || after > 0 {
 				s.Errorf("the victim had %d attempts before its breaker was open, and %d after clocks jumped", before, after)
 			}
 			s.neverFewer(instances)

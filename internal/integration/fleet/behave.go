@@ -23,12 +23,16 @@ type Behaviour struct {
 	RetryAfter int
 }
 
-// length is how long one call takes.
-func (b *Behaviour) length() time.Duration {
+// RareAnswer is the answer to a call that was one of the rare, in place of the ID of
+// the instance.
+const RareAnswer = "rare"
+
+// length is how long one call takes, and whether it is one of the rare.
+func (b *Behaviour) length() (d time.Duration, rare bool) {
 	if b.Rare > 0 && rand.IntN(b.Rare) == 0 {
-		return b.RareWork
+		return b.RareWork, true
 	}
-	return b.Work
+	return b.Work, false
 }
 
 // Behave makes the instance treat calls in another way from now on. It is for

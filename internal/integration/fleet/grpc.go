@@ -50,7 +50,7 @@ func (b business) UnaryCall(ctx context.Context, _ *grpc_testing.SimpleRequest) 
 	is := b.behaviour.Load()
 	if is.Status != 0 {
 		b.failed.Add(1)
-		b.takes(ctx, is.length())
+		b.takes(ctx, is.Work)
 		code := codes.Internal
 		if is.Status == http.StatusServiceUnavailable {
 			code = codes.Unavailable
@@ -60,7 +60,11 @@ func (b business) UnaryCall(ctx context.Context, _ *grpc_testing.SimpleRequest) 
 	if err := b.execute(keyOf(ctx)); err != nil {
 		return nil, err
 	}
-	b.takes(ctx, is.length())
+	d, rare := is.length()
+	b.takes(ctx, d)
+	if rare {
+		return &grpc_testing.SimpleResponse{ServerId: RareAnswer}, nil
+	}
 	return &grpc_testing.SimpleResponse{ServerId: b.ID}, nil
 }
 

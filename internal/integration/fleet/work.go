@@ -53,7 +53,7 @@ func (i *instance) work(w http.ResponseWriter, r *http.Request) {
 	b := i.behaviour.Load()
 	if b.Status != 0 {
 		i.failed.Add(1)
-		i.takes(r.Context(), b.length())
+		i.takes(r.Context(), b.Work)
 		if b.RetryAfter > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(b.RetryAfter))
 		}
@@ -73,9 +73,12 @@ func (i *instance) work(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), status)
 		return
 	}
-	i.takes(r.Context(), b.length())
+	d, rare := b.length()
+	i.takes(r.Context(), d)
 	w.Header().Set(AddrHeader, r.Context().Value(http.LocalAddrContextKey).(net.Addr).String())
 	switch size, _ := strconv.Atoi(r.FormValue(SizeParameter)); {
+	case rare:
+		io.WriteString(w, RareAnswer)
 	case r.URL.Path == Endless:
 		i.goOn(w, r)
 	case size > 0:
