@@ -279,20 +279,22 @@ func (t *meter) observeRules(s *service, to metric.Observer, of attribute.KeyVal
 
 // observeAttempts reports what became of calls whose attempts were slow or failed.
 func (t *meter) observeAttempts(s *service, to metric.Observer, of attribute.KeyValue) {
-	c, d := &s.counts, s.dumpAttempts()
+	c := &s.counts
 	to.ObserveInt64(t.hedges, c.hedgesWon.Load(), metric.WithAttributes(of, stateKey.String("won")))
 	to.ObserveInt64(t.hedges, c.hedges.Load()-c.hedgesWon.Load(), metric.WithAttributes(of, stateKey.String("lost")))
 	to.ObserveInt64(t.hedges, c.unhedged.Load(), metric.WithAttributes(of, stateKey.String("dropped")))
 	to.ObserveInt64(t.fallbacks, c.fellBack.Load(), metric.WithAttributes(of, stateKey.String("answered")))
 	to.ObserveInt64(t.fallbacks, c.unanswerable.Load(), metric.WithAttributes(of, stateKey.String("failed")))
-	if d.Breakers == nil {
+	b := s.course.Load().plans.of(nil).breakers
+	if b == nil {
 		return
 	}
-	to.ObserveInt64(t.rejected, d.Breakers.Rejected+d.Breakers.WouldReject, metric.WithAttributes(of))
+	d := b.dump(c)
+	to.ObserveInt64(t.rejected, d.Rejected+d.WouldReject, metric.WithAttributes(of))
 	to.ObserveInt64(t.overruled, c.overruled.Load(), metric.WithAttributes(of))
 	for state := range breaker.Open + 1 {
 		to.ObserveInt64(t.transitions, c.transitions[state].Load(), metric.WithAttributes(of, stateKey.String(state.String())))
-		to.ObserveInt64(t.breakers, d.Breakers.States[state.String()], metric.WithAttributes(of, stateKey.String(state.String())))
+		to.ObserveInt64(t.breakers, d.States[state.String()], metric.WithAttributes(of, stateKey.String(state.String())))
 	}
 }
 

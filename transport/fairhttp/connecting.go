@@ -3,6 +3,7 @@ package fairhttp
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -23,6 +24,8 @@ type connecting struct {
 	socket atomic.Pointer[syscall.RawConn] // that was opened last
 	cancel context.CancelCauseFunc
 	ctx    context.Context
+	timer  *time.Timer
+	mu     sync.Mutex // held to set the timer once more, or to stop it for good
 }
 
 // connect returns the context in which to make a connection. It ends with
@@ -31,23 +34,32 @@ type connecting struct {
 func connect(ctx context.Context, after time.Duration) *connecting {
 	c := &connecting{after: after, began: time.Now()}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
-	time.AfterFunc(after, c.up)
+	c.mu.Lock()
+	c.timer = time.AfterFunc(after, c.up)
+	c.mu.Unlock()
 	return c
 }
 
-func (c *connecting) end() { c.cancel(nil) }
+func (c *connecting) end() {
+	c.cancel(nil)
+	c.mu.Lock()
+	c.timer.Stop()
+	c.mu.Unlock()
+}
 
 // up is called when the time is. Where this process had no CPU, or was stopped, the
 // answer may be there and unread, or was never asked for in time. So it is the
 // kernel that is asked, and time that was noticed late does not count.
 func (c *connecting) up() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.ctx.Err() != nil {
 		return
 	}
 	now := time.Now()
 	if now.Sub(c.began) > c.after*5/4 || !c.silent() {
 		c.began = now
-		time.AfterFunc(c.after, c.up)
+		c.timer.Reset(c.after)
 		return
 	}
 	c.cancel(errUnanswered)
