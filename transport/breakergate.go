@@ -17,11 +17,12 @@ const gateRepicks = 3
 // gate is that part of stage 10 which is the instance's breaker. Whoever is refused
 // goes to another.
 func (b *breakers) gate(c *course, call *Call, n *balancer.Node, gate Gate, now time.Duration) (*balancer.Node, breaker.Ticket, error) {
-	ticket, err := b.ofNode(n).Allow()
+	its := b.ofNode(n)
+	ticket, err := its.Allow()
 	if err == nil {
 		return n, ticket, nil
 	}
-	if b.forced() {
+	if its.Mode() == breaker.ForcedOpen { // as all are
 		n.Unsent(now)
 		return nil, breaker.Ticket{}, err
 	}
@@ -57,11 +58,7 @@ func another(choice *balancer.Choice, call *Call, accepts func(*balancer.Node) b
 		return nil
 	}
 	if call.tolerance == rule.Available {
-		i := slices.IndexFunc(choice.Eligible, accepts)
-		if i < 0 {
-			return nil
-		}
-		return choice.Eligible[i]
+		return firstOf(choice, accepts)
 	}
 	return choice.Other(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key, Retry: true}, accepts, accepts)
 }

@@ -91,13 +91,6 @@ func (b *breakers) setMode(mode breaker.Mode) {
 	}
 }
 
-// forced reports whether nothing is let through.
-func (b *breakers) forced() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.mode == breaker.ForcedOpen
-}
-
 // all yields those that there are, without those of instances that have left.
 func (b *breakers) all() func(func(*breaker.Breaker, Event) bool) {
 	return func(yield func(*breaker.Breaker, Event) bool) {

@@ -20,7 +20,7 @@ func (c *course) pick(call *Call, gate Gate, now time.Duration, bits uint64) (*b
 	var node *balancer.Node
 	if choice != nil {
 		if call.tolerance == rule.Available {
-			node = call.first(choice, gate)
+			node = firstOf(choice, func(n *balancer.Node) bool { return call.accepts(n, gate) })
 		} else {
 			node = choice.Picker.Pick(balancer.Request{Now: now, Rand: bits, Key: call.Key, Retry: call.isRetry()})
 		}

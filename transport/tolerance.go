@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/rule"
@@ -69,13 +70,10 @@ func (m *Mesh) broadcast(ctx context.Context, call *Call, attempt Attempt) error
 	}
 }
 
-// first returns the first node, by its ID, that a call may go to; nil if there is
-// none.
-func (c *Call) first(choice *balancer.Choice, gate Gate) *balancer.Node {
-	for _, n := range choice.Eligible {
-		if c.accepts(n, gate) {
-			return n
-		}
+// firstOf returns the first node, by its ID, that is accepted; nil if none is.
+func firstOf(choice *balancer.Choice, accepts func(*balancer.Node) bool) *balancer.Node {
+	if i := slices.IndexFunc(choice.Eligible, accepts); i >= 0 {
+		return choice.Eligible[i]
 	}
 	return nil
 }
