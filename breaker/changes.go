@@ -3,6 +3,8 @@ package breaker
 import (
 	"sync"
 	"time"
+
+	"github.com/fairlead-go/fairlead/internal/callback"
 )
 
 // Change is one change of state.
@@ -14,24 +16,18 @@ type Change struct {
 	Counts   Counts // of the state that ended
 }
 
-const (
-	mostWaiting = 64
-	mostPanics  = 3 // within panicTime
-	panicTime   = time.Minute
-)
+const mostWaiting = 64
 
 // changes hands changes of state to a callback, outside of every lock. The
 // goroutine that does so ends when there is nothing left.
 type changes struct {
-	tell func(Change) // nil: nobody wants to know
+	tell     func(Change) // nil: nobody wants to know
+	callback callback.Callback
 
 	mu         sync.Mutex // guards what follows; taken inside gobreaker's
 	waiting    []Change
 	telling    bool // the goroutine is there
 	unreported int64
-	panics     int64
-	recent     [mostPanics]time.Time // the last panics, the oldest first
-	disabled   bool
 }
 
 func (c *changes) note(change Change) {
@@ -40,7 +36,7 @@ func (c *changes) note(change Change) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.disabled || len(c.waiting) == mostWaiting {
+	if c.callback.Disabled() || len(c.waiting) == mostWaiting {
 		c.unreported++
 		return
 	}
@@ -51,30 +47,27 @@ func (c *changes) note(change Change) {
 	}
 }
 
-// drain reports what waits. If the callback panics, or ends the goroutine, another
-// goes on.
+// drain reports what waits. If the callback ends the goroutine, another goes on.
 func (c *changes) drain() {
 	finished := false
 	defer func() {
 		if !finished {
-			_ = recover()
-			c.panicked(time.Now())
 			go c.drain()
 		}
 	}()
-	for {
-		change, ok := c.next()
-		if !ok {
-			finished = true
-			return
-		}
-		c.tell(change)
+	for change, ok := c.next(); ok; change, ok = c.next() {
+		c.callback.Run(func() { c.tell(change) })
 	}
+	finished = true
 }
 
 func (c *changes) next() (Change, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.callback.Disabled() {
+		c.unreported += int64(len(c.waiting))
+		c.waiting = nil
+	}
 	if len(c.waiting) == 0 {
 		c.waiting, c.telling = nil, false
 		return Change{}, false
@@ -84,21 +77,8 @@ func (c *changes) next() (Change, bool) {
 	return change, true
 }
 
-func (c *changes) panicked(now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.panics++
-	copy(c.recent[:], c.recent[1:])
-	c.recent[mostPanics-1] = now
-	if oldest := c.recent[0]; !oldest.IsZero() && now.Sub(oldest) < panicTime {
-		c.disabled = true
-		c.unreported += int64(len(c.waiting))
-		c.waiting = nil
-	}
-}
-
 func (c *changes) totals() (unreported, panics int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.unreported, c.panics
+	return c.unreported, c.callback.Panics()
 }

@@ -76,13 +76,12 @@ func BenchmarkBudgetChild(b *testing.B) {
 // without its timer, and BenchmarkHedgeWithdraw what it pays beyond if it is overdue.
 func BenchmarkHedge(b *testing.B) {
 	h := newHedge(b, retry.HedgeConfig{})
-	var methods retry.ByMethod[retry.Latencies]
+	l := new(retry.Latencies)
 	began := time.Now()
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			now, bits := time.Since(began), rand.Uint64()
-			l := methods.Of("/orders.v1.Orders/Get")
 			h.Start(now, bits)
 			h.Delay(now, l)
 			l.Record(now, 5*time.Millisecond+time.Duration(bits>>42))

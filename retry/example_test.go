@@ -184,13 +184,6 @@ func ExampleLeast() {
 	// false
 }
 
-func ExampleByMethod() {
-	var latencies retry.ByMethod[retry.Latencies]
-	latencies.Of("/orders.v1.Orders/Get").Record(0, 3*time.Millisecond)
-	fmt.Println(latencies.Of("/orders.v1.Orders/Get").Quantile(0, 0.5)) // of one sample
-	// Output: 0s false
-}
-
 func ExampleParseCondition() {
 	fmt.Println(retry.ParseCondition("connect-failure"))
 	fmt.Println(retry.ParseCondition("gateway-error"))

@@ -64,24 +64,10 @@ type RetryTable struct {
 	Backoff retry.BackoffConfig
 }
 
-// conditions are what a document calls those of package retry.
-var conditions = [...]struct {
-	name string
-	is   retry.Condition
-}{
-	{"connect-failure", retry.ConnectFailure},
-	{"reset", retry.Reset},
-	{"timeout", retry.TimedOut},
-	{"overload", retry.Overload},
-	{"server-failure", retry.ServerFailure},
-}
-
 // retryable reads one item of RetryOn: a condition, or a code.
 func retryable(text string) (is retry.Condition, code int, ok bool) {
-	for _, c := range conditions {
-		if c.name == text {
-			return c.is, 0, true
-		}
+	if is, ok = retry.ParseCondition(text); ok {
+		return is, 0, true
 	}
 	if code := grpcCode(text); code != 0 {
 		return 0, code, true

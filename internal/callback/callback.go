@@ -22,7 +22,8 @@ const (
 // concurrent use.
 type Callback struct {
 	// Name is what the log calls it.
-	Name   string
+	Name string
+	// Logger is told of panics; nil: nobody is, and they are counted only.
 	Logger *slog.Logger
 
 	panics   atomic.Int64
@@ -63,6 +64,9 @@ func (c *Callback) panicked(what any) {
 		c.disabled.Store(true)
 	}
 	c.mu.Unlock()
+	if c.Logger == nil {
+		return
+	}
 	c.Logger.Error("fairlead: a callback panicked", "callback", c.Name, "panic", fmt.Sprint(what),
 		"times", n, "disabled", c.Disabled(), "stack", string(debug.Stack()))
 }

@@ -1,9 +1,8 @@
 package fairhttp
 
 import (
-	"bytes"
 	"context"
-	"io"
+	"net/http"
 
 	"github.com/fairlead-go/fairlead/transport"
 )
@@ -17,17 +16,13 @@ type hedge struct {
 // Hedge implements [transport.Hedger]. The caller may use its request again as soon
 // as one of the two has answered, so that nothing of it is shared.
 func (x *exchange) Hedge(most int) transport.Hedge {
-	body, ok := bodyOf(x.request, most)
-	if !ok {
+	req := detached(x.request, most)
+	if req == nil {
 		return nil
 	}
-	h := &hedge{exchange{transport: x.transport, service: x.service, scheme: x.scheme, named: x.named}, x}
-	h.request = x.request.Clone(x.request.Context())
-	if body != nil {
-		h.request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-		h.request.Body, _ = h.request.GetBody()
-		h.request.ContentLength = int64(len(body))
-		h.body = h.request.Body
+	h := &hedge{exchange{transport: x.transport, service: x.service, scheme: x.scheme, named: x.named, request: req}, x}
+	if req.Body != http.NoBody {
+		h.body = req.Body
 	}
 	return h
 }

@@ -27,26 +27,37 @@ func (x *exchange) Copy(most int) transport.Attempt {
 	if x.call.Stream {
 		return nil
 	}
-	body, ok := bodyOf(x.request, most)
-	if !ok {
+	req := detached(x.request, most)
+	if req == nil {
 		return nil
 	}
 	c := &copied{exchange{transport: x.transport, service: x.service, scheme: x.scheme}}
 	c.call.Method = x.call.Method
-	req := x.request.Clone(x.request.Context())
 	//lint:ignore SA1019 with this channel, http.Client ends its call only
 	req.Cancel = nil
 	if req.Header == nil {
 		req.Header = http.Header{}
 	}
 	req.Header.Set(Mirrored, "true")
+	c.request, c.body = req, req.Body
+	return c
+}
+
+// detached returns a request that shares nothing with another which its caller may
+// write to, nil if that has a body of more than most bytes, or one that can be read
+// only once.
+func detached(req *http.Request, most int) *http.Request {
+	body, ok := bodyOf(req, most)
+	if !ok {
+		return nil
+	}
+	req = req.Clone(req.Context())
 	if body != nil {
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		req.Body, _ = req.GetBody()
 		req.ContentLength = int64(len(body))
 	}
-	c.request, c.body = req, req.Body
-	return c
+	return req
 }
 
 // bodyOf reads a request's body once more, of which GetBody may share the
