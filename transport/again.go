@@ -12,6 +12,16 @@ import (
 	"github.com/fairlead-go/fairlead/retry"
 )
 
+// Discarder is an [Attempt] that holds on to what it obtained. It is told when
+// another attempt follows.
+type Discarder interface{ Discard() }
+
+func discard(attempt Attempt) {
+	if d, ok := attempt.(Discarder); ok {
+		d.Discard()
+	}
+}
+
 // again decides whether another attempt follows, and waits for its turn. Where
 // one was due and does not follow, the outcome is told why.
 func (m *Mesh) again(ctx context.Context, call *Call, attempt Attempt, o *Outcome) bool {

@@ -1,17 +1,12 @@
 package transport
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
-	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/retry"
 )
 
@@ -127,73 +122,4 @@ func (s *methods) renew(p plans) {
 		}
 	}
 	s.known.Store(&next)
-}
-
-// ErrNoTime is wrapped by the error of a call which would have been tried again,
-// had there been the time for it.
-var ErrNoTime = errors.New("no time is left for another attempt")
-
-// StageDeadline is that of a call which had less time left than its method ever
-// took.
-const StageDeadline Stage = "deadline"
-
-// enough refuses a call that has less time left than its method took of late at
-// the least: it would only be work for a server whose answer comes too late. One a
-// second is let through, to find out whether the method has become faster.
-func (m *Mesh) enough(ctx context.Context, call *Call) error {
-	if call.Stream || call.Probe {
-		return nil
-	}
-	deadline, bounded := ctx.Deadline()
-	if !bounded {
-		if call.plan.hedge != nil {
-			call.method = call.service.methods.of(call)
-		}
-		return nil
-	}
-	if call.method = call.service.methods.of(call); call.method == nil {
-		return nil
-	}
-	now, rest := balancer.Now(), time.Until(deadline)
-	if call.method.least.Allows(now, rest) {
-		return nil
-	}
-	least, _ := call.method.least.Least(now)
-	call.service.counts.one(&call.service.counts.hopeless)
-	return &Error{Stage: StageDeadline, Class: Timeout, Service: call.Service, Method: call.Method,
-		Err: fmt.Errorf("%w: %s are left, and no call took less than %s of late", context.DeadlineExceeded, rest, least)}
-}
-
-// hasTimeFor reports whether a call has the time to wait and for one more attempt.
-func (c *Call) hasTimeFor(ctx context.Context, wait time.Duration) bool {
-	deadline, bounded := ctx.Deadline()
-	if !bounded {
-		return true
-	}
-	rest := time.Until(deadline) - wait
-	if rest <= 0 {
-		return false
-	}
-	if c.method == nil {
-		return true
-	}
-	least, known := c.method.least.Least(balancer.Now())
-	return !known || rest >= least
-}
-
-// timed makes one attempt whose duration is worth knowing. One that was given up
-// in favour of another would have taken longer still.
-func (m *Mesh) timed(ctx context.Context, call *Call, attempt Attempt, begun time.Duration) Outcome {
-	o := m.once(ctx, call, attempt)
-	won := o.Class == Success
-	if method := call.method; won || method.hedge != nil && context.Cause(ctx) == errHedged {
-		now := balancer.Now()
-		if won {
-			method.least.Record(now, now-begun)
-		}
-		if method.hedge != nil {
-			method.latencies.Record(now, now-begun)
-		}
-	}
-	return o
 }

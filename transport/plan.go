@@ -2,10 +2,8 @@ package transport
 
 import (
 	"cmp"
-	"context"
 	"slices"
 
-	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/retry"
 	"github.com/fairlead-go/fairlead/rule"
 )
@@ -111,27 +109,4 @@ func (p *plan) imprint(call *Call) {
 	if !call.tolerated {
 		call.tolerance = p.tolerance
 	}
-}
-
-// Discarder is an [Attempt] that holds on to what it obtained. It is told when
-// another attempt follows.
-type Discarder interface{ Discard() }
-
-func discard(attempt Attempt) {
-	if d, ok := attempt.(Discarder); ok {
-		d.Discard()
-	}
-}
-
-// attempt makes one attempt, or two that race, and takes note of how long it took
-// where somebody wants to know.
-func (m *Mesh) attempt(ctx context.Context, call *Call, attempt Attempt) Outcome {
-	if call.method == nil {
-		return m.once(ctx, call, attempt)
-	}
-	begun := balancer.Now()
-	if hedger := call.hedger(attempt); hedger != nil {
-		return m.hedged(ctx, call, attempt, hedger, begun)
-	}
-	return m.timed(ctx, call, attempt, begun)
 }

@@ -23,24 +23,8 @@ func (m *Mesh) doTraced(ctx context.Context, call *Call, attempt Attempt) error 
 	return err
 }
 
-// once makes one attempt, within its own time. At level Full it gets a span,
-// which the lease takes over with the pick and ends when the attempt does.
-func (m *Mesh) once(ctx context.Context, call *Call, attempt Attempt) Outcome {
-	call.turn++
-	if call.endAttempt != nil { // of the one before
-		call.endAttempt()
-		call.endAttempt = nil
-	}
-	call.began = nil
-	if call.plan.retry.AttemptTimeout == 0 {
-		return m.try(ctx, call, attempt)
-	}
-	ctx = call.hurry(ctx)
-	o := m.try(ctx, call, attempt)
-	call.explainAttempt(ctx, &o)
-	return o
-}
-
+// try makes one attempt. At level Full it gets a span, which the lease takes over
+// with the pick and ends when the attempt does.
 func (m *Mesh) try(ctx context.Context, call *Call, attempt Attempt) Outcome {
 	if !call.traced {
 		return attempt.Try(ctx, call)
