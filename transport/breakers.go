@@ -147,8 +147,12 @@ func (b *breakers) of(call *Call) *breaker.Breaker {
 // ofMethod returns the breaker of a method, nil if there are too many.
 func (b *breakers) ofMethod(key methodKey) *breaker.Breaker {
 	known := *b.methods.Load()
-	if m := known[key]; m != nil || len(known) >= mostMethods {
+	if m := known[key]; m != nil {
 		return m
+	}
+	if len(known) >= mostMethods {
+		b.service.crowded()
+		return nil
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

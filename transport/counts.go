@@ -12,6 +12,7 @@ type counts struct {
 	unaffordableByAll atomic.Int64    // and the budget of all services
 	hopeless          atomic.Int64    // calls refused since they had less time than their method ever took
 	hedges            atomic.Int64    // second attempts that were sent
+	unknown           atomic.Int64    // calls of methods of which nothing is kept, since there are too many
 	hedgesWon         atomic.Int64    // of those, that had the answer
 	unhedged          atomic.Int64    // that were due and not sent
 	overruled         atomic.Int64    // attempts to an instance whose breaker is open, since several are

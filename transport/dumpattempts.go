@@ -25,8 +25,12 @@ type AttemptsDump struct {
 	Unanswerable int64 `json:"unanswerable,omitempty"`
 	// SharedBudgetRefused counts the retries that the budget of all services
 	// together refused.
-	SharedBudgetRefused int64        `json:"sharedBudgetRefused,omitempty"`
-	Methods             []MethodDump `json:"methods,omitempty"`
+	SharedBudgetRefused int64 `json:"sharedBudgetRefused,omitempty"`
+	// Methods are those of which something is kept, at most a thousand. Unknown counts
+	// how often others were asked for, which have no breaker of their own, no second
+	// attempts and no least time.
+	Methods []MethodDump `json:"methods,omitempty"`
+	Unknown int64        `json:"unknown,omitempty"`
 	// Breakers is nil where there are none.
 	Breakers *BreakersDump `json:"breakers,omitempty"`
 }
@@ -69,7 +73,7 @@ func (s *service) dumpAttempts() AttemptsDump {
 	c, now := &s.counts, balancer.Now()
 	d := AttemptsDump{
 		Hedges: c.hedges.Load(), HedgesWon: c.hedgesWon.Load(), Unhedged: c.unhedged.Load(), Hopeless: c.hopeless.Load(),
-		FellBack: c.fellBack.Load(), Unanswerable: c.unanswerable.Load(), SharedBudgetRefused: c.unaffordableByAll.Load(),
+		FellBack: c.fellBack.Load(), Unanswerable: c.unanswerable.Load(), SharedBudgetRefused: c.unaffordableByAll.Load(), Unknown: c.unknown.Load(),
 	}
 	for key, m := range s.methods.all() {
 		one := MethodDump{Route: key.routeKey.String(), Method: key.method}

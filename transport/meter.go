@@ -48,9 +48,9 @@ type meter struct {
 
 	probes, lateProbes, verdicts, misreports metric.Int64ObservableCounter
 
-	hedges, hopeless, rejected, transitions, overruled, fallbacks, panics, unobserved metric.Int64ObservableCounter
-	breakers, sharedRemaining                                                         metric.Int64ObservableGauge
-	unwell, connections                                                               metric.Int64ObservableGauge
+	unknown, hedges, hopeless, rejected, transitions, overruled, fallbacks, panics, unobserved metric.Int64ObservableCounter
+	breakers, sharedRemaining                                                                  metric.Int64ObservableGauge
+	unwell, connections                                                                        metric.Int64ObservableGauge
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
@@ -81,6 +81,7 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.remaining = i.gauge("fairlead.retry.budget.remaining", "Retries that could be made right now.")
 	t.sharedRemaining = i.gauge("fairlead.retry.budget.shared.remaining", "Retries that all services together could make right now.")
 	t.hedges = i.counter("fairlead.client.hedges", "Second attempts that were due because the first took long, by state: won, lost, or dropped, which were not sent.")
+	t.unknown = i.counter("fairlead.client.methods.unknown", "How often a method was asked for of which nothing is kept, because a thousand others of the service were called before: it has no breaker, no second attempts and no least time.")
 	t.hopeless = i.counter("fairlead.client.deadline.refused", "Calls not sent because they had less time left than their method took of late at the least.")
 	t.rejected = i.counter("fairlead.breaker.rejected", "Attempts that an open circuit breaker rejected; of those observe only, that it would have.")
 	t.transitions = i.counter("fairlead.breaker.transitions", "Changes of circuit breakers, by the state they came to.")
@@ -280,6 +281,7 @@ func (t *meter) observeRules(s *service, to metric.Observer, of attribute.KeyVal
 // observeAttempts reports what became of calls whose attempts were slow or failed.
 func (t *meter) observeAttempts(s *service, to metric.Observer, of attribute.KeyValue) {
 	c := &s.counts
+	to.ObserveInt64(t.unknown, c.unknown.Load(), metric.WithAttributes(of))
 	to.ObserveInt64(t.hedges, c.hedgesWon.Load(), metric.WithAttributes(of, stateKey.String("won")))
 	to.ObserveInt64(t.hedges, c.hedges.Load()-c.hedgesWon.Load(), metric.WithAttributes(of, stateKey.String("lost")))
 	to.ObserveInt64(t.hedges, c.unhedged.Load(), metric.WithAttributes(of, stateKey.String("dropped")))

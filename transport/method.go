@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/retry"
 )
 
@@ -62,8 +63,12 @@ type methods struct {
 // of returns what is kept of a call's method, nil if there is no room.
 func (s *methods) of(call *Call) *method {
 	key, known := call.methodKey(), s.all()
-	if m := known[key]; m != nil || len(known) >= mostMethods {
+	if m := known[key]; m != nil {
 		return m
+	}
+	if len(known) >= mostMethods {
+		call.service.crowded()
+		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,6 +92,16 @@ func (s *methods) all() map[methodKey]*method {
 		return *known
 	}
 	return nil
+}
+
+// crowded counts a call of a method that comes beyond mostMethods, and tells at most
+// every ten seconds.
+func (s *service) crowded() {
+	s.counts.one(&s.counts.unknown)
+	if due(&s.crowdedTold, balancer.Now()) {
+		s.mesh.logger.Warn("fairlead: too many methods are called, further ones have no breaker, no second attempts and no least time",
+			"service", s.name, "kept", mostMethods)
+	}
 }
 
 // newMethod returns what is kept of a method, in the place of what was before.

@@ -121,14 +121,19 @@ func TestNoRetryInLessThanTheLeastTime(t *testing.T) {
 func TestMethodsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fleet := orders("a")
-		m := knowing(t, newMesh(t, fleet, transport.WithBreaker(rule.PerMethod, breakerAfter(1))))
+		log := new(logged)
+		m := knowing(t, newMesh(t, fleet, transport.WithBreaker(rule.PerMethod, breakerAfter(1)), log.option()))
 		for n := range 1500 {
 			if err := within(t, m, fleet, fmt.Sprint("m", n), time.Minute); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if d := service(t, m); len(d.Methods) != 1000 || d.Breakers.States["closed"] != 1000 {
+		d := service(t, m)
+		if len(d.Methods) != 1000 || d.Breakers.States["closed"] != 1000 {
 			t.Errorf("%d methods, %v breakers", len(d.Methods), d.Breakers.States)
+		}
+		if d.Unknown < 500 || log.lines("too many methods") != 1 {
+			t.Errorf("%d were beyond them, and %d lines say so", d.Unknown, log.lines("too many methods"))
 		}
 	})
 }

@@ -52,6 +52,8 @@ type service struct {
 	// fellBackTold is the same of a fallback, breakersTold bounds what is logged of
 	// circuit breakers; mu guards it.
 	fellBackTold atomic.Int64
+	// crowdedTold is the same of methods of which nothing is kept.
+	crowdedTold  atomic.Int64
 	breakersTold ration
 	// forbiddenTold is the same of a forbidden connection.
 	forbiddenTold atomic.Int64

@@ -204,6 +204,7 @@ func TestMetrics(t *testing.T) {
 			"fairlead.client.fallbacks service=orders state=answered":                 0,
 			"fairlead.client.fallbacks service=orders state=failed":                   0,
 			"fairlead.client.deadline.refused service=orders":                         0,
+			"fairlead.client.methods.unknown service=orders":                          0,
 			"fairlead.retry.budget.remaining service=orders":                          1,
 			"fairlead.endpoints service=orders state=serving":                         2,
 			"fairlead.endpoints service=orders state=draining":                        1,
