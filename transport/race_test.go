@@ -648,3 +648,18 @@ func TestPanicOfTheSecond(t *testing.T) {
 		})
 	}
 }
+
+// Where nobody else is listed, the second that is due is not sent, and counted.
+func TestNoSecondWithoutAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := knowing(t, newMesh(t, orders("a"), inAnyCase(), hedging()))
+		r := &racer{mesh: m, first: fairleadtest.OK().After(time.Second), second: fairleadtest.OK()}
+		before := service(t, m).BudgetRemaining
+		if err := m.Do(t.Context(), get(), r); err != nil || len(r.called) != 1 {
+			t.Errorf("called %v: %v", r.called, err)
+		}
+		if d := service(t, m); d.Hedges != 0 || d.Unhedged != 1 || d.BudgetRemaining < before {
+			t.Errorf("%d seconds were sent, %d were due; %d retries could be made, and before %d", d.Hedges, d.Unhedged, d.BudgetRemaining, before)
+		}
+	})
+}

@@ -22,13 +22,17 @@ func (c *Call) secondly(r *race) progress {
 func (r *race) join() {
 	s, m := r.second.service, r.second.service.mesh
 	r.mu.Lock()
-	if r.over || r.ctx.Err() != nil || !r.elsewhere(s.course.Load()) {
+	if r.over || r.ctx.Err() != nil {
 		r.mu.Unlock()
 		return
 	}
 	// It is asked under the lock, so that the call does not return meanwhile and its
-	// caller use the request again. What cannot be sent twice costs no budget.
-	hedge := r.hedger.Hedge(mostHedgedBytes)
+	// caller use the request again. What cannot be sent twice, or nowhere else, costs
+	// no budget.
+	var hedge Hedge
+	if r.elsewhere(s.course.Load()) {
+		hedge = r.hedger.Hedge(mostHedgedBytes)
+	}
 	if hedge == nil || r.second.method.hedge.Withdraw(balancer.Now(), s.budget) != nil {
 		r.mu.Unlock()
 		s.counts.one(&s.counts.unhedged)
