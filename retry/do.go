@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"time"
+
+	"github.com/fairlead-go/fairlead/internal/interrupt"
 )
 
 // Option says what [Do] cannot know of a call.
@@ -49,7 +51,7 @@ func Do(ctx context.Context, p Policy, b *Budget, f func(context.Context) error,
 		o(&c)
 	}
 	if ctx.Err() != nil {
-		return over(ctx)
+		return interrupt.Err(ctx)
 	}
 	b.Deposit(Now(), rand.Uint64())
 	for n := 1; ; n++ {
@@ -72,8 +74,8 @@ func Do(ctx context.Context, p Policy, b *Budget, f func(context.Context) error,
 		if spent := b.Withdraw(Now()); spent != nil {
 			return fmt.Errorf("%w: %w", spent, err)
 		}
-		if !pause(ctx, wait) {
-			return fmt.Errorf("%w: %w", over(ctx), err)
+		if !interrupt.Pause(ctx, wait) {
+			return fmt.Errorf("%w: %w", interrupt.Err(ctx), err)
 		}
 	}
 }
@@ -87,31 +89,6 @@ func attempt(ctx context.Context, timeout time.Duration, f func(context.Context)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	return f(ctx)
-}
-
-// over says why ctx is: always with its own error, which callers look for, and with
-// the cause that somebody gave, if there is one.
-func over(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause == err {
-		return err
-	}
-	return fmt.Errorf("%w: %w", err, cause)
-}
-
-// pause reports whether it came to its end before ctx did.
-func pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // Judge tells how an attempt ended from what the standard library says: a

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/breaker"
+	"github.com/fairlead-go/fairlead/internal/interrupt"
 	"github.com/fairlead-go/fairlead/retry"
 )
 
@@ -46,17 +47,17 @@ func (m *Mesh) again(ctx context.Context, call *Call, attempt Attempt, o *Outcom
 			return false
 		}
 		discard(attempt)
-		if pause(ctx, wait) {
+		if interrupt.Pause(ctx, wait) {
 			s.counts.one(&s.counts.retries)
 			return true
 		}
 	}
 	o.Class, o.Answered = classOf(ctx.Err()), false // the caller's end is that of the call, whatever was answered
 	if o.Err == nil {
-		o.Err = ended(ctx)
+		o.Err = interrupt.Err(ctx)
 		return false
 	}
-	o.because(ended(ctx))
+	o.because(interrupt.Err(ctx))
 	return false
 }
 
@@ -64,21 +65,6 @@ func (m *Mesh) again(ctx context.Context, call *Call, attempt Attempt, o *Outcom
 func (o *Outcome) because(reason error) {
 	if o.Err != nil {
 		o.Err = fmt.Errorf("%w: %w", reason, o.Err)
-	}
-}
-
-// pause reports whether it came to its end before ctx did.
-func pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

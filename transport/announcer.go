@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/interrupt"
 )
 
 // announcer keeps an instance announced while it is ready and takes it back
@@ -96,7 +97,7 @@ func (a *announcer) retreat(ctx context.Context) {
 	bounded, cancel := context.WithTimeout(ctx, a.config.RegistryTimeout)
 	defer cancel()
 	if a.drain(bounded) == nil {
-		pause(ctx, a.config.Grace)
+		interrupt.Pause(ctx, a.config.Grace)
 	}
 	a.withdraw()
 }

@@ -3,10 +3,10 @@ package transport
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/interrupt"
 	"github.com/fairlead-go/fairlead/rule"
 )
 
@@ -109,7 +109,7 @@ func (m *Mesh) admit(ctx context.Context, call *Call, attempt Attempt) error {
 	// A call that has no time left, or less than its method ever took, is not
 	// begun: nothing is picked, nobody is judged.
 	if err := ctx.Err(); err != nil {
-		return &Error{Stage: StageSend, Class: classOf(err), Service: call.Service, Method: call.Method, Err: ended(ctx)}
+		return &Error{Stage: StageSend, Class: classOf(err), Service: call.Service, Method: call.Method, Err: interrupt.Err(ctx)}
 	}
 	if err := m.enough(ctx, call); err != nil {
 		return err
@@ -196,16 +196,6 @@ func (m *Mesh) refuse(call *Call, err error) error {
 		stage = StageClosed
 	}
 	return &Error{Stage: stage, Class: Neutral, Service: call.Service, Method: call.Method, Err: err}
-}
-
-// ended says why ctx is done: always with the context's own error, which callers
-// look for, and with the cause that somebody gave, if there is one.
-func ended(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause == err {
-		return err
-	}
-	return fmt.Errorf("%w: %w", err, cause)
 }
 
 // classOf tells a deadline from a cancellation.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/fairlead-go/fairlead/internal/interrupt"
 	"github.com/fairlead-go/fairlead/rule"
 )
 
@@ -36,7 +37,7 @@ func (m *Mesh) suffer(ctx context.Context, call *Call) error {
 	s, fault := call.service, call.route.Fault
 	if d := fault.Delay; d != nil && drawn(d.Percent) {
 		s.counts.one(&s.counts.delayed)
-		pause(ctx, time.Duration(d.FixedDelay))
+		interrupt.Pause(ctx, time.Duration(d.FixedDelay))
 		call.now = 0
 	}
 	a := fault.Abort

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/internal/interrupt"
 	"github.com/fairlead-go/fairlead/rule"
 )
 
@@ -80,7 +81,7 @@ type pace struct{ last time.Duration }
 // keep waits for the turn of the next one. Most need not wait.
 func (p *pace) keep(ctx context.Context) {
 	if left := p.last + ruleInterval - balancer.Now(); p.last != 0 && left > 0 {
-		pause(ctx, left)
+		interrupt.Pause(ctx, left)
 	}
 	p.last = balancer.Now()
 }

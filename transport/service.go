@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/interrupt"
 	"github.com/fairlead-go/fairlead/retry"
 )
 
@@ -197,7 +198,7 @@ func (s *service) await(ctx, mesh context.Context) error {
 	case <-mesh.Done():
 		return ErrClosed
 	case <-ctx.Done():
-		return fmt.Errorf("no list yet: %w", ended(ctx))
+		return fmt.Errorf("no list yet: %w", interrupt.Err(ctx))
 	}
 }
 

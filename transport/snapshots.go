@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/interrupt"
 )
 
 // saveInterval is the least time between two writes of one file.
@@ -117,7 +118,7 @@ func (k *keeper) run(ctx context.Context) {
 		case <-ctx.Done():
 		}
 		k.saveChanged()
-		pause(ctx, saveInterval)
+		interrupt.Pause(ctx, saveInterval)
 	}
 	k.saveChanged()
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/interrupt"
 )
 
 // Refresher is a registry that can be asked to look again. The first call to a
@@ -99,7 +100,7 @@ func (m *Mesh) ask(ctx context.Context, s *service) error {
 	for {
 		turn := *s.turn.Load() // before the view: a newer one closes it
 		if ctx.Err() != nil {
-			return fmt.Errorf("the list as of %s did not arrive: %w", newest.AsOf.Format(time.RFC3339Nano), ended(ctx))
+			return fmt.Errorf("the list as of %s did not arrive: %w", newest.AsOf.Format(time.RFC3339Nano), interrupt.Err(ctx))
 		}
 		if reached(s.pool.View().Snapshot, newest) {
 			return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/internal/interrupt"
 )
 
 // awaitInstance waits until there is an instance that the call can go to. Every new
@@ -27,7 +28,7 @@ func (m *Mesh) awaitInstance(ctx context.Context, call *Call) error {
 		case <-m.ctx.Done():
 			return m.unready(call, StageClosed, Neutral, ErrClosed)
 		case <-ctx.Done():
-			return m.unready(call, StageWait, classOf(ctx.Err()), fmt.Errorf("%w: %w", s.nobody(call), ended(ctx)))
+			return m.unready(call, StageWait, classOf(ctx.Err()), fmt.Errorf("%w: %w", s.nobody(call), interrupt.Err(ctx)))
 		}
 	}
 }
