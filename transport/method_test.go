@@ -132,8 +132,8 @@ func TestMethodsAreBounded(t *testing.T) {
 		if len(d.Methods) != 1000 || d.Breakers.States["closed"] != 1000 {
 			t.Errorf("%d methods, %v breakers", len(d.Methods), d.Breakers.States)
 		}
-		if d.Unknown < 500 || log.lines("too many methods") != 1 {
-			t.Errorf("%d were beyond them, and %d lines say so", d.Unknown, log.lines("too many methods"))
+		if d.Unknown != 2*500 || log.lines("too many methods") != 1 {
+			t.Errorf("%d times something was asked of those beyond, and %d lines say so", d.Unknown, log.lines("too many methods"))
 		}
 	})
 }
