@@ -8,6 +8,24 @@ import (
 	"github.com/fairlead-go/fairlead/internal/integration/history"
 )
 
+// pauseAnyone makes an instance hang.
+func (s *scene) pauseAnyone() {
+	s.victim = s.anyone()
+	s.broken = time.Now()
+	if err := s.victim.Pause(); err != nil {
+		s.Fatal(err)
+	}
+	s.dying = time.Since(s.broken)
+}
+
+// resumePassedOver lets it go on, once nobody else is passed over.
+func (s *scene) resumePassedOver() {
+	s.onlyPassedOver(s.victim.ID)
+	if err := s.victim.Resume(); err != nil {
+		s.Fatal(err)
+	}
+}
+
 // hung: who does not answer any more gets few calls while they wait, and none
 // once their time is up. Timeouts are not retried, so the calls that it got by
 // then are lost; there is no timeout per attempt, so that of the call counts.
@@ -18,20 +36,8 @@ var hung = row{
 		s.usual()
 		s.call(s.via(s.callerLink))
 	},
-	inject: func(s *scene) {
-		s.victim = s.anyone()
-		s.broken = time.Now()
-		if err := s.victim.Pause(); err != nil {
-			s.Fatal(err)
-		}
-		s.dying = time.Since(s.broken)
-	},
-	heal: func(s *scene) {
-		s.onlyPassedOver(s.victim.ID)
-		if err := s.victim.Resume(); err != nil {
-			s.Fatal(err)
-		}
-	},
+	inject: (*scene).pauseAnyone,
+	heal:   (*scene).resumePassedOver,
 	check: func(s *scene) {
 		inFlight, lost := 0, 0
 		for _, c := range s.history.Calls {
@@ -64,20 +70,8 @@ var hungTimed = row{
 		s.call(s.via(s.callerLink))
 		s.applied(s.rule(document(`"retries":{"perTryTimeout":"1s","retryOn":["connect-failure","reset","timeout"]}`)))
 	},
-	inject: func(s *scene) {
-		s.victim = s.anyone()
-		s.broken = time.Now()
-		if err := s.victim.Pause(); err != nil {
-			s.Fatal(err)
-		}
-		s.dying = time.Since(s.broken)
-	},
-	heal: func(s *scene) {
-		s.onlyPassedOver(s.victim.ID)
-		if err := s.victim.Resume(); err != nil {
-			s.Fatal(err)
-		}
-	},
+	inject: (*scene).pauseAnyone,
+	heal:   (*scene).resumePassedOver,
 	check: func(s *scene) {
 		inFlight := 0
 		for _, c := range s.history.Calls {
