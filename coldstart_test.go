@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 	"net/http"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/bubble"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairgrpc"
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
@@ -48,7 +48,7 @@ func (n *noting) Refresh(_ context.Context, service string) error {
 func TestNothingRunsBeforeTheFirstCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		registry := &noting{fleet: fairleadtest.NewFleet(fairleadtest.Instances("orders", "a")...)}
-		before := runtime.NumGoroutine()
+		before := bubble.Goroutines()
 		mesh, err := transport.New(registry)
 		if err != nil {
 			t.Fatal(err)
@@ -61,7 +61,7 @@ func TestNothingRunsBeforeTheFirstCall(t *testing.T) {
 		fairgrpc.DialOptions(mesh)
 		fairgrpc.Resolver(mesh)
 		for range 60 {
-			if got := runtime.NumGoroutine(); got != before || len(registry.asked) != 0 {
+			if got := bubble.Goroutines(); got != before || len(registry.asked) != 0 {
 				t.Fatalf("%d goroutines more, the registry was asked for %v", got-before, registry.asked)
 			}
 			time.Sleep(time.Minute)
@@ -75,8 +75,8 @@ func TestNothingRunsBeforeTheFirstCall(t *testing.T) {
 			}
 			resp.Body.Close()
 		}
-		if runtime.NumGoroutine() == before || !slices.Equal(registry.asked, []string{"watch orders"}) {
-			t.Errorf("after the first call: %d goroutines more, the registry was asked for %v", runtime.NumGoroutine()-before, registry.asked)
+		if bubble.Goroutines() == before || !slices.Equal(registry.asked, []string{"watch orders"}) {
+			t.Errorf("after the first call: %d goroutines more, the registry was asked for %v", bubble.Goroutines()-before, registry.asked)
 		}
 	})
 }

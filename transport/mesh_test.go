@@ -5,7 +5,6 @@ import (
 	"errors"
 	"iter"
 	"math"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/bubble"
 	"github.com/fairlead-go/fairlead/retry"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairleadtest"
@@ -118,14 +118,14 @@ func TestCloseEndsEverything(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before := runtime.NumGoroutine()
+		before := bubble.Goroutines()
 		if err := m.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 		if err := m.Close(t.Context()); err != nil {
 			t.Errorf("the second Close: %v", err)
 		}
-		if after := runtime.NumGoroutine(); after >= before {
+		if after := bubble.Goroutines(); after >= before {
 			t.Errorf("there were %d goroutines, and are %d", before, after)
 		}
 		if s := r.State(); s.Registered {

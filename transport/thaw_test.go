@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/bubble"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairleadtest"
 )
@@ -348,13 +348,9 @@ func (r *byName) Refresh(_ context.Context, service string) error {
 func TestARegistryThatCannotBeAskedCostsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMesh(t, orders("a"))
-		before := runtime.NumGoroutine()
-		for range 100 { // those of the test before may be about to end
-			runtime.Gosched()
-			before = min(before, runtime.NumGoroutine())
-		}
+		before := bubble.Goroutines()
 		knowing(t, m)
-		if got := runtime.NumGoroutine() - before; got != 2 {
+		if got := bubble.Goroutines() - before; got != 2 {
 			t.Errorf("%d goroutines for a service, want two", got)
 		}
 	})

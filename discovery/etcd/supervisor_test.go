@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/bubble"
 )
 
 const key1 = DefaultPrefix + "instances/orders/a"
@@ -188,7 +188,7 @@ func TestTrap7ThereIsOneHeartbeatGoroutine(t *testing.T) {
 		s := f.supervisor(t)
 		announce(t, s)
 		synctest.Wait()
-		before := runtime.NumGoroutine()
+		before := bubble.Goroutines()
 		for range 20 {
 			f.revokeAll()
 			time.Sleep(10 * time.Second)
@@ -198,7 +198,7 @@ func TestTrap7ThereIsOneHeartbeatGoroutine(t *testing.T) {
 			time.Sleep(10 * time.Second)
 		}
 		synctest.Wait()
-		if after := runtime.NumGoroutine(); after > before {
+		if after := bubble.Goroutines(); after > before {
 			t.Errorf("%d goroutines after 20 failures, %d before", after, before)
 		}
 		from := len(f.seen("keepalive"))
