@@ -1,0 +1,54 @@
+package ratelimit
+
+import "fmt"
+
+// What a zero [AdaptiveConfig] means.
+const (
+	DefaultMinLimit     = 4
+	DefaultMaxLimit     = 1000
+	DefaultInitialLimit = 20
+)
+
+// AdaptiveConfig bounds a limit that is learned. The zero value is good.
+type AdaptiveConfig struct {
+	Min     int // the least it may become; 0: 4
+	Max     int // the most it may become; 0: 1000
+	Initial int // what it begins with; 0: 20, within Min and Max
+}
+
+func (c AdaptiveConfig) withDefaults() AdaptiveConfig {
+	if c.Min == 0 {
+		c.Min = DefaultMinLimit
+		if c.Max != 0 {
+			c.Min = min(c.Min, c.Max)
+		}
+	}
+	if c.Max == 0 {
+		c.Max = max(DefaultMaxLimit, c.Min)
+	}
+	if c.Initial == 0 {
+		c.Initial = min(max(DefaultInitialLimit, c.Min), c.Max)
+	}
+	return c
+}
+
+// Validate reports a bad field, its value and what is allowed.
+func (c AdaptiveConfig) Validate() error {
+	for _, f := range [...]struct {
+		name    string
+		value   int
+		meaning int
+	}{{"Min", c.Min, DefaultMinLimit}, {"Max", c.Max, DefaultMaxLimit}, {"Initial", c.Initial, DefaultInitialLimit}} {
+		if f.value < 0 || f.value > MostInFlight {
+			return fmt.Errorf("ratelimit: AdaptiveConfig.%s is %d: allowed is 0 (meaning %d) to %d", f.name, f.value, f.meaning, MostInFlight)
+		}
+	}
+	d := c.withDefaults()
+	if d.Max < d.Min {
+		return fmt.Errorf("ratelimit: AdaptiveConfig.Max is %d: allowed is no less than Min, which is %d", c.Max, d.Min)
+	}
+	if d.Initial < d.Min || d.Initial > d.Max {
+		return fmt.Errorf("ratelimit: AdaptiveConfig.Initial is %d: allowed is %d to %d, as Min and Max say", c.Initial, d.Min, d.Max)
+	}
+	return nil
+}
