@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/rule"
 )
 
@@ -34,6 +35,9 @@ type Call struct {
 	// Probe says that it is nobody's call and only asks whether there is an
 	// instance: no rules hold for it.
 	Probe bool
+	// Priority says how important the call is. Rules may say otherwise, unless code
+	// did, see [Priority].
+	Priority ratelimit.Priority
 	// Key names what the call is about, for policies that look at it.
 	Key string
 	// Request shows the call to the conditions of rules. nil: they see Method
@@ -53,25 +57,26 @@ type Call struct {
 type progress struct {
 	service *service
 	// What the rules, and code, say of the call, settled once.
-	decided    bool
-	table      *rule.Table // nil: nothing
-	route      *rule.RouteTable
-	narrowing  rule.Narrowing
-	plan       *plan
-	method     *method // nil: what it takes is not looked at
-	tolerance  rule.FaultTolerance
-	tolerated  bool               // code said that of this call
-	declared   bool               // code said of this call whether it is idempotent
-	idempotent bool               // it is only by the rules
-	key        string             // that code gave
-	bits       uint64             // that chose the destination, until the first pick; 0: none
-	pin        string             // the only instance it may go to, as code said
-	only       *balancer.Node     // the only one this attempt may go to; nil: any
-	redirected bool               // to another service, since its own failed
-	failed     bool               // what there is to hand out is a failure
-	replied    bool               // the error is the service's answer, and no failure of it
-	release    context.CancelFunc // of the timeout that the rules set; may be nil
-	ruled      bool               // there is such a timeout, and it comes before the caller's
+	decided     bool
+	table       *rule.Table // nil: nothing
+	route       *rule.RouteTable
+	narrowing   rule.Narrowing
+	plan        *plan
+	method      *method // nil: what it takes is not looked at
+	tolerance   rule.FaultTolerance
+	tolerated   bool               // code said that of this call
+	declared    bool               // code said of this call whether it is idempotent
+	idempotent  bool               // it is only by the rules
+	prioritized bool               // code said of this call how important it is
+	key         string             // that code gave
+	bits        uint64             // that chose the destination, until the first pick; 0: none
+	pin         string             // the only instance it may go to, as code said
+	only        *balancer.Node     // the only one this attempt may go to; nil: any
+	redirected  bool               // to another service, since its own failed
+	failed      bool               // what there is to hand out is a failure
+	replied     bool               // the error is the service's answer, and no failure of it
+	release     context.CancelFunc // of the timeout that the rules set; may be nil
+	ruled       bool               // there is such a timeout, and it comes before the caller's
 
 	now        time.Duration // when Do let it pass, for the pick right after; 0: not known
 	tried      ledger

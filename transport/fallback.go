@@ -64,7 +64,7 @@ func (c *Call) redirect() {
 		c.endAttempt()
 	}
 	c.Idempotent, c.Key = c.Idempotent && !c.idempotent, c.key // the rules of the other service speak now
-	next := progress{declared: c.declared, redirected: true, release: c.release, sent: c.sent}
+	next := progress{declared: c.declared, prioritized: c.prioritized, redirected: true, release: c.release, sent: c.sent}
 	if c.tolerated {
 		next.tolerance, next.tolerated = c.tolerance, true
 	}

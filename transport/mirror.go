@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/rule"
 )
 
@@ -54,6 +55,7 @@ func (m *Mesh) mirror(ctx context.Context, call *Call, attempt Attempt) {
 	}
 	copied := &Call{
 		Service: call.Service, Method: call.Method, Protocol: call.Protocol, Key: call.Key,
+		Priority: ratelimit.Sheddable, // nobody waits for it
 		progress: progress{
 			service: s, decided: true, table: call.table, route: call.route, plan: call.plan, follows: true,
 			narrowing: rule.Decision{Route: call.route, Narrowing: call.narrowing}.Mirrored(),

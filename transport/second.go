@@ -41,7 +41,7 @@ func (r *race) join() {
 	ctx, end := context.WithCancelCause(r.ctx)
 	call := hedge.Call()
 	call.Service, call.Method, call.Protocol, call.Key = r.call.Service, r.call.Method, r.call.Protocol, r.call.Key
-	call.Idempotent, call.AnswersInParts = true, r.call.AnswersInParts
+	call.Idempotent, call.AnswersInParts, call.Priority = true, r.call.AnswersInParts, r.call.Priority
 	call.progress = r.second
 	call.release = func() {
 		end(nil)

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/rule"
 )
 
@@ -15,6 +16,8 @@ type settings struct {
 	waitForReady *bool
 	instance     string
 	tolerance    *rule.FaultTolerance
+	priority     *ratelimit.Priority
+	behalf       ratelimit.Priority
 }
 
 type settingsKey struct{}
@@ -72,6 +75,9 @@ func (c *Call) Apply(ctx context.Context) {
 	}
 	if s.tolerance != nil {
 		c.tolerance, c.tolerated = *s.tolerance, true
+	}
+	if c.Priority = s.behalf; s.priority != nil {
+		c.Priority, c.prioritized = *s.priority, true
 	}
 	c.pin = s.instance
 	if s.waitForReady != nil {
