@@ -68,6 +68,7 @@ type progress struct {
 	declared    bool               // code said of this call whether it is idempotent
 	idempotent  bool               // it is only by the rules
 	prioritized bool               // code said of this call how important it is
+	given       ratelimit.Priority // its priority before the rules
 	key         string             // that code gave
 	bits        uint64             // that chose the destination, until the first pick; 0: none
 	pin         string             // the only instance it may go to, as code said

@@ -9,7 +9,7 @@ import (
 
 // decide settles by which rules a call goes, for all of its attempts.
 func (c *course) decide(call *Call) {
-	call.decided, call.key = true, call.Key
+	call.decided, call.key, call.given = true, call.Key, call.Priority
 	if c.table == nil || call.Probe {
 		call.plan = c.plans.of(nil)
 		call.plan.imprint(call)
