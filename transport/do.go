@@ -55,6 +55,11 @@ func (m *Mesh) Do(ctx context.Context, call *Call, attempt Attempt) error {
 	}
 	// And its rules, which say what follows. They are never waited for.
 	c.decide(call)
+	// A gateway, where calls go to one: all that follows is then a matter of that
+	// service.
+	if call.plan.gateway != nil && m.viaGateway(call, attempt) {
+		return m.Do(ctx, call, attempt)
+	}
 	if call.plan.plain && call.pin == "" && call.tolerance == rule.Failover && c.level != Full {
 		return m.admit(ctx, call, attempt)
 	}

@@ -66,6 +66,9 @@ func (c *Call) redirect() {
 	c.Idempotent, c.Key = c.Idempotent && !c.idempotent, c.key // the rules of the other service speak now
 	c.held.release(c.Priority)
 	c.Priority = c.given
+	if c.Origin == "" {
+		c.Origin = c.service.name
+	}
 	next := progress{declared: c.declared, prioritized: c.prioritized, redirected: true, release: c.release, sent: c.sent}
 	if c.tolerated {
 		next.tolerance, next.tolerated = c.tolerance, true
