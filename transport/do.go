@@ -179,7 +179,9 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 // finish turns the last outcome into the caller's error. What the server said
 // itself is passed on as it is.
 func (m *Mesh) finish(ctx context.Context, call *Call, o Outcome) error {
-	call.held.end = o.Class
+	if !call.Stream { // whose length says nothing, and which may be over already
+		call.held.end = o.Class
+	}
 	if o.Err == nil {
 		call.failed = o.Class != Success && o.Class != Neutral
 		return nil

@@ -154,7 +154,7 @@ func (m *Mesh) viaGateway(call *Call, attempt Attempt) bool {
 		return false
 	}
 	to, err := m.lookup(g.service)
-	sub, ok := attempt.(Substitute)
+	sub, ok := attempt.(Redirector)
 	if err != nil || !ok || to.course.Load().view.Choice(call.Protocol) == nil || sub.Redirect(g.service) != nil {
 		g.stayed.Add(1)
 		return false
