@@ -15,6 +15,7 @@ type Lease struct {
 	breaker  breaker.Ticket // zero: no breaker judges it
 	limits   *limits        // nil: none learns of it
 	priority ratelimit.Priority
+	copied   bool       // nobody hears of its answer
 	span     trace.Span // nil below level Full
 }
 

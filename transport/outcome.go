@@ -67,6 +67,14 @@ type Outcome struct {
 	RetryAfter time.Duration
 }
 
+// judged is its class, save that a timeout which was noticed late is nobody's doing.
+func (o Outcome) judged() Class {
+	if o.result() == balancer.Neutral {
+		return Neutral
+	}
+	return o.Class
+}
+
 // result is what the outcome says of the instance.
 func (o Outcome) result() balancer.Result {
 	switch {
