@@ -66,4 +66,5 @@ var verdicts = [...]breaker.Outcome{
 	balancer.Failure:     breaker.Failure,
 	balancer.Unreachable: breaker.Failure,
 	balancer.Untrusted:   breaker.Failure,
+	balancer.Refused:     breaker.Neutral, // throttling is for that
 }

@@ -82,6 +82,8 @@ func (o Outcome) result() balancer.Result {
 		return balancer.Neutral
 	case o.Class == Success:
 		return balancer.Success
+	case o.Class == Overload && (o.RetryAfter > 0 || o.NoRetry):
+		return balancer.Refused
 	case o.Untrusted:
 		return balancer.Untrusted
 	case o.Class == Lost && !o.Sent && !o.Connected:
