@@ -48,6 +48,7 @@ func newExchange(t *Transport, req *http.Request, name, scheme string) *exchange
 	x.call.Stream = x.upgrade || isEventStream(req)
 	x.call.AnswersInParts = true
 	x.call.Request = (*conditions)(x)
+	x.call.Priority = priorityOf(req.Header)
 	x.call.Apply(req.Context())
 	return x
 }

@@ -18,10 +18,12 @@ type HandlerOption func(*handler)
 // cannot be read is passed over.
 func TrustTimeout() HandlerOption { return func(h *handler) { h.trustTimeout = true } }
 
-// Handler returns a handler that takes the W3C baggage of a request into its
-// context, so that the calls which next makes with that context carry it on:
-// that is how a lane goes along from one service to the next. Baggage is what
-// the client says; whoever does not trust its clients removes it before.
+// Handler returns a handler that takes the W3C baggage and the priority of a request
+// into its context, so that the calls which next makes with that context carry them
+// on: that is how a lane goes along from one service to the next, and how the calls
+// that are made for a sheddable one are sheddable as well. Baggage is what the
+// client says; whoever does not trust its clients removes it before. A priority above
+// the ordinary takes [TrustPriority].
 func Handler(next http.Handler, options ...HandlerOption) http.Handler {
 	h := &handler{next: next}
 	for _, o := range options {
@@ -31,14 +33,16 @@ func Handler(next http.Handler, options ...HandlerOption) http.Handler {
 }
 
 type handler struct {
-	next         http.Handler
-	trustTimeout bool
+	next          http.Handler
+	trustTimeout  bool
+	trustPriority bool
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if values := r.Header["Baggage"]; len(values) > 0 {
 		r = r.WithContext(transport.WithBaggage(r.Context(), values...))
 	}
+	r, _ = h.believe(r)
 	if h.trustTimeout {
 		if rest, ok := timeoutOf(r.Header); ok {
 			if rest == 0 {
