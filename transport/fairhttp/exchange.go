@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
@@ -92,6 +93,9 @@ func (x *exchange) Try(ctx context.Context, call *transport.Call) transport.Outc
 		return transport.Outcome{Err: err}
 	}
 	leaf := x.service.leaf(lease.Node())
+	if x.call.Priority < ratelimit.Default {
+		leaf = x.service.apart(leaf)
+	}
 	host, err := leaf.hostOf(lease.Node())
 	if err != nil {
 		return x.lost(lease, transport.Outcome{Class: transport.Lost, Err: err})
