@@ -22,6 +22,9 @@ const (
 	// where it is neither. A request that is passed on and says one already counts
 	// as a call that is made for one of that priority, see [transport.OnBehalfOf].
 	Priority = "Fairlead-Priority"
+	// ForService names the service that a call is for, where it was sent to another in
+	// its place, as to a gateway.
+	ForService = "Fairlead-Service"
 )
 
 // mark writes what a request says beside what its caller does. The caller's header
@@ -49,6 +52,9 @@ func (x *exchange) mark(ctx context.Context, req *http.Request) {
 		header().Del(Priority)
 	default:
 		header().Set(Priority, p.String())
+	}
+	if x.call.Origin != "" {
+		header().Set(ForService, x.call.Origin)
 	}
 	if !x.transport.config.SendTimeout || x.call.Stream {
 		return
