@@ -120,7 +120,8 @@
 // # The other end
 //
 // [Serve] runs an http.Server as an instance in one line, [Server] where a
-// program serves more than HTTP. [ReportLoad] lets answers say how busy it is,
-// for clients whose policy goes by that; the header is ORCA's, as Envoy reads
-// it. Clients read it in all its forms, and count what they cannot read.
+// program serves more than HTTP. [Handler] with [Admit] takes on only what the server
+// can work on. [ReportLoad] lets answers say how busy it is, for clients whose policy
+// goes by that; the header is ORCA's, as Envoy reads it. Clients read it in all its
+// forms, and count what they cannot read.
 package fairhttp

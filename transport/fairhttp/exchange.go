@@ -184,7 +184,7 @@ func (x *exchange) compose(ctx context.Context, host string, l *leaf) *http.Requ
 // answered hands out a response. Its status is judged and otherwise none of
 // our business.
 func (x *exchange) answered(resp *http.Response, lease transport.Lease, gen *generation) transport.Outcome {
-	o := transport.Outcome{Class: classOf(resp.StatusCode), Code: resp.StatusCode, Sent: true, Answered: true}
+	o := transport.Outcome{Class: judge(resp), Code: resp.StatusCode, Sent: true, Answered: true}
 	if x.call.Judges() {
 		o.Class = x.call.Judge(o.Class, transport.Answer{Code: resp.StatusCode, Header: resp.Header.Get})
 	}

@@ -2,8 +2,10 @@ package fairhttp
 
 import (
 	"context"
+	"maps"
 	"net/http"
 
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
@@ -36,23 +38,44 @@ type handler struct {
 	next          http.Handler
 	trustTimeout  bool
 	trustPriority bool
+	admission     *transport.Admission // nil: all are taken on
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, carries := r.Context(), false
 	if values := r.Header["Baggage"]; len(values) > 0 {
-		r = r.WithContext(transport.WithBaggage(r.Context(), values...))
+		ctx, carries = transport.WithBaggage(ctx, values...), true
 	}
-	r, _ = h.believe(r)
+	priority := priorityOf(r.Header)
+	doubted := priority > ratelimit.Default && !h.trustPriority
+	if doubted {
+		priority = ratelimit.Default
+	}
+	if priority != ratelimit.Default {
+		ctx, carries = transport.WithCall(ctx, transport.OnBehalfOf(priority)), true
+	}
 	if h.trustTimeout {
 		if rest, ok := timeoutOf(r.Header); ok {
 			if rest == 0 {
 				http.Error(w, "the client does not wait any more", http.StatusGatewayTimeout)
 				return
 			}
-			ctx, cancel := context.WithTimeout(r.Context(), rest)
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, rest)
 			defer cancel()
-			r = r.WithContext(ctx)
+			carries = true
 		}
+	}
+	if carries || doubted {
+		r = r.WithContext(ctx) // a copy
+	}
+	if doubted {
+		r.Header = maps.Clone(r.Header) // it is the server's
+		r.Header.Del(Priority)
+	}
+	if h.admission != nil {
+		h.admit(w, r, priority)
+		return
 	}
 	h.next.ServeHTTP(w, r)
 }
