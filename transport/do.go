@@ -129,7 +129,7 @@ func (m *Mesh) admit(ctx context.Context, call *Call, attempt Attempt) error {
 	}
 	// 4 Limits: throttling, rates, calls in flight. They count calls and not attempts,
 	// and stand before all work. Those that hold something come last.
-	if call.plan.limits != nil {
+	if call.plan.limits != nil && !call.Probe {
 		if err := m.limited(ctx, call); err != nil {
 			return err
 		}
