@@ -6,7 +6,6 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/fairlead-go/fairlead/ratelimit"
-	"github.com/fairlead-go/fairlead/transport"
 )
 
 // Priority is the metadata that says how important a call is, "critical" or
@@ -37,19 +36,4 @@ func silentOfPriority(ctx context.Context) context.Context {
 	md, _ := metadata.FromOutgoingContext(ctx) // a copy
 	delete(md, Priority)
 	return metadata.NewOutgoingContext(ctx, md)
-}
-
-// believe returns the priority of a call that came in, and a context whose calls have
-// it as well.
-func (i *interceptor) believe(ctx context.Context) (context.Context, ratelimit.Priority) {
-	switch p := priorityIn(metadata.ValueFromIncomingContext(ctx, Priority)); {
-	case p == ratelimit.Default:
-		return ctx, p
-	case p > ratelimit.Default && !i.trustPriority:
-		md, _ := metadata.FromIncomingContext(ctx) // a copy
-		delete(md, Priority)
-		return metadata.NewIncomingContext(ctx, md), ratelimit.Default
-	default:
-		return transport.WithCall(ctx, transport.OnBehalfOf(p)), p
-	}
 }

@@ -110,7 +110,7 @@ func (r *rpc) outcome(err error) transport.Outcome {
 	}
 	o.Err = err
 	switch code := status.Code(err); {
-	case code == codes.Unavailable && r.refusal != nil:
+	case r.refusal != nil && (code == codes.Unavailable || code == codes.ResourceExhausted):
 		o.Err = r.refusal
 	case code == codes.Unavailable && r.call.Attempts() == 0:
 		// The channel had no picker of ours to ask, for want of a list.

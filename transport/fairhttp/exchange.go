@@ -191,7 +191,7 @@ func (x *exchange) answered(resp *http.Response, lease transport.Lease, gen *gen
 	if o.Class == transport.Overload || o.Class == transport.Failure {
 		o.RetryAfter = retryAfter(resp.Header.Get("Retry-After"))
 	}
-	o.NoRetry = !x.repeatable()
+	o.NoRetry = !x.repeatable() || resp.Header.Get(Refused) == "deadline" // there is less time left for another
 	if lease.Listens() {
 		listen(lease, resp.Header)
 	}
