@@ -107,9 +107,15 @@ func (t *Throttle) Rejecting() (shares [NumberOfPriorities]float64) {
 	return shares
 }
 
+// aeon is how far back times may reach, 146 years.
+const aeon = time.Duration(1 << 62)
+
+// partOf numbers parts of so much time, none below zero.
+func partOf(now, width time.Duration) int64 { return int64((now + aeon) / width) }
+
 // part returns the part of the window that a moment is in.
 func (t *Throttle) part(now time.Duration) *throttlePart {
-	number := int64(now / (t.config.Load().Window / throttleParts))
+	number := partOf(now, t.config.Load().Window/throttleParts)
 	p := &t.parts[number%throttleParts]
 	if last := p.number.Load(); last != number && p.number.CompareAndSwap(last, number) {
 		for i := range p.requests {
@@ -129,7 +135,7 @@ func (t *Throttle) reckon(now time.Duration) {
 	t.next.Store(int64(now + throttleEvery))
 	c := t.config.Load()
 	width := c.Window / throttleParts
-	current := int64(now / width)
+	current := partOf(now, width)
 	var requests [NumberOfPriorities]float64
 	var all, accepts, recent float64
 	parts := int64(0) // that are recent
@@ -149,7 +155,7 @@ func (t *Throttle) reckon(now time.Duration) {
 	}
 	share := 0.0
 	if all >= throttleLeast*c.Window.Seconds() {
-		into := (now - time.Duration(current)*width).Seconds()
+		into := (now + aeon - time.Duration(current)*width).Seconds()
 		short, long := into+float64(parts)*width.Seconds(), into+(throttleParts-1)*width.Seconds()
 		share = (all - c.K*accepts) / (all + 1)
 		if recent > 0 {
