@@ -108,7 +108,7 @@ func (a *Adaptive) Done(now, took time.Duration, inFlight int, dropped bool) {
 		a.took.Add(int64(took))
 	}
 	ended, end := a.ended.Add(one), time.Duration(a.end.Load())
-	if now < end {
+	if now < end && end != 0 { // 0: it is the first
 		return
 	}
 	if calls := uint32(ended); calls < adaptiveCalls && (calls < adaptiveFew || now < max(end, math.MinInt64/2)+adaptivePatch) {

@@ -103,7 +103,7 @@ func TestALearnedLimitSeesTheServiceAlone(t *testing.T) {
 						t.Error(err)
 					}
 					if n > 100 { // from here on callers take their time
-						time.Sleep(300*time.Millisecond)
+						time.Sleep(300 * time.Millisecond)
 					}
 					call.Release()
 				}
