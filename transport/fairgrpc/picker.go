@@ -6,12 +6,12 @@ import (
 	"strconv"
 
 	grpcbalancer "google.golang.org/grpc/balancer"
-	"google.golang.org/grpc/balancer/endpointsharding"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/metadata"
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
@@ -20,10 +20,7 @@ import (
 type picker struct {
 	*bound
 	children
-}
-
-func newPicker(b *bound, states []endpointsharding.ChildState) *picker {
-	return &picker{b, newChildren(states)}
+	aside children // for sheddable calls
 }
 
 // Pick implements gRPC's Picker. gRPC may call it several times for one
@@ -42,6 +39,12 @@ func (p *picker) Pick(info grpcbalancer.PickInfo) (grpcbalancer.PickResult, erro
 		return grpcbalancer.PickResult{}, p.refuse(r, err, info)
 	}
 	to := p.child(lease.Node())
+	if r.call.Priority < ratelimit.Default {
+		p.apart.note()
+		if aside := p.aside.child(lease.Node()); aside != nil && aside.state == connectivity.Ready {
+			to = aside
+		}
+	}
 	result, err := to.picker.Pick(info)
 	if err != nil {
 		lease.Done(transport.Outcome{Err: err})
@@ -55,7 +58,7 @@ func (p *picker) Pick(info grpcbalancer.PickInfo) (grpcbalancer.PickResult, erro
 		}
 		r.last = r.classify(info)
 		lease.Done(r.last)
-		if !r.call.Stream && to.opening.heard(r.last) {
+		if !r.call.Stream && to.silence.heard(r.last) {
 			to.renew()
 		}
 		if done != nil {
