@@ -3,7 +3,6 @@ package fairgrpc
 import (
 	"errors"
 	"fmt"
-	"strconv"
 
 	grpcbalancer "google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
@@ -65,18 +64,7 @@ func (p *picker) Pick(info grpcbalancer.PickInfo) (grpcbalancer.PickResult, erro
 			done(info)
 		}
 	}
-	if carry != "" {
-		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs("baggage", carry))
-	}
-	if p := r.call.Priority; p != r.said {
-		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs(Priority, p.String()))
-	}
-	if tries := r.call.Tries(); tries > 1 {
-		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs("grpc-previous-rpc-attempts", strconv.Itoa(tries-1)))
-	}
-	if r.call.Origin != "" {
-		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs(forService, r.call.Origin))
-	}
+	result.Metadata = p.say(result.Metadata, r, carry)
 	return result, nil
 }
 
