@@ -1,0 +1,4 @@
+package ratelimit
+
+// Bucket is a token bucket. (A stand-in.)
+type Bucket struct{}
