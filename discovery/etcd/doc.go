@@ -5,7 +5,7 @@
 //
 //	instances/<service>/<id>   leased    {"Op":0,"Addr":"10.0.0.7:9000","Metadata":{…}}
 //	overrides/<service>/<id>   durable   {"state":"drain","weight":50,"by":"…","reason":"…","until":"…"}
-//	clients/<service>/<id>     leased    {"service":"…","library":"…","edition":1,"rules":{"applied":7}}: who calls the service
+//	clients/<service>/<id>     leased    {"service":"…","library":"…","edition":1,"rules":{"applied":7},"demand":{"LIMIT":120}}: who calls the service
 //	rules/<service>            durable   the rules of its calls, a rule.Policy
 //	history/<service>/<n>      durable   {"document":{…},"at":"…","by":"…","reason":"…"}: what the rules were
 //	epoch                      durable   a random value: who reads another one reads another store

@@ -68,6 +68,9 @@ func (s *supervisor) observed(t task, lease clientv3.LeaseID, all []served) {
 		rival, seen := h.rival, h.seen
 		switch err := h.observe(h.at, h.value, lease, s.incarnation); {
 		case err == nil:
+			if t == toPut {
+				h.written = now
+			}
 			s.confirmedLocked(h, now)
 		case h.rival != "":
 			if rival == "" {
