@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,8 +18,6 @@ import (
 // a list of its own when it comes for one.
 type clientFeed struct {
 	service string
-	prefix  string // of the keys
-	self    string // the ID of this process
 	log     *slog.Logger
 	heard   func() time.Time   // when etcd last proved that it answers
 	readers int                // guarded by Registry.mu
@@ -31,9 +26,7 @@ type clientFeed struct {
 	records *listWatch         // nil in tests
 
 	mu       sync.Mutex // guards all below
-	clients  map[string]demand
-	refused  map[string]error // by what comes after prefix: those that cannot be understood
-	beyond   int              // keys of which nothing is kept, since there are too many
+	clients  clientSet
 	state    discovery.State
 	since    time.Time // of state
 	revision int64
@@ -47,30 +40,16 @@ type clientFeed struct {
 
 func newClientFeed(k keys, service, self string, log *slog.Logger, heard func() time.Time) *clientFeed {
 	return &clientFeed{
-		service: service, prefix: k.clients(service), self: self, log: log.With("service", service), heard: heard,
-		since: time.Now(), clients: map[string]demand{}, refused: map[string]error{},
+		service: service, log: log.With("service", service), heard: heard, since: time.Now(),
+		clients: newClientSet(k.clients(service), self),
 	}
 }
 
 // replace implements sink.
 func (f *clientFeed) replace(all []*mvccpb.KeyValue, revision int64) {
-	f.update(revision, func() (changed bool) {
+	f.update(revision, func() bool {
 		f.lists++
-		here := make(map[string]bool, len(all))
-		for _, kv := range all {
-			here[f.id(kv)] = true
-		}
-		changed = f.beyond > 0
-		f.beyond = 0
-		for _, id := range slices.Concat(slices.Collect(maps.Keys(f.clients)), slices.Collect(maps.Keys(f.refused))) {
-			if !here[id] {
-				changed = f.remove(id) || changed
-			}
-		}
-		for _, kv := range all {
-			changed = f.put(kv, true) || changed
-		}
-		return changed
+		return f.clients.replace(all)
 	})
 }
 
@@ -78,68 +57,17 @@ func (f *clientFeed) replace(all []*mvccpb.KeyValue, revision int64) {
 func (f *clientFeed) apply(events []*mvccpb.Event, revision int64) {
 	f.update(revision, func() (changed bool) {
 		for _, e := range events {
-			if e.Type == mvccpb.Event_DELETE {
-				changed = f.remove(f.id(e.Kv)) || changed
-			} else {
-				changed = f.put(e.Kv, e.Kv.CreateRevision == e.Kv.ModRevision) || changed
-			}
+			changed = f.clients.apply(e) || changed
 		}
 		return changed
 	})
-}
-
-// id is what a key is known by: what comes after the prefix.
-func (f *clientFeed) id(kv *mvccpb.KeyValue) string {
-	return strings.TrimPrefix(string(kv.Key), f.prefix)
-}
-
-// put takes in a record, which is new or not. It reports whether it says
-// something that the last did not.
-func (f *clientFeed) put(kv *mvccpb.KeyValue, isNew bool) (changed bool) {
-	id := f.id(kv)
-	before, client := f.clients[id]
-	_, refused := f.refused[id]
-	if !client && !refused && len(f.clients)+len(f.refused) >= discovery.MaxClients {
-		if isNew {
-			f.beyond++
-		}
-		return isNew
-	}
-	c, err := decodeClient(kv)
-	if !discovery.ValidID(id) {
-		err = errors.New("key is not of the form clients/<service>/<id>")
-	}
-	if err != nil {
-		delete(f.clients, id)
-		f.refused[id] = err
-		return !refused
-	}
-	delete(f.refused, id)
-	f.clients[id] = c.Demand
-	return !client || (before == nil) != (c.Demand == nil) || !maps.Equal(before, c.Demand)
-}
-
-// remove reports whether there was something. What is not kept is one of those
-// that are counted: etcd tells of no deletion but of what was there.
-func (f *clientFeed) remove(id string) bool {
-	_, client := f.clients[id]
-	_, refused := f.refused[id]
-	delete(f.clients, id)
-	delete(f.refused, id)
-	if !client && !refused {
-		if f.beyond == 0 {
-			return false
-		}
-		f.beyond--
-	}
-	return true
 }
 
 // update makes a change that etcd told of, if it is one. Readers see it as a
 // whole.
 func (f *clientFeed) update(revision int64, change func() bool) {
 	f.mu.Lock()
-	refused, beyond, recovered := len(f.refused), f.beyond, f.state != discovery.Live
+	refused, beyond, recovered := len(f.clients.refused), f.clients.beyond, f.state != discovery.Live
 	changed := change()
 	f.revision, f.asOf, f.err = revision, time.Now(), nil
 	if recovered {
@@ -148,16 +76,15 @@ func (f *clientFeed) update(revision int64, change func() bool) {
 	if changed || recovered {
 		f.tellLocked()
 	}
-	clients := len(f.clients) + f.beyond
-	moreRefused, firstBeyond, nowRefused := len(f.refused) > refused, f.beyond > 0 && beyond == 0, len(f.refused)
+	clients, nowRefused, flooded := f.clients.number(), len(f.clients.refused), f.clients.beyond > 0 && beyond == 0
 	f.mu.Unlock()
 	if recovered {
 		f.log.Info("client list is live", "revision", revision, "clients", clients)
 	}
-	if moreRefused {
+	if nowRefused > refused {
 		f.log.Warn("client records skipped", "refused", nowRefused)
 	}
-	if firstBeyond {
+	if flooded {
 		f.log.Warn("more clients than are kept; the rest is only counted", "most", discovery.MaxClients)
 	}
 }
@@ -200,21 +127,10 @@ func (f *clientFeed) read(told uint64) (c discovery.Clients, version uint64, las
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.version != told {
-		c = f.listLocked()
+		c = discovery.Clients{Service: f.service, Revision: f.revision, State: f.state, AsOf: f.asOf}
+		f.clients.fill(&c)
 	}
 	return c, f.version, f.closed, f.changed.next(), f.err
-}
-
-func (f *clientFeed) listLocked() discovery.Clients {
-	c := discovery.Clients{
-		Service: f.service, Revision: f.revision, State: f.state, AsOf: f.asOf,
-		Clients: make([]discovery.Client, 0, len(f.clients)), Number: len(f.clients) + f.beyond, Refused: len(f.refused),
-	}
-	for id, d := range f.clients {
-		c.Clients = append(c.Clients, discovery.Client{ID: id, Self: id == f.self, Demand: d})
-	}
-	slices.SortFunc(c.Clients, func(a, b discovery.Client) int { return strings.Compare(a.ID, b.ID) })
-	return c
 }
 
 // end ends the feed's goroutine and waits for it. An error is what readers are

@@ -158,7 +158,7 @@ func (f *clientFeed) stateLocked() ClientsState {
 	defer f.mu.Unlock()
 	s := ClientsState{
 		Service: f.service, State: f.state, Phase: phases[f.records.phase.Load()], Since: f.since, Revision: f.revision, AsOf: f.asOf,
-		Clients: len(f.clients) + f.beyond, Beyond: f.beyond, Refused: len(f.refused), Lists: f.lists, Readers: f.readers, Error: message(f.err),
+		Clients: f.clients.number(), Beyond: f.clients.beyond, Refused: len(f.clients.refused), Lists: f.lists, Readers: f.readers, Error: message(f.err),
 	}
 	if f.state == discovery.Live && heard.After(s.AsOf) {
 		s.AsOf = heard

@@ -64,7 +64,7 @@ func (r *Registry) joinClients(service string) *clientFeed {
 		r.clients[service] = f
 		ctx, cancel := context.WithCancel(r.ctx)
 		f.stop = cancel
-		f.records = &listWatch{keys: below(f.prefix), link: r.link, sink: f}
+		f.records = &listWatch{keys: below(f.clients.prefix), link: r.link, sink: f}
 		f.running.Go(func() { f.records.run(ctx) })
 	}
 	f.readers++
