@@ -85,10 +85,11 @@ type ServiceDump struct {
 	LateTimeouts int64 `json:"lateTimeouts,omitempty"`
 	// RefusedReports counts what instances said of their load and could not be
 	// read.
-	RefusedReports  int64 `json:"refusedReports,omitempty"`
-	Retries         int64 `json:"retries"`
-	BudgetRemaining int   `json:"budgetRemaining"`
-	BudgetRefused   int64 `json:"budgetRefused"`
+	RefusedReports      int64 `json:"refusedReports,omitempty"`
+	Retries             int64 `json:"retries"`
+	BudgetRemaining     int   `json:"budgetRemaining"`
+	BulkBudgetRemaining int   `json:"bulkBudgetRemaining"` // of sheddable calls
+	BudgetRefused       int64 `json:"budgetRefused"`
 	AttemptsDump
 }
 

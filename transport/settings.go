@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"iter"
+	"slices"
 
 	"github.com/fairlead-go/fairlead/rule"
 )
@@ -64,6 +65,16 @@ func (m *Mesh) hearSettings(d rule.Document, err error) {
 			m.ruleLocked(s)
 		}
 		s.mu.Unlock()
+	}
+	m.mu.Lock()
+	admissions := slices.Clone(m.admissions)
+	m.mu.Unlock()
+	for _, a := range admissions {
+		a.mu.Lock()
+		if before.settings.Concern(a.service) || now.settings.Concern(a.service) {
+			a.obeyLocked()
+		}
+		a.mu.Unlock()
 	}
 }
 
