@@ -15,7 +15,8 @@ func NewQuota(c RateConfig) (*Quota, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return &Quota{bucket: &Bucket{}, rate: c.Rate, share: c.Rate}, nil
+	b, err := NewBucket(c)
+	return &Quota{bucket: b, rate: c.Rate, share: c.Rate}, err
 }
 
 // Bucket is what calls go through.

@@ -27,6 +27,8 @@ type service struct {
 	counts counts
 	// course is what calls go by: the pool's view, and the rules.
 	course atomic.Pointer[course]
+	// quotas are the parts of limits that all clients share.
+	quotas *quotas
 	// labels is the cached metric option of the service.
 	labels []metric.RecordOption
 
@@ -89,6 +91,7 @@ func newService(name string, m *Mesh, pool *balancer.Pool, budget, bulk *retry.B
 	s := &service{name: name, mesh: m, pool: pool, budget: budget, bulk: bulk, told: make(chan struct{})}
 	s.counts.on.Store(m.options.level != Off)
 	s.ruling.level = m.options.level
+	s.quotas = newQuotas(s)
 	m.planLocked(s, nil)
 	s.steerLocked() // nobody else has it yet
 	s.labels = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(serviceKey.String(name)))}
