@@ -1,7 +1,9 @@
 package rule
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/fairlead-go/fairlead/internal/document"
@@ -111,7 +113,7 @@ func (c *checker) concurrency(all []Concurrency, per ...Scope) {
 		c.per(l.Per, per...)
 		c.turn(l.Wait)
 		if l.Per == PerInstance.String() && slices.Contains(per, PerInstance) {
-			if instances++; instances == 2 {
+			if instances++; instances > 1 {
 				c.badField("per", `"instance"`, "allowed once")
 			}
 			if l.Wait != 0 {
@@ -125,10 +127,34 @@ func (c *checker) concurrency(all []Concurrency, per ...Scope) {
 	}
 }
 
+// adaptive judges as [ratelimit.AdaptiveConfig] does.
 func (c *checker) adaptive(a *Adaptive) {
 	c.field("adaptive")
+	found := len(c.problems)
 	c.whole("min", a.Min, 0, ratelimit.MostInFlight)
 	c.whole("max", a.Max, 0, ratelimit.MostInFlight)
 	c.whole("initial", a.Initial, 0, ratelimit.MostInFlight)
+	if len(c.problems) == found {
+		c.within(a)
+	}
 	c.back()
+}
+
+// within judges whether what is learned has room, and begins there.
+func (c *checker) within(a *Adaptive) {
+	least, most := a.Min, a.Max
+	switch {
+	case least == 0 && most == 0:
+		least, most = ratelimit.DefaultMinLimit, ratelimit.DefaultMaxLimit
+	case least == 0:
+		least = min(ratelimit.DefaultMinLimit, most)
+	case most == 0:
+		most = max(ratelimit.DefaultMaxLimit, least)
+	}
+	switch {
+	case most < least:
+		c.badField("max", strconv.Itoa(most), fmt.Sprintf("allowed is no less than min, which is %d", least))
+	case a.Initial != 0 && (a.Initial < least || a.Initial > most):
+		c.badField("initial", strconv.Itoa(a.Initial), fmt.Sprintf("allowed is %d to %d, as min and max say", least, most))
+	}
 }

@@ -58,14 +58,16 @@ func digits(text string, most int) bool {
 }
 
 func (d *decoder) callRate(n *document.Node, to *Rate) {
-	d.value(n, to, `a number of calls in a second, a minute or an hour, such as "200/s", "10/m" or "0.5/h"`)
+	if n.Kind != document.Text || to.UnmarshalText([]byte(n.Text)) != nil {
+		d.wrong(n, `allowed is a number of calls in a second, a minute or an hour, such as "200/s", "10/m" or "0.5/h"`)
+	}
 }
 
 func (c *checker) callRate(field string, r Rate) {
-	const allowed = `above 0 to 1000000000 calls per second, such as "200/s", "10/m" or "3000/h"`
+	const allowed = `above 0 to 1000000000 calls per second, with at most 6 decimals, such as "200/s", "10/m" or "3000/h"`
 	switch again := new(Rate); {
 	case r == Rate{}:
-		c.badField(field, "", "one is needed: "+allowed)
+		c.badField(field, "", "one is needed, "+allowed)
 	case again.UnmarshalText([]byte(r.String())) != nil || !(r.Calls > 0 && r.PerSecond() <= ratelimit.MaxRate):
 		c.badField(field, quote(r.String()), "allowed is "+allowed)
 	}

@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -67,5 +66,5 @@ func (c *checker) per(text string, allowed ...Scope) {
 			names[n] = "header:NAME"
 		}
 	}
-	c.badField("per", quote(text), fmt.Sprintf("allowed are %s", strings.Join(names, ", ")))
+	c.badField("per", quote(text), "allowed are "+strings.Join(names, ", "))
 }

@@ -27,11 +27,11 @@ type Switches struct {
 	SafeMode bool `json:"safeMode,omitempty"`
 	// Off are features that no document has a say in: "routes", "filters",
 	// "lane", "mirror", "fault", "timeout" (also of attempts), "loadBalancer",
-	// "outcomes", "onFailure", "faultTolerance", or "rules", which is all of them.
-	// "priority".
-	// "outlierDetection", "healthCheck", "retries", "hedge", "circuitBreaker",
-	// "limits", "concurrency", "throttle", "server", "gateway" and "telemetry" are
-	// off where code set them, too.
+	// "outcomes", "onFailure", "faultTolerance", "priority", or "rules", which is all
+	// of them. "outlierDetection", "healthCheck", "retries", "hedge",
+	// "circuitBreaker", "limits", "concurrency", "throttle", "server", "gateway" and
+	// "telemetry" are off where code set them, too. "limits" and "concurrency" are
+	// those of clients, "server" is all that servers refuse.
 	Off []string `json:"off,omitempty"`
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"iter"
-	"slices"
 
 	"github.com/fairlead-go/fairlead/rule"
 )
@@ -66,10 +65,7 @@ func (m *Mesh) hearSettings(d rule.Document, err error) {
 		}
 		s.mu.Unlock()
 	}
-	m.mu.Lock()
-	admissions := slices.Clone(m.admissions)
-	m.mu.Unlock()
-	for _, a := range admissions {
+	for _, a := range m.admitted() {
 		a.mu.Lock()
 		if before.settings.Concern(a.service) || now.settings.Concern(a.service) {
 			a.obeyLocked()
