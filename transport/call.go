@@ -38,6 +38,9 @@ type Call struct {
 	// Priority says how important the call is. Rules may say otherwise, unless code
 	// did, see [Priority].
 	Priority ratelimit.Priority
+	// Origin is the service that the call was for before it was sent to another in
+	// its place; "": it was not.
+	Origin string
 	// Key names what the call is about, for policies that look at it.
 	Key string
 	// Request shows the call to the conditions of rules. nil: they see Method

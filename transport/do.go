@@ -55,6 +55,11 @@ func (m *Mesh) Do(ctx context.Context, call *Call, attempt Attempt) error {
 	}
 	// And its rules, which say what follows. They are never waited for.
 	c.decide(call)
+	// A gateway, where calls go to one: all that follows is then a matter of that
+	// service.
+	if call.plan.gateway != nil && m.viaGateway(call, attempt) {
+		return m.Do(ctx, call, attempt)
+	}
 	if call.plan.plain && call.pin == "" && call.tolerance == rule.Failover && c.level != Full {
 		return m.admit(ctx, call, attempt)
 	}
@@ -174,7 +179,9 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 // finish turns the last outcome into the caller's error. What the server said
 // itself is passed on as it is.
 func (m *Mesh) finish(ctx context.Context, call *Call, o Outcome) error {
-	call.held.end = o.Class
+	if !call.Stream { // whose length says nothing, and which may be over already
+		call.held.end = o.Class
+	}
 	if o.Err == nil {
 		call.failed = o.Class != Success && o.Class != Neutral
 		return nil

@@ -144,6 +144,7 @@ func (m *Mesh) apply(s *service, snapshot discovery.Snapshot, err error) {
 		view = s.pool.Update(snapshot, balancer.Now())
 		m.turnLocked(s, before, view)
 	}
+	m.gatewayLocked(s, s.ruling.table)
 	s.tellOnce.Do(func() { close(s.told) })
 	if err == nil || last == nil || (*last).Error() != err.Error() || before.Snapshot.State != view.Snapshot.State {
 		m.logChange(s, before.Snapshot, view.Snapshot, err)

@@ -32,7 +32,7 @@ func allowedOfLimits(of string) schema {
 		return schema{"allOf": []schema{
 			{"anyOf": []schema{
 				{"properties": schema{"maxKeys": schema{"const": 0}}},
-				{"required": []string{"per"}, "properties": schema{"per": schema{"pattern": "^(method|caller|key|header:)"}}},
+				{"required": []string{"per"}, "properties": schema{"per": schema{"pattern": "^(caller|key|header:)"}}},
 			}},
 			{"anyOf": []schema{
 				{"properties": schema{"scope": schema{"enum": []string{"", "process"}}}},
