@@ -265,6 +265,24 @@ func TestSharingEndsWithTheLastLimitThatIsShared(t *testing.T) {
 	})
 }
 
+func TestSharedLimitsShowInMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, meters := newCrowd(), new(meters)
+		c.Put(sharing(100))
+		c.says(discovery.Live, 4, nil)
+		m := newMesh(t, c, transport.WithMeterProvider(meters))
+		knowing(t, m)
+		shared(t, m)
+		got := meters.collect(t).values
+		if share := got["fairlead.limit.share limit=all service=orders state=live"]; !near(share, 25) {
+			t.Errorf("the share is %v, want 25", share)
+		}
+		if n := got["fairlead.limit.sharing limit=all service=orders"]; n != 4 {
+			t.Errorf("it is divided among %v, want 4", n)
+		}
+	})
+}
+
 // A registry that does not tell who calls leaves each process all there is.
 func TestWithoutARegistryThatTellsWhoCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -28,7 +28,8 @@
 //     service, one for the instances and one for what operators say of them,
 //     list the keys and watch from that revision on; when the watch ends, they
 //     list again unless etcd proves that nothing has changed. What was known is
-//     kept meanwhile, marked [discovery.Stale].
+//     kept meanwhile, marked [discovery.Stale]. Rules, settings and clients that
+//     somebody follows have one each.
 //
 // Readers are told of a change at once, and of further ones ten times a second.
 //
