@@ -107,11 +107,13 @@ func (s *supervisor) hideLocked(service string, c *callee) {
 	}
 }
 
-// forget drops the service that h showed, unless it is watched again.
-func (p *presence) forget(h *holding) {
-	for service, c := range p.callees {
-		if c.holding == h && !c.watched && p.demands[service] == nil {
-			delete(p.callees, service)
+// forgetLocked drops the service that h showed. If it is to be shown again, since
+// the key was being deleted, it is.
+func (s *supervisor) forgetLocked(h *holding) {
+	for service, c := range s.presence.callees {
+		if c.holding == h {
+			c.holding = nil
+			s.presentLocked(service, c)
 		}
 	}
 }

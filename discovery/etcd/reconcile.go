@@ -150,7 +150,7 @@ func (s *supervisor) withdrawn(batch ...*holding) {
 		} else if s.holdings[h.key] == h {
 			delete(s.holdings, h.key)
 			delete(s.registrations, h.key)
-			s.presence.forget(h)
+			s.forgetLocked(h)
 		}
 		s.changedLocked(h)
 	}

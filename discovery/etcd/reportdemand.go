@@ -36,8 +36,7 @@ func (r *Registry) ReportDemand(service string, calls map[string]float64) {
 func (s *supervisor) reportDemand(service string, d demand) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := s.presence.demands[service]
-	if s.closed || (before == nil) == (d == nil) && maps.Equal(before, d) {
+	if s.closed {
 		return
 	}
 	s.presence.demands[service] = d

@@ -165,6 +165,34 @@ func TestDemandIsWrittenOnceInFiveSeconds(t *testing.T) {
 	}
 }
 
+// What is reported while an earlier word is on its way is written 5 s after it.
+func TestDemandReportedDuringAWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		s := f.supervisor(t)
+		s.reportDemand("users", demand{"x": 1})
+		pause()
+		pause()
+		before := len(clientPuts(f))
+		var held atomic.Bool
+		f.intercepting(func(_ context.Context, c call) error {
+			if c.op == "put" && held.CompareAndSwap(false, true) {
+				s.reportDemand("users", demand{"x": 3})
+				time.Sleep(time.Second)
+			}
+			return nil
+		})
+		s.reportDemand("users", demand{"x": 2})
+		time.Sleep(3 * together)
+		synctest.Wait()
+		wantDemand(t, f, s, "in the end", demand{"x": 3})
+		if puts := clientPuts(f)[before:]; len(puts) != 2 || puts[1].Sub(puts[0]) < together-time.Millisecond {
+			t.Errorf("written at %v, want 5 s apart", puts)
+		}
+		closing(t, s)
+	})
+}
+
 // What was reported while etcd was away is written once, when it is back.
 func TestDemandWaitsForEtcd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
