@@ -60,7 +60,6 @@ type ruling struct {
 	level     Level
 	breakers  *breakers
 	limits    *limits
-	gateway   *gateway
 	plans     plans
 	kept      *kept // set before the rules are followed
 	refusals  int64 // documents that are not in force because they are wrong
@@ -207,7 +206,7 @@ func (m *Mesh) planLocked(s *service, table *rule.Table) {
 	s.quotas.renewLocked(sharedLimits(table))
 	r.limits = m.options.limitsOf(table, s.pool.View(), r.limits, func(is rule.LimitTable) *ratelimit.Bucket { return s.quotas.bucket(is.Name) })
 	m.gatewayLocked(s, table)
-	r.plans = m.options.plansOf(s.name, table, r.breakers, r.limits, r.gateway)
+	r.plans = m.options.plansOf(s.name, table, r.breakers, r.limits, s.gateway)
 	s.methods.renew(r.plans)
 }
 

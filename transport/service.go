@@ -25,6 +25,8 @@ type service struct {
 	budget *retry.Budget // of calls that are not sheddable
 	bulk   *retry.Budget // of those that are
 	counts counts
+	// gateway is nil where calls never go to one.
+	gateway *gateway
 	// course is what calls go by: the pool's view, and the rules.
 	course atomic.Pointer[course]
 	// quotas are the parts of limits that all clients share.
@@ -92,6 +94,7 @@ func newService(name string, m *Mesh, pool *balancer.Pool, budget, bulk *retry.B
 	s.counts.on.Store(m.options.level != Off)
 	s.ruling.level = m.options.level
 	s.quotas = newQuotas(s)
+	s.gateway = m.options.newGateway(&s.counts)
 	m.planLocked(s, nil)
 	s.steerLocked() // nobody else has it yet
 	s.labels = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(serviceKey.String(name)))}
