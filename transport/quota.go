@@ -21,11 +21,16 @@ type quotas struct {
 	mu      sync.Mutex // guards all below
 	all     map[string]*quota
 	stop    context.CancelFunc // ends the goroutines; nil: there are none
+	shownAt time.Duration      // when the demand was shown last; 0: never
 	kept    int                // how many clients there were, by the disk; 0: not known
 	saved   int                // how many are known to it now
 	roster  roster
 	trouble error // why the registry cannot be heard
 }
+
+// showInterval is the least time between two demands that are shown, all limits of a
+// service together.
+const showInterval = 5 * time.Second
 
 // quota is this process's part of one limit.
 type quota struct {
@@ -101,7 +106,7 @@ func (q *quotas) divideLocked(name string, one *quota, now time.Duration) {
 		one.Alone(q.kept)
 		return
 	}
-	mine, demands := q.roster.demands(name, one.config.Rate)
+	mine, demands := q.roster.demands(name)
 	one.Clients(now, mine, demands)
 }
 
@@ -205,14 +210,18 @@ func (q *quotas) look(ctx context.Context, now time.Duration) {
 	if ctx.Err() != nil {
 		return
 	}
-	due := false
+	news := false
 	for _, one := range q.all {
 		one.Observe(now)
-		if demand, news := one.Publish(now); news {
-			one.shown, one.isSaid, due = demand, true, true
+		if q.shownAt != 0 && now-q.shownAt < showInterval {
+			continue // what was published would be late
+		}
+		if demand, due := one.Publish(now); due {
+			one.shown, one.isSaid, news = demand, true, true
 		}
 	}
-	if due {
+	if news {
+		q.shownAt = now
 		q.reportLocked()
 	}
 	if q.roster.expire(now) {

@@ -69,14 +69,17 @@ func (r *roster) size() int {
 	return n
 }
 
+// unknown is the demand of who has shown none.
+const unknown = -1
+
 // demands returns what each of them wants of a limit, and which is this process; -1:
-// it is not shown yet. Who has shown nothing may want all there is.
-func (r *roster) demands(limit string, all float64) (mine int, demands []float64) {
+// it is not shown yet.
+func (r *roster) demands(limit string) (mine int, demands []float64) {
 	mine, demands = -1, make([]float64, 0, r.number+len(r.absent))
 	add := func(c discovery.Client) {
 		d, known := c.Demand[limit]
 		if !known {
-			d = all
+			d = unknown
 		}
 		demands = append(demands, d)
 	}

@@ -84,7 +84,7 @@ func TestRoster(t *testing.T) {
 				if got := r.size(); got != s.want {
 					t.Errorf("step %d: %d clients, want %d", n, got, s.want)
 				}
-				if mine, demands := r.demands("x", 100); mine < 0 && len(demands) != s.want-1 || mine >= 0 && len(demands) != s.want {
+				if mine, demands := r.demands("x"); mine < 0 && len(demands) != s.want-1 || mine >= 0 && len(demands) != s.want {
 					t.Errorf("step %d: %d demands, of which %d is mine, want those of %d", n, len(demands), mine, s.want)
 				}
 			}
@@ -92,7 +92,7 @@ func TestRoster(t *testing.T) {
 	}
 }
 
-func TestWhoHasShownNothingMayWantAll(t *testing.T) {
+func TestWhatWhoWantsIsKnown(t *testing.T) {
 	var r roster
 	r.update(discovery.Clients{State: discovery.Live, Number: 6, Clients: []discovery.Client{
 		{ID: "a", Demand: map[string]float64{"x": 3}},
@@ -100,8 +100,8 @@ func TestWhoHasShownNothingMayWantAll(t *testing.T) {
 		{ID: "c", Self: true, Demand: map[string]float64{"y": 4}},
 		{ID: "d", Demand: map[string]float64{"x": 0}},
 	}}, 0)
-	mine, demands := r.demands("x", 100)
-	if want := []float64{3, 100, 100, 0, 100, 100}; mine != 2 || !slices.Equal(demands, want) {
+	mine, demands := r.demands("x")
+	if want := []float64{3, unknown, unknown, 0, unknown, unknown}; mine != 2 || !slices.Equal(demands, want) {
 		t.Errorf("%v, mine is %d, want %v and 2", demands, mine, want)
 	}
 }
