@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	sharing   = 10  // processes
-	number    = 200 // calls per second of all together
-	overMuch  = 3   // times as many they want
-	tolerance = 0.1 // of the number
+	sharing   = 10    // processes
+	number    = 200.0 // calls per second of all together
+	overMuch  = 3     // times as many they want
+	tolerance = 0.1   // of the number
 )
 
 // wants is what the nth process wants: one unit, two units, up to ten.
@@ -126,7 +126,7 @@ func TestManyProcessesShareALimit(t *testing.T) {
 	during(t, 10*time.Second)
 	steady := time.Now()
 	if got := s.rate("all together", 10*time.Second); got < number*(1-tolerance) || got > number*(1+tolerance) {
-		t.Errorf("%.1f calls per second, want %d, give or take a tenth", got, number)
+		t.Errorf("%.1f calls per second, want %v, give or take a tenth", got, number)
 	}
 	if n := written.since(steady); n > sharing {
 		t.Errorf("%d writes in 10 s of steady demand, want none, or a few where this machine stumbles", n)
@@ -138,7 +138,7 @@ func TestManyProcessesShareALimit(t *testing.T) {
 
 	server.Kill()
 	if got := s.rate("without etcd", 10*time.Second); got > number*1.05 || got < number*(1-tolerance) {
-		t.Errorf("%.1f calls per second, want %d at most, and not much less", got, number)
+		t.Errorf("%.1f calls per second, want %v at most, and not much less", got, number)
 	}
 	for _, p := range s.all {
 		if l := s.limit(p); l.State != discovery.Stale.String() || l.Clients != sharing || l.Trouble == "" {
@@ -150,7 +150,7 @@ func TestManyProcessesShareALimit(t *testing.T) {
 		t.Errorf("one that starts without etcd: %+v, want the part of one of eleven", l)
 	}
 	if got := s.rate("with one more", 5*time.Second); got > number*1.05+number/(sharing+1) {
-		t.Errorf("%.1f calls per second with one more, want at most %d and the part of one of eleven", got, number)
+		t.Errorf("%.1f calls per second with one more, want at most %v and the part of one of eleven", got, number)
 	}
 
 	server.Restart(t)
@@ -162,7 +162,7 @@ func TestManyProcessesShareALimit(t *testing.T) {
 	}
 	during(t, 10*time.Second)
 	if got := s.rate("with etcd again", 5*time.Second); got < number*(1-tolerance) || got > number*(1+tolerance) {
-		t.Errorf("%.1f calls per second, want %d, give or take a tenth", got, number)
+		t.Errorf("%.1f calls per second, want %v, give or take a tenth", got, number)
 	}
 	s.kill(late)
 	killed := time.Now()
@@ -172,6 +172,6 @@ func TestManyProcessesShareALimit(t *testing.T) {
 	t.Logf("a process that was killed is no longer reckoned with after %v", time.Since(killed))
 	during(t, 5*time.Second)
 	if got := s.rate("after one was killed", 5*time.Second); got < number*(1-tolerance) || got > number*(1+tolerance) {
-		t.Errorf("%.1f calls per second of those who are left, want %d, give or take a tenth", got, number)
+		t.Errorf("%.1f calls per second of those who are left, want %v, give or take a tenth", got, number)
 	}
 }
