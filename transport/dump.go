@@ -19,8 +19,8 @@ type Dump struct {
 	Thaws uint64 `json:"thaws,omitempty"`
 	// Settings are those of the registry, if it has any.
 	Settings *SettingsDump `json:"settings,omitempty"`
-	// UnsavedDocuments counts the saves of rules and settings to disk that
-	// failed, see [WithSnapshotDir].
+	// UnsavedDocuments counts the saves of rules, settings and numbers of clients
+	// to disk that failed, see [WithSnapshotDir].
 	UnsavedDocuments int64 `json:"unsavedDocuments,omitempty"`
 	// SharedBudgetRemaining is how many retries all services together could make
 	// right now.
