@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,6 +60,8 @@ const (
 // NewAdaptive returns a limit that knows nothing yet. The error names the bad field.
 func NewAdaptive(c AdaptiveConfig) (*Adaptive, error) {
 	a := &Adaptive{}
+	a.end.Store(math.MinInt64)
+	a.since.Store(math.MinInt64)
 	if err := a.Set(c); err != nil {
 		return nil, err
 	}
@@ -95,7 +98,7 @@ func (a *Adaptive) Done(now, took time.Duration, inFlight int, dropped bool) {
 	if peak := a.peak.Load(); int64(inFlight) > peak {
 		a.peak.CompareAndSwap(peak, int64(inFlight))
 	}
-	if since := a.since.Load(); since != 0 && int64(now-took) < since {
+	if int64(now-took) < a.since.Load() {
 		return
 	}
 	one := uint64(1)
@@ -105,10 +108,10 @@ func (a *Adaptive) Done(now, took time.Duration, inFlight int, dropped bool) {
 		a.took.Add(int64(took))
 	}
 	ended, end := a.ended.Add(one), time.Duration(a.end.Load())
-	if now < end {
+	if now < end && end != 0 { // 0: it is the first
 		return
 	}
-	if calls := uint32(ended); calls < adaptiveCalls && (calls < adaptiveFew || now < end+adaptivePatch) {
+	if calls := uint32(ended); calls < adaptiveCalls && (calls < adaptiveFew || now < max(end, math.MinInt64/2)+adaptivePatch) {
 		return
 	}
 	if a.mu.TryLock() {
@@ -127,7 +130,7 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 	served := calls - dropped
 	probed, known := a.probe, a.least
 	a.probe = false
-	a.since.Store(0)
+	a.since.Store(math.MinInt64)
 	mean := 0.0
 	if served > 0 {
 		mean = max(1, float64(took)/served)
@@ -158,7 +161,7 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 		a.storeLocked(a.exact*(1-smoothing) + (a.exact*min(max(gradient, steepest), 1)+more)*smoothing)
 		if a.busy++; a.busy >= max(a.every, probeSoon) {
 			a.probe, a.busy = true, 0
-			a.since.Store(max(int64(now), 1))
+			a.since.Store(int64(now))
 			a.limit.Store(max(int64(a.exact*probePart), int64(a.config.Min)))
 		}
 	}

@@ -52,7 +52,7 @@ func newWorked(t *testing.T, workers int, service func(*rand.Rand) float64, c ra
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &worked{limit: limit, workers: make([]time.Duration, workers), service: service, mean: 20 * time.Millisecond, random: rand.New(rand.NewPCG(3, 4))}
+	return &worked{now: -time.Minute, limit: limit, workers: make([]time.Duration, workers), service: service, mean: 20 * time.Millisecond, random: rand.New(rand.NewPCG(3, 4))}
 }
 
 // run has calls come at load times what the workers can do, and returns what they did

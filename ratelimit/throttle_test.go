@@ -49,7 +49,7 @@ type end struct {
 }
 
 func newDemand(t *testing.T, clients int, capacity float64, c ratelimit.ThrottleConfig) *demand {
-	d := &demand{random: rand.New(rand.NewPCG(1, 2)), backend: &backend{capacity: capacity}, takes: 20 * time.Millisecond,
+	d := &demand{now: -time.Minute, random: rand.New(rand.NewPCG(1, 2)), backend: &backend{capacity: capacity, filled: -time.Minute}, takes: 20 * time.Millisecond,
 		priority: func() ratelimit.Priority { return ratelimit.Default }}
 	for range clients {
 		throttle, err := ratelimit.NewThrottle(c)

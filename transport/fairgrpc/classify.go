@@ -82,6 +82,7 @@ func (r *rpc) classify(info grpcbalancer.DoneInfo) transport.Outcome {
 	}
 	if info.Err != nil {
 		o.RetryAfter, o.NoRetry = pushback(info.Trailer)
+		o.Shed = o.RetryAfter > 0 || o.NoRetry || o.Code == int(codes.ResourceExhausted) || len(info.Trailer[Refused]) > 0
 	}
 	if o.Class != transport.Timeout && r.call.Judges() {
 		o.Class = r.call.Judge(o.Class, transport.Answer{Code: o.Code, Err: info.Err, Header: func(name string) string {

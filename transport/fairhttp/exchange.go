@@ -190,6 +190,7 @@ func (x *exchange) answered(resp *http.Response, lease transport.Lease, gen *gen
 	}
 	if o.Class == transport.Overload || o.Class == transport.Failure {
 		o.RetryAfter = retryAfter(resp.Header.Get("Retry-After"))
+		o.Shed = o.RetryAfter > 0 || o.Code == http.StatusTooManyRequests || resp.Header.Get(Refused) != ""
 	}
 	o.NoRetry = !x.repeatable() || resp.Header.Get(Refused) == "deadline" // there is less time left for another
 	if lease.Listens() {
