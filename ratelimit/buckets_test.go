@@ -285,7 +285,7 @@ func TestBucketsUnderAMillionKeys(t *testing.T) {
 		victims[i] = b.Of(0, "victim"+strconv.Itoa(i))
 		allowed(victims[i], 0, ordinary, 5)
 	}
-	before := heap()
+	before := heapInUse()
 	long := strings.Repeat("x", 1000)
 	for i := range keys {
 		now := time.Duration(i) * 3 * time.Microsecond // three seconds in all
@@ -302,7 +302,7 @@ func TestBucketsUnderAMillionKeys(t *testing.T) {
 			t.Fatalf("%d keys, at most %d are allowed", b.Len(), maxKeys)
 		}
 	}
-	if grown := int(heap()) - int(before); grown > 1<<20 {
+	if grown := int(heapInUse()) - int(before); grown > 1<<20 {
 		t.Errorf("the heap grew by %d bytes, for %d keys", grown, maxKeys)
 	}
 	for i, v := range victims {
@@ -315,7 +315,7 @@ func TestBucketsUnderAMillionKeys(t *testing.T) {
 	}
 }
 
-func heap() uint64 {
+func heapInUse() uint64 {
 	var m runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&m)
