@@ -19,8 +19,10 @@ import (
 // grows slowly and lets it grow for ever; a window has a hundred calls, since means of
 // fewer are far below the truth by chance and would starve a large server; what it compares with rises
 // slowly, so that a service that has become slower for good is believed within minutes;
-// few failures say nothing; and now and then a window has fewer calls, which is how a
-// server that has been overloaded since its start shows what it could do.
+// few failures say nothing; now and then a window has fewer calls, which is how a
+// server that has been overloaded since its start shows what it could do; and until calls have
+// to wait for the first time the limit doubles with every so many of them, as TCP starts, since a client
+// has few calls with each instance and would be held back for long by where it began.
 type Adaptive struct {
 	limit atomic.Int64
 	end   atomic.Int64  // when the window may end
@@ -29,6 +31,8 @@ type Adaptive struct {
 	peak  atomic.Int64  // the most in flight
 	since atomic.Int64  // begun before, calls say nothing: of a window that is a probe
 
+	start atomic.Uint32 // calls in the window after which the limit may double; the largest: it does not
+
 	mu     sync.Mutex // guards what follows
 	config AdaptiveConfig
 	exact  float64 // the limit
@@ -36,6 +40,8 @@ type Adaptive struct {
 	probe  bool    // this window has fewer calls
 	busy   int     // windows since the last of those in which the limit was used
 	every  int     // how many there are to be until the next
+	queued bool    // calls had to wait, once: the limit doubles no more
+	before volume  // of this window, when the limit doubled
 }
 
 const (
@@ -52,6 +58,7 @@ const (
 	forgiven  = 0.05  // of a window's calls may be, without a word
 	roomy     = 1.1   // gradient above which the limit grows by tenths
 	steepest  = 0.2   // gradient below which none counts
+	farTooFar = 0.5   // gradient that ends the start at once
 	probeSoon = 8     // busy windows to the next probe, while they find something
 	probeLate = 512   // and at most, while they do not
 	probePart = 0.5   // of the limit; more would not show what is tolerated
@@ -78,6 +85,7 @@ func (a *Adaptive) Set(c AdaptiveConfig) error {
 	defer a.mu.Unlock()
 	if a.config = c.WithDefaults(); a.exact == 0 {
 		a.exact = float64(a.config.Initial)
+		a.start.Store(uint32(a.config.Initial))
 	}
 	a.storeLocked(a.exact)
 	return nil
@@ -108,6 +116,10 @@ func (a *Adaptive) Done(now, took time.Duration, inFlight int, dropped bool) {
 		a.took.Add(int64(took))
 	}
 	ended, end := a.ended.Add(one), time.Duration(a.end.Load())
+	if uint32(ended) >= a.start.Load() && a.mu.TryLock() {
+		a.startLocked()
+		a.mu.Unlock()
+	}
 	if end == math.MinInt64 { // the first calls to end are the short ones
 		a.end.CompareAndSwap(math.MinInt64, int64(now+adaptiveWindow))
 		return
@@ -126,6 +138,46 @@ func (a *Adaptive) Done(now, took time.Duration, inFlight int, dropped bool) {
 	}
 }
 
+// volume is calls of a window that were not dropped.
+type volume struct{ calls, took float64 }
+
+// startLocked doubles a limit that has not met a queue, after as many calls as it has.
+// As long as nothing is known it goes no further than where others begin.
+func (a *Adaptive) startLocked() {
+	ended, took := a.ended.Load(), float64(a.took.Load())
+	calls, dropped := uint32(ended), uint32(ended>>32)
+	if calls < a.start.Load() {
+		return
+	}
+	a.start.Store(calls + uint32(a.exact))
+	if float64(dropped) > forgiven*float64(calls) || 2*a.peak.Load() < int64(a.exact) {
+		return
+	}
+	now, next := volume{float64(calls - dropped), took}, 2*a.exact
+	gradient := tolerated * a.least * max(1, now.calls-a.before.calls) / max(1, now.took-a.before.took)
+	switch {
+	case a.least == 0:
+		next = min(next, DefaultInitialLimit)
+	case gradient < farTooFar:
+		a.meetLocked(gradient)
+		return
+	case gradient <= roomy:
+		return
+	}
+	if next > a.exact {
+		a.storeLocked(next)
+		a.before = now
+		a.start.Store(calls + uint32(a.exact))
+	}
+}
+
+// meetLocked says that calls had to wait, so that the limit had gone too far.
+func (a *Adaptive) meetLocked(gradient float64) {
+	a.queued = true
+	a.start.Store(math.MaxUint32)
+	a.storeLocked(a.exact * min(max(gradient, steepest), 1))
+}
+
 // learnLocked ends a window.
 func (a *Adaptive) learnLocked(now time.Duration) {
 	ended, took, peak := a.ended.Swap(0), a.took.Swap(0), a.peak.Swap(0)
@@ -135,12 +187,15 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 	probed, known := a.probe, a.least
 	a.probe = false
 	a.since.Store(math.MinInt64)
+	doubled := a.before != volume{}
+	a.before = volume{}
 	mean := 0.0
 	if served > 0 {
 		mean = max(1, float64(took)/served)
 		switch {
 		case a.least == 0:
 			a.least = mean
+		case doubled: // of many that have begun, those that have ended are the short ones
 		case mean < a.least: // the fewer calls the less it means
 			a.least += (mean - a.least) * min(1, served/adaptiveCalls)
 		default:
@@ -154,8 +209,13 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 		}
 		a.storeLocked(a.exact)
 	case dropped > forgiven*calls:
+		a.queued = true
 		a.storeLocked(a.exact * backOff)
-	case !used: // nothing shows whether there is room for more
+	case !used, a.least == 0: // nothing shows whether there is room for more
+	case !a.queued:
+		if gradient := tolerated * a.least / mean; gradient <= roomy {
+			a.meetLocked(gradient)
+		}
 	default:
 		gradient := tolerated * a.least / mean
 		more := float64(headroom)
@@ -168,5 +228,8 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 			a.since.Store(int64(now))
 			a.limit.Store(max(int64(a.exact*probePart), int64(a.config.Min)))
 		}
+	}
+	if a.start.Store(math.MaxUint32); !a.queued && a.least > 0 {
+		a.start.Store(uint32(a.exact))
 	}
 }

@@ -143,6 +143,20 @@ func TestALearnedLimitGrowsFast(t *testing.T) {
 	}
 }
 
+// A client has few calls with each instance, and begins with a small limit, so that a hundred
+// clients have a part each. It is not held back by that for long.
+func TestALearnedLimitStartsFastWithFewCalls(t *testing.T) {
+	w := newWorked(t, 10, constant, ratelimit.AdaptiveConfig{Min: 1, Initial: 4})
+	w.mean = 100 * time.Millisecond
+	w.run(0.25, time.Second)
+	if goodput, _ := w.run(0.25, 2*time.Second); goodput < 0.2 {
+		t.Errorf("in its second second %.2f of 0.25 is done, limit %d", goodput, w.limit.Limit())
+	}
+	if goodput, p99 := w.run(10, 5*time.Second); goodput < 0.95 || p99 > 5*w.mean {
+		t.Errorf("under load %.2f of what can be done is, p99 %v, limit %d", goodput, p99, w.limit.Limit())
+	}
+}
+
 // A server that never had a moment without load has shown nobody how fast it can be.
 func TestALearnedLimitIsFoundUnderLoadAlone(t *testing.T) {
 	for _, workers := range []int{1, 4, 16} {
