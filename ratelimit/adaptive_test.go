@@ -143,6 +143,17 @@ func TestALearnedLimitGrowsFast(t *testing.T) {
 	}
 }
 
+// A client has few calls with each instance. They are not to be held back by where
+// its limit begins, nor by what it tries out.
+func TestALearnedLimitDoesNotHoldBackFewCalls(t *testing.T) {
+	w := newWorked(t, 10, exponential, ratelimit.AdaptiveConfig{}.AtClient())
+	w.mean = 100 * time.Millisecond
+	w.run(0.25, 2*time.Second)
+	if goodput, _ := w.run(0.25, time.Minute); goodput < 0.245*0.95 {
+		t.Errorf("%.3f of the capacity is used by calls that need 0.25, limit %d", goodput, w.limit.Limit())
+	}
+}
+
 // A server that never had a moment without load has shown nobody how fast it can be.
 func TestALearnedLimitIsFoundUnderLoadAlone(t *testing.T) {
 	for _, workers := range []int{1, 4, 16} {
