@@ -48,17 +48,18 @@ const (
 	adaptiveFew    = 10
 	adaptiveProbe  = 20 // calls in a window that is a probe: it is to be short
 
-	tolerated = 2.5    // how much longer than at the least calls may take
+	tolerated = 2      // how much longer than at the least calls may take
 	smoothing = 0.2    // of a step, the part that is gone
 	believed  = 0.0002 // of a longer mean, in each window in which calls may have waited
 	apparent  = 0.05   // likewise, where they cannot have
 	backOff   = 0.9    // where calls are dropped
 	forgiven  = 0.05   // of a window's calls may be, without a word
 	roomy     = 1.3    // gradient above which the limit grows at once, by quarters
-	spare     = 4      // a limit of more times the calls that there were is not used
+	spare     = 3      // a limit of more times the calls that there were is not used
 	steepest  = 0.2    // gradient below which none counts
 	probeSoon = 8      // busy windows to the next probe, while they find something
 	probeLate = 512    // and at most, while they do not
+	news      = 0.25   // of the least, that a probe finds
 	probePart = 0.2    // of the limit, well below 1 ÷ tolerated: more would not show what is tolerated
 )
 
@@ -185,12 +186,10 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 		switch {
 		case a.least == 0:
 			a.least = mean
+		case probed: // so few do not wait for each other
+			a.least += (mean - a.least) * min(1, served/adaptiveProbe)
 		case mean < a.least: // the fewer calls the less it means
-			weight := served / adaptiveCalls
-			if probed {
-				weight = served / adaptiveProbe
-			}
-			a.least += (mean - a.least) * min(1, weight)
+			a.least += (mean - a.least) * min(1, served/adaptiveCalls)
 		case used:
 			a.least += (mean - a.least) * believed
 		default:
@@ -200,7 +199,7 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 	reached := a.exact
 	switch {
 	case probed: // as it was: only the least counts
-		if a.every = min(2*max(a.every, probeSoon), probeLate); a.least < 0.9*known {
+		if a.every = min(2*max(a.every, probeSoon), probeLate); math.Abs(a.least/known-1) > news {
 			a.every = probeSoon
 		}
 		a.storeLocked(a.exact)
@@ -208,6 +207,7 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 		starting = false
 		a.storeLocked(a.exact * backOff)
 	case !used: // nothing shows whether there is room for more
+		a.quietLocked(served)
 	default:
 		gradient, headroom := tolerated*a.least/mean, math.Sqrt(a.exact)
 		starting = starting && gradient > roomy
@@ -216,7 +216,10 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 		} else {
 			a.storeLocked(a.exact*(1-smoothing) + (a.exact*min(max(gradient, steepest), 1)+headroom)*smoothing)
 		}
-		if int64(peak) < int64(reached) || starting {
+		if peak < int64(reached) {
+			a.quietLocked(served)
+		}
+		if peak < int64(reached) || starting {
 			break
 		}
 		if a.busy++; a.busy >= max(a.every, 1) { // the first one soon, lest it begins with a queue
@@ -227,5 +230,13 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 	}
 	if starting {
 		a.awaitLocked(0)
+	}
+}
+
+// quietLocked puts off the next probe after a window in which the limit was not
+// reached, which shows as much.
+func (a *Adaptive) quietLocked(served float64) {
+	if served >= adaptiveCalls {
+		a.every, a.busy = probeLate, 0
 	}
 }

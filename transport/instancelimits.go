@@ -67,7 +67,11 @@ func (l *instanceLimits) limit(n *balancer.Node) int {
 // exceeded by no more than the calls that are being picked for at once. Some places
 // are for more important calls.
 func (l *instanceLimits) full(n *balancer.Node, p ratelimit.Priority) bool {
-	return n.Outstanding() >= l.precedence.Room(l.limit(n), p)
+	limit := l.limit(n)
+	if p == ratelimit.Critical && l.is.Config.Adaptive != nil { // a guess, which few calls may exceed; the server decides
+		limit += (limit + 2) / 3
+	}
+	return n.Outstanding() >= l.precedence.Room(limit, p)
 }
 
 // learn takes in that a call to an instance ended, which was answered, or for which
