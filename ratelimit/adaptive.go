@@ -20,9 +20,9 @@ import (
 // fewer are far below the truth by chance and would starve a large server; what it compares with rises
 // slowly, so that a service that has become slower for good is believed within minutes;
 // few failures say nothing; now and then a window has fewer calls, which is how a
-// server that has been overloaded since its start shows what it could do; and until calls have
-// to wait for the first time the limit doubles with every so many of them, as TCP starts, since a client
-// has few calls with each instance and would be held back for long by where it began.
+// server that has been overloaded since its start shows what it could do; and a limit that
+// begins below 20 doubles with every so many calls, as TCP starts, until it is there or calls have to wait, since a
+// client has few calls with each instance and would be held back for long by where it began.
 type Adaptive struct {
 	limit atomic.Int64
 	end   atomic.Int64  // when the window may end
@@ -40,7 +40,6 @@ type Adaptive struct {
 	probe  bool    // this window has fewer calls
 	busy   int     // windows since the last of those in which the limit was used
 	every  int     // how many there are to be until the next
-	queued bool    // calls had to wait, once: the limit doubles no more
 	before volume  // of this window, when the limit doubled
 }
 
@@ -58,7 +57,6 @@ const (
 	forgiven  = 0.05  // of a window's calls may be, without a word
 	roomy     = 1.1   // gradient above which the limit grows by tenths
 	steepest  = 0.2   // gradient below which none counts
-	farTooFar = 0.5   // gradient that ends the start at once
 	probeSoon = 8     // busy windows to the next probe, while they find something
 	probeLate = 512   // and at most, while they do not
 	probePart = 0.5   // of the limit; more would not show what is tolerated
@@ -85,7 +83,7 @@ func (a *Adaptive) Set(c AdaptiveConfig) error {
 	defer a.mu.Unlock()
 	if a.config = c.WithDefaults(); a.exact == 0 {
 		a.exact = float64(a.config.Initial)
-		a.start.Store(uint32(a.config.Initial))
+		a.awaitLocked(0)
 	}
 	a.storeLocked(a.exact)
 	return nil
@@ -141,41 +139,30 @@ func (a *Adaptive) Done(now, took time.Duration, inFlight int, dropped bool) {
 // volume is calls of a window that were not dropped.
 type volume struct{ calls, took float64 }
 
-// startLocked doubles a limit that has not met a queue, after as many calls as it has.
-// As long as nothing is known it goes no further than where others begin.
+// startLocked doubles a limit that is less than others begin with and has not met a
+// queue, after as many calls as it has.
 func (a *Adaptive) startLocked() {
 	ended, took := a.ended.Load(), float64(a.took.Load())
 	calls, dropped := uint32(ended), uint32(ended>>32)
 	if calls < a.start.Load() {
 		return
 	}
-	a.start.Store(calls + uint32(a.exact))
-	if float64(dropped) > forgiven*float64(calls) || 2*a.peak.Load() < int64(a.exact) {
-		return
-	}
-	now, next := volume{float64(calls - dropped), took}, 2*a.exact
-	gradient := tolerated * a.least * max(1, now.calls-a.before.calls) / max(1, now.took-a.before.took)
-	switch {
-	case a.least == 0:
-		next = min(next, DefaultInitialLimit)
-	case gradient < farTooFar:
-		a.meetLocked(gradient)
-		return
-	case gradient <= roomy:
-		return
-	}
-	if next > a.exact {
-		a.storeLocked(next)
+	now := volume{float64(calls - dropped), took}
+	mean := (now.took - a.before.took) / max(1, now.calls-a.before.calls)
+	if float64(dropped) <= forgiven*float64(calls) && 2*a.peak.Load() >= int64(a.exact) && (a.least == 0 || roomy*mean < tolerated*a.least) {
+		a.storeLocked(min(2*a.exact, DefaultInitialLimit))
 		a.before = now
-		a.start.Store(calls + uint32(a.exact))
 	}
+	a.awaitLocked(calls)
 }
 
-// meetLocked says that calls had to wait, so that the limit had gone too far.
-func (a *Adaptive) meetLocked(gradient float64) {
-	a.queued = true
-	a.start.Store(math.MaxUint32)
-	a.storeLocked(a.exact * min(max(gradient, steepest), 1))
+// awaitLocked says after how many calls the limit may double, if it may.
+func (a *Adaptive) awaitLocked(calls uint32) {
+	next := uint32(math.MaxUint32)
+	if a.exact < DefaultInitialLimit {
+		next = calls + uint32(a.exact)
+	}
+	a.start.Store(next)
 }
 
 // learnLocked ends a window.
@@ -187,7 +174,8 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 	probed, known := a.probe, a.least
 	a.probe = false
 	a.since.Store(math.MinInt64)
-	doubled := a.before != volume{}
+	starting, doubled := a.start.Load() != math.MaxUint32, a.before != volume{}
+	a.start.Store(math.MaxUint32)
 	a.before = volume{}
 	mean := 0.0
 	if served > 0 {
@@ -209,14 +197,12 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 		}
 		a.storeLocked(a.exact)
 	case dropped > forgiven*calls:
-		a.queued = true
+		starting = false
 		a.storeLocked(a.exact * backOff)
-	case !used, a.least == 0: // nothing shows whether there is room for more
-	case !a.queued:
-		if gradient := tolerated * a.least / mean; gradient <= roomy {
-			a.meetLocked(gradient)
-		}
+	case !used: // nothing shows whether there is room for more
+	case starting && tolerated*a.least > roomy*mean: // it goes on
 	default:
+		starting = false
 		gradient := tolerated * a.least / mean
 		more := float64(headroom)
 		if gradient > roomy {
@@ -229,7 +215,7 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 			a.limit.Store(max(int64(a.exact*probePart), int64(a.config.Min)))
 		}
 	}
-	if a.start.Store(math.MaxUint32); !a.queued && a.least > 0 {
-		a.start.Store(uint32(a.exact))
+	if starting {
+		a.awaitLocked(0)
 	}
 }
