@@ -20,9 +20,9 @@ import (
 // fewer are far below the truth by chance and would starve a large server; what it compares with rises
 // slowly, so that a service that has become slower for good is believed within minutes;
 // few failures say nothing; now and then a window has fewer calls, which is how a
-// server that has been overloaded since its start shows what it could do; and a limit that
-// begins below 20 doubles with every so many calls, as TCP starts, until it is there or calls have to wait, since a
-// client has few calls with each instance and would be held back for long by where it began.
+// server that has been overloaded since its start shows what it could do; and below 20 a limit
+// doubles with every so many calls, as TCP starts, as long as none has to wait, since a client has few
+// calls with each instance and would be held back for long by where it began.
 type Adaptive struct {
 	limit atomic.Int64
 	end   atomic.Int64  // when the window may end
@@ -200,7 +200,8 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 		starting = false
 		a.storeLocked(a.exact * backOff)
 	case !used: // nothing shows whether there is room for more
-	case starting && tolerated*a.least > roomy*mean: // it goes on
+	case a.exact < DefaultInitialLimit && tolerated*a.least > roomy*mean: // it doubles, now or again
+		starting = true
 	default:
 		starting = false
 		gradient := tolerated * a.least / mean

@@ -157,6 +157,21 @@ func TestALearnedLimitStartsFastWithFewCalls(t *testing.T) {
 	}
 }
 
+// Nor is it for long after a moment in which calls were dropped.
+func TestALearnedLimitStartsAgainWithFewCalls(t *testing.T) {
+	w := newWorked(t, 10, constant, ratelimit.AdaptiveConfig{Min: 1, Initial: 4})
+	w.mean = 100 * time.Millisecond
+	w.run(0.25, 3*time.Second)
+	for w.limit.Limit() > 4 {
+		w.now += time.Second / 20
+		w.limit.Done(w.now, time.Second/10, 1, true)
+	}
+	w.run(0.25, 3*time.Second)
+	if goodput, p99 := w.run(10, 5*time.Second); goodput < 0.95 || p99 > 5*w.mean {
+		t.Errorf("under load %.2f of what can be done is, p99 %v, limit %d", goodput, p99, w.limit.Limit())
+	}
+}
+
 // A server that never had a moment without load has shown nobody how fast it can be.
 func TestALearnedLimitIsFoundUnderLoadAlone(t *testing.T) {
 	for _, workers := range []int{1, 4, 16} {
