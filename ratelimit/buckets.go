@@ -55,20 +55,26 @@ func NewBuckets(c RateConfig) (*Buckets, error) {
 // to be asked at once and not to be kept, since it may be forgotten when it is full.
 func (b *Buckets) Of(now time.Duration, key string) *Bucket {
 	moment, hash := b.line.moment(now), maphash.String(b.seed, key)
-	s := &b.shards[hash%shards]
-	if found := s.find(hash, moment); found != nil {
+	if found := b.shardOf(hash).find(hash, moment); found != nil {
 		return found
 	}
+	return b.ofNew(hash, moment)
+}
+
+// ofNew is the bucket of a key that was not there.
+func (b *Buckets) ofNew(hash uint64, moment time.Duration) *Bucket {
 	if !b.place(moment) {
 		b.overflows.Add(1)
 		return b.overflow
 	}
-	bucket, added := s.add(hash, moment, b.line, &b.config)
+	bucket, added := b.shardOf(hash).add(hash, moment, b.line, &b.config)
 	if !added {
 		b.places.Add(-1)
 	}
 	return bucket
 }
+
+func (b *Buckets) shardOf(hash uint64) *shard { return &b.shards[hash%shards] }
 
 // place takes a place for one more key, for which another may have to go. If nobody
 // is idle, nobody looks again for a moment: new keys must not cost much.

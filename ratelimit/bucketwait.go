@@ -37,7 +37,7 @@ func (b *Bucket) Wait(ctx context.Context, p Priority, most time.Duration) error
 
 // waitInTurn takes the next token that nobody else has a right to, and waits for it.
 func (b *Bucket) waitInTurn(ctx context.Context, moment, most time.Duration) error {
-	if b.until(moment, 1) > most {
+	if b.until(moment, 1) > most { // of many that are refused none shall be in the way of others, not even for a moment
 		return ErrRate
 	}
 	t := b.line.time(moment)

@@ -76,9 +76,12 @@ func TestQuotaAlone(t *testing.T) {
 			t.Errorf("after %d clients the share is %v, want %v", tt.clients, q.Share(), tt.want)
 		}
 	}
-	q.Clients(0, 0, []float64{1, 1})
-	if q.Alone(9); q.Share() != 500 {
-		t.Errorf("once others were heard of the share is %v, want that it holds", q.Share())
+	for _, mine := range []int{-1, 0} {
+		q.Clients(0, mine, []float64{1, 1})
+		before := q.Share()
+		if q.Alone(9); q.Share() != before {
+			t.Errorf("once others were heard of the share is %v, want that it holds at %v", q.Share(), before)
+		}
 	}
 }
 
