@@ -23,7 +23,7 @@ type limitMeter struct {
 
 func (t *limitMeter) open(i *instruments) {
 	t.refused = i.counter("fairlead.limit.refused", "Calls that a limit refused, by its name, the priority of the call, and the side: client or server.")
-	t.inFlight = i.gauge("fairlead.limit.in_flight", "Calls in flight that a limit of concurrency counts.")
+	t.inFlight = i.gauge("fairlead.limit.inflight", "Calls in flight that a limit of concurrency counts.")
 	t.most = i.gauge("fairlead.limit.concurrency", "How many calls a limit of concurrency allows, all together.")
 	t.keys = i.gauge("fairlead.limit.keys", "Keys that have a bucket of their own in a limit of rate.")
 	t.shared = i.counter("fairlead.limit.keys.overflowed", "How often a key had to share its bucket with others, since there are too many.")
