@@ -81,8 +81,6 @@ func (q *quotas) setLocked(name string, c ratelimit.RateConfig, now time.Duratio
 	case one == nil:
 		one = &quota{}
 		one.Quota, err = ratelimit.NewQuota(c)
-	case one.config == c:
-		return
 	default:
 		err = one.Set(c)
 	}

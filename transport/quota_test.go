@@ -31,6 +31,7 @@ type crowd struct {
 	changed  chan struct{}
 	watchers int
 	reports  []map[string]float64
+	at       []time.Time // of each
 }
 
 func newCrowd() *crowd {
@@ -81,7 +82,7 @@ func (c *crowd) WatchClients(ctx context.Context, _ string) iter.Seq2[discovery.
 func (c *crowd) ReportDemand(_ string, demand map[string]float64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.reports = append(c.reports, maps.Clone(demand))
+	c.reports, c.at = append(c.reports, maps.Clone(demand)), append(c.at, time.Now())
 }
 
 // reported is what was reported so far, of whoever is watching now.
@@ -225,6 +226,38 @@ func TestWhatIsWantedIsShown(t *testing.T) {
 	})
 }
 
+// However many limits there are, what is wanted under them is shown once in 5 s, so
+// that whoever has to wait for that does not hold up what is reckoned with already.
+func TestWhatIsWantedOfAllLimitsIsShownTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd()
+		c.Put(sharing(100))
+		m := newMesh(t, c)
+		knowing(t, m)
+		c.says(discovery.Live, 2, nil)
+		for n := range 3000 {
+			if n == 300 { // 3 s later
+				p := sharing(100)
+				more := p.Spec.Limits[0]
+				more.Name, more.Rate.Calls = "more", 50
+				p.Spec.Limits = append(p.Spec.Limits, more)
+				c.Put(p)
+			}
+			m.Do(t.Context(), get(), c.Door(m)) // whether or not it is let through
+			time.Sleep(10 * time.Millisecond)
+		}
+		reports, _ := c.reported()
+		if last := reports[len(reports)-1]; len(last) != 2 {
+			t.Errorf("shown is %v, want what is wanted of both limits", last)
+		}
+		for n := 2; n < len(reports); n++ { // the first is empty
+			if gap := c.at[n].Sub(c.at[n-1]); gap < 5*time.Second {
+				t.Errorf("two reports within %v: %v", gap, reports)
+			}
+		}
+	})
+}
+
 func TestSharingEndsWithTheLastLimitThatIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd()
@@ -254,8 +287,11 @@ func TestSharingEndsWithTheLastLimitThatIsShared(t *testing.T) {
 				t.Errorf("reported after the end: %v", late[len(reports):])
 			}
 		}
+		c.says(discovery.Cold, 0, nil)
 		c.Put(sharing(100))
-		settled()
+		if got := shared(t, m); got.State != "alone" || !near(got.Share, 100) {
+			t.Errorf("what was known when a limit was shared last still counts: %+v", got)
+		}
 		if err := m.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -405,7 +441,8 @@ func TestTheNumberOfClientsIsSavedOnceInFiveSeconds(t *testing.T) {
 			t.Errorf("saved is %+v, %v, want the last", saved, err)
 		}
 		before := saves
-		for range 100 {
+		for range 100 { // the same number says something else
+			c.says(discovery.Live, 201, nil)
 			time.Sleep(time.Second)
 			synctest.Wait()
 			look()

@@ -18,7 +18,6 @@ func (q *quotas) beginLocked(watcher discovery.ClientWatcher) {
 	m := q.service.mesh
 	ctx, cancel := context.WithCancel(m.ctx)
 	q.stop = cancel
-	q.roster, q.trouble = roster{}, nil // what was known is too old
 	q.reportLocked()
 	m.loops.Go(func() { q.follow(ctx, watcher) })
 	m.loops.Go(func() { q.publish(ctx) })
@@ -27,7 +26,7 @@ func (q *quotas) beginLocked(watcher discovery.ClientWatcher) {
 // endLocked ends what beginLocked began.
 func (q *quotas) endLocked() {
 	q.stop()
-	q.stop = nil
+	q.stop, q.roster, q.trouble = nil, roster{}, nil // what is known will be too old
 	if r, ok := q.service.mesh.clientWatcher().(discovery.DemandReporter); ok {
 		r.ReportDemand(q.service.name, nil)
 	}
