@@ -142,7 +142,7 @@ func TestScenariosArePlans(t *testing.T) {
 			t.Errorf("%s does not say what it is about", s.Name)
 		}
 	}
-	want := []string{"slow-one", "heterogeneous", "sinkhole", "new-instance", "zone-loss", "rolling-deploy", "autoscale", "gray", "many-clients", "overload", "retry-storm", "recovery", "outage", "bimodal"}
+	want := []string{"slow-one", "heterogeneous", "sinkhole", "new-instance", "zone-loss", "rolling-deploy", "autoscale", "gray", "many-clients", "overload", "retry-storm", "recovery", "outage", "bimodal", "priority"}
 	if !slices.Equal(names, want) {
 		t.Errorf("scenarios are %v, want %v", names, want)
 	}

@@ -23,7 +23,9 @@ type attempt struct {
 	live   bool // its client waits
 	inside bool // its server works on it, or has it wait
 	away   bool // its server waits for the next hop
-	begins bool // what its server makes of it is counted
+	// entered says that its server has to let it out again.
+	entered bool
+	begins  bool // what its server makes of it is counted
 }
 
 // newAttempt finds room for an attempt.
@@ -46,7 +48,7 @@ func (w *world) send(call uint32) int32 {
 	c := &w.calls[call]
 	server, node := w.pick(c)
 	if server < 0 {
-		return none
+		return server
 	}
 	if int(c.sent) < len(c.went) {
 		c.went[c.sent] = server
@@ -61,6 +63,9 @@ func (w *world) send(call uint32) int32 {
 	}
 	if node != nil {
 		a.ticket = node.Start(time.Duration(w.now))
+	}
+	if p := w.clients[c.client].place(server); p != nil {
+		p.calls++
 	}
 	w.note(w.servers[server].class)
 	w.tally(c).Attempts++
@@ -99,6 +104,8 @@ func (w *world) arrive(number int32, at int64) {
 	case fate < how.Fails+how.Loses:
 		ending = broken
 	case limit > 0 && s.calls >= limit:
+		ending = overloaded
+	case s.refuses() && !w.enter(a):
 		ending = overloaded
 	default:
 		a.work = c.work
@@ -174,6 +181,7 @@ func (w *world) leave(number int32) {
 		result = balancer.Failure
 	}
 	w.out(number, result)
+	w.exit(a)
 	if s := w.servers[a.server]; w.plan.Heeds && a.owes {
 		s.busy--
 		w.work(s)
@@ -208,6 +216,7 @@ func (w *world) answer(number int32) {
 		return // it has another, or needs none
 	}
 	a.live = false
+	w.learn(a, false)
 	c := &w.calls[a.call]
 	result, _ := a.ending.result()
 	if n := a.ticket.Node(); n != nil {

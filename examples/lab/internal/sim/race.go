@@ -35,7 +35,7 @@ func (w *world) join(first int32) {
 	}
 	number := a.call
 	second := w.send(number)
-	if second == none {
+	if second < 0 {
 		return
 	}
 	w.attempts[second].second = true
@@ -66,7 +66,7 @@ func (w *world) settle(number int32) {
 		if other != none {
 			w.giveUp(other)
 		}
-		w.end(a.call, true)
+		w.end(a.call, well)
 	case other == none:
 		w.again(a.call)
 	case !a.second:
@@ -81,6 +81,7 @@ func (w *world) giveUp(number int32) {
 		w.took(a)
 	}
 	a.live = false
+	w.learn(a, true)
 	if a.ticket.Node() != nil {
 		a.ticket.Done(time.Duration(w.now), balancer.Neutral)
 	}
