@@ -48,3 +48,10 @@ func (c RateConfig) burst() int {
 	}
 	return int(max(1, min(math.Ceil(c.Rate), MaxBurst)))
 }
+
+func (c RateConfig) maxKeys() int {
+	if c.MaxKeys != 0 {
+		return c.MaxKeys
+	}
+	return DefaultMaxKeys
+}

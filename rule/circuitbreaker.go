@@ -40,22 +40,10 @@ type CircuitBreaker struct {
 	ProbeTimeout Duration `json:"probeTimeout,omitzero"`
 }
 
-// Scope is what has a breaker of its own.
-type Scope uint8
-
-const (
-	PerInstance Scope = iota
-	PerMethod
-	PerService
-)
-
 var (
 	breakerModes  = [...]string{breaker.Automatic: "on", breaker.Disabled: "off", breaker.ForcedOpen: "open", breaker.ObserveOnly: "observe"}
-	breakerScopes = [...]string{PerInstance: "instance", PerMethod: "method", PerService: "service"}
+	breakerScopes = scopes[:PerService+1]
 )
-
-// String is as in a document.
-func (s Scope) String() string { return breakerScopes[s] }
 
 // BreakerTable is a [CircuitBreaker] ready for use. Zero fields of the
 // configuration mean the default of package breaker. Two that are equal mean the
@@ -68,7 +56,7 @@ type BreakerTable struct {
 
 func (b *CircuitBreaker) table() *BreakerTable {
 	return &BreakerTable{
-		Mode: breaker.Mode(numberOf(breakerModes[:], b.Mode)), Scope: Scope(numberOf(breakerScopes[:], b.Scope)),
+		Mode: breaker.Mode(numberOf(breakerModes[:], b.Mode)), Scope: Scope(numberOf(breakerScopes, b.Scope)),
 		Config: breaker.Config{
 			Window: time.Duration(b.Window), MinRequests: b.MinRequests, FailureRate: b.FailureRate.Of(), ConsecutiveFailures: b.ConsecutiveFailures,
 			SlowCallDuration: time.Duration(b.SlowCallDuration), SlowCallRate: b.SlowCallRate.Of(),
@@ -115,7 +103,7 @@ const mostHalfOpen = 1000
 func (c *checker) circuitBreaker(b *CircuitBreaker) {
 	c.field("circuitBreaker")
 	c.oneOf("mode", b.Mode, breakerModes[:]...)
-	c.oneOf("scope", b.Scope, breakerScopes[:]...)
+	c.oneOf("scope", b.Scope, breakerScopes...)
 	if b.Window != 0 {
 		c.between("window", b.Window, MinInterval, MaxTimeout)
 	}

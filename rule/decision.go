@@ -20,7 +20,7 @@ func (t *Table) Decide(r Request, rand uint64) Decision {
 		d.destination = d.Route.choose(r, rand)
 	}
 	for n := range t.filters {
-		if t.filters[n].matches(r) {
+		if t.filters[n].Matches(r) {
 			d.filters |= 1 << n
 		}
 	}

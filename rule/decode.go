@@ -174,6 +174,17 @@ func (d *decoder) int(n *document.Node, to *int) {
 	*to = int(v)
 }
 
+func (d *decoder) number(n *document.Node, to *float64) {
+	if !d.is(n, document.Number) {
+		return
+	}
+	v, err := strconv.ParseFloat(n.Text, 64)
+	if err != nil {
+		d.wrong(n, "allowed is a number")
+	}
+	*to = v
+}
+
 // value reads what has a form of its own.
 func (d *decoder) value(n *document.Node, to encoding.TextUnmarshaler, form string) {
 	if d.is(n, document.Text) && to.UnmarshalText([]byte(n.Text)) != nil {

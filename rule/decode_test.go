@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairlead-go/fairlead/rule"
 )
@@ -43,6 +44,7 @@ func TestGoodDocuments(t *testing.T) {
 				t.Error(err)
 			}
 			sameAgain(t, p)
+			goodConfigs(t, compile(t, p))
 			if e := p.Edition(); e < 1 || e > rule.Edition {
 				t.Errorf("edition %d is needed to read it, this is %d", e, rule.Edition)
 			}
@@ -169,6 +171,31 @@ func TestLimits(t *testing.T) {
 				s.Subsets = append(s.Subsets, rule.Subset{Name: fmt.Sprint(n), Labels: map[string]string{"v": "1"}})
 			}
 		}, "spec.subsets is of 101: at most 100"},
+		{"ConditionsOfAll", func(s *rule.Spec) {
+			get := func(n int) []rule.Match { return slices.Repeat([]rule.Match{{Method: "GET"}}, n) }
+			s.Routes = []rule.Route{{Match: get(200)}}
+			s.Limits = []rule.RateLimit{{Name: "a", Rate: rule.Rate{Calls: 1, Within: time.Second}, Match: get(200)}}
+			s.Concurrency = []rule.Concurrency{{Name: "a", Max: 1, Match: get(200)}}
+			s.Server = &rule.Server{
+				Limits:      []rule.RateLimit{{Name: "a", Rate: rule.Rate{Calls: 1, Within: time.Second}, Match: get(200)}},
+				Concurrency: []rule.Concurrency{{Name: "a", Max: 1, Match: get(201)}},
+			}
+		}, "spec is of 1001 conditions: at most 1000"},
+		{"StepsOfAll", func(s *rule.Spec) {
+			costly := []rule.Match{{Path: regex(strings.Repeat("(x?)", 56) + "=")}}
+			for n := range 30 {
+				s.Limits = append(s.Limits, rule.RateLimit{Name: fmt.Sprint(n), Rate: rule.Rate{Calls: 1, Within: time.Second}, Match: costly})
+			}
+			s.Server = &rule.Server{Limits: s.Limits}
+		}, "steps, at most 10000 are allowed in a document"},
+		{"Limits", func(s *rule.Spec) { s.Limits = make([]rule.RateLimit, rule.MaxLimits+1) }, "spec.limits is of 33: at most 32"},
+		{"Concurrency", func(s *rule.Spec) { s.Concurrency = make([]rule.Concurrency, rule.MaxConcurrency+1) }, "spec.concurrency is of 9: at most 8"},
+		{"LimitsOfServers", func(s *rule.Spec) { s.Server = &rule.Server{Limits: make([]rule.RateLimit, rule.MaxLimits+1)} }, "spec.server.limits is of 33: at most 32"},
+		{"ConcurrencyOfServers", func(s *rule.Spec) {
+			s.Server = &rule.Server{Concurrency: make([]rule.Concurrency, rule.MaxConcurrency+1)}
+		}, "spec.server.concurrency is of 9: at most 8"},
+		{"LongHeader", func(s *rule.Spec) { s.Limits = []rule.RateLimit{{Per: "header:" + long}} }, "spec.limits[0].per is"},
+		{"LongNameOfALimit", func(s *rule.Spec) { s.Limits = []rule.RateLimit{{Name: long}} }, "spec.limits[0].name is"},
 		{"LongName", func(s *rule.Spec) { s.Routes = []rule.Route{{Name: long}} }, "spec.routes[0].name is of 257 bytes: at most 256"},
 		{"LongPattern", func(s *rule.Spec) { s.Routes = []rule.Route{{Match: []rule.Match{{Path: &rule.Text{Regex: long}}}}} }, "path.regex is"},
 		{"LongLabel", func(s *rule.Spec) {
@@ -268,6 +295,16 @@ func TestEdition(t *testing.T) {
 		{"FaultTolerance", rule.Spec{FaultTolerance: "failover"}, 3},
 		{"OnFailure", rule.Spec{OnFailure: new(rule.OnFailure)}, 3},
 		{"OfARoute", rule.Spec{Routes: []rule.Route{{}, {Retries: rule.RouteRetries{PerTryTimeout: 1}}}}, 3},
+		{"Priority", rule.Spec{Priority: "default"}, 4},
+		{"PriorityOfARoute", rule.Spec{Routes: []rule.Route{{}, {Priority: "critical"}}}, 4},
+		{"Limits", rule.Spec{Limits: []rule.RateLimit{{}}}, 4},
+		{"NoLimits", rule.Spec{Limits: []rule.RateLimit{}}, 4},
+		{"Concurrency", rule.Spec{Concurrency: []rule.Concurrency{{}}}, 4},
+		{"NoConcurrency", rule.Spec{Concurrency: []rule.Concurrency{}}, 4},
+		{"Throttle", rule.Spec{Throttle: new(rule.Throttle)}, 4},
+		{"Server", rule.Spec{Server: new(rule.Server)}, 4},
+		{"Gateway", rule.Spec{Gateway: new(rule.Gateway)}, 4},
+		{"ThirdAndFourth", rule.Spec{Hedge: new(rule.Hedge), Throttle: new(rule.Throttle)}, 4},
 		{"BothNew", rule.Spec{HealthCheck: new(rule.HealthCheck), Hedge: new(rule.Hedge)}, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -311,6 +348,7 @@ func FuzzDecodeRule(f *testing.F) {
 			t.Fatalf("accepted and not valid: %v", err)
 		}
 		sameAgain(t, p)
+		goodConfigs(t, compile(t, p))
 	})
 }
 

@@ -112,3 +112,48 @@ func ExampleOutcomes_HTTP() {
 	// 500 true true false
 	// 503 true false true
 }
+
+// A call counts in all limits that it matches.
+func ExampleCounting_Matches() {
+	policy, err := rule.Decode([]byte(`{
+  "apiVersion": "fairlead/v1alpha1",
+  "kind": "ServicePolicy",
+  "spec": {
+    "service": "orders",
+    "limits": [
+      {"name": "all", "rate": "5000/s", "scope": "shared"},
+      {"name": "reports", "match": [{"caller": {"exact": "reports"}}], "rate": "600/m", "wait": "50ms"}
+    ]
+  }
+}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	table, err := rule.Compile(policy, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, caller := range []string{"web", "reports"} {
+		for n := range table.Limits {
+			if l := &table.Limits[n]; l.Matches(&call{caller: caller}) {
+				fmt.Println(caller, "counts in", l.Name, "of", l.Config.Rate, "per second and", l.Per)
+			}
+		}
+	}
+	// Output:
+	// web counts in all of 5000 per second and service
+	// reports counts in all of 5000 per second and service
+	// reports counts in reports of 10 per second and service
+}
+
+func ExampleRate() {
+	var r rule.Rate
+	if err := r.UnmarshalText([]byte("90/m")); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(r, "is", r.PerSecond(), "per second")
+	// Output: 90/m is 1.5 per second
+}

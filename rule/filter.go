@@ -19,7 +19,7 @@ type Filter struct {
 
 // filter is a [Filter] ready for use.
 type filter struct {
-	match      []entry
+	matching
 	keep, drop []labelled
 	force      bool
 }
@@ -31,11 +31,7 @@ type labelled struct {
 }
 
 func newFilter(f Filter) filter {
-	made := filter{keep: labelledOf(f.Keep), drop: labelledOf(f.Drop), force: f.Force}
-	for _, m := range f.Match {
-		made.match = append(made.match, entry{conditions: conditionsOf(m)})
-	}
-	return made
+	return filter{matching: newMatching(f.Match), keep: labelledOf(f.Keep), drop: labelledOf(f.Drop), force: f.Force}
 }
 
 func labelledOf(texts map[string]Text) (all []labelled) {
@@ -43,15 +39,6 @@ func labelledOf(texts map[string]Text) (all []labelled) {
 		all = append(all, labelled{name, matcherOf(text)})
 	}
 	return all
-}
-
-func (f *filter) matches(r Request) bool {
-	for n := range f.match {
-		if f.match[n].holds(r) {
-			return true
-		}
-	}
-	return len(f.match) == 0
 }
 
 // leaves reports whether the filter leaves an instance where it applies.

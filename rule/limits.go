@@ -14,13 +14,17 @@ const (
 	MaxSubsets    = 100
 	MaxRoutes     = 256
 	MaxFilters    = 16
-	MaxConditions = 1000 // of all routes and filters together
+	MaxConditions = 1000 // of all that has a match together
 	MaxPriorities = 16
 	MaxOutcomes   = 100
-	MaxCodes      = 256     // of one list
-	MaxValue      = 4 << 10 // bytes of the value that a caller gets
-	MaxLabels     = 64      // of a subset
-	MaxText       = 256     // bytes of a name, label, text to match, or pattern
+	// MaxLimits and MaxConcurrency bound the lists of clients and those of servers,
+	// each.
+	MaxLimits      = 32
+	MaxConcurrency = 8
+	MaxCodes       = 256     // of one list
+	MaxValue       = 4 << 10 // bytes of the value that a caller gets
+	MaxLabels      = 64      // of a subset
+	MaxText        = 256     // bytes of a name, label, text to match, or pattern
 	// MaxPatternSteps bounds the program of one pattern, MaxSteps those of all.
 	MaxPatternSteps = 1000
 	MaxSteps        = 10_000

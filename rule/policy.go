@@ -15,7 +15,7 @@ const (
 	// every addition to the form, so that whoever writes a document can tell
 	// whether its readers know all of it. A process that announces none is of a
 	// version that obeys no rules.
-	Edition = 3
+	Edition = 4
 )
 
 // Policy is the document of one service. The zero value of each part says
@@ -42,6 +42,9 @@ func (p Policy) Edition() int {
 		keys = append(keys, p.Spec.Lane.Key)
 	}
 	cookies := slices.ContainsFunc(keys, func(key string) bool { return strings.HasPrefix(key, "cookie:") })
+	if p.Spec.limits() || p.Spec.Priority != "" || slices.ContainsFunc(p.Spec.Routes, func(r Route) bool { return r.Priority != "" }) {
+		return 4
+	}
 	if p.Spec.CircuitBreaker != nil || p.Spec.Outcomes != nil || p.Spec.terms().third() || slices.ContainsFunc(p.Spec.Routes, func(r Route) bool { return r.terms().third() }) {
 		return 3
 	}
@@ -49,6 +52,11 @@ func (p Policy) Edition() int {
 		return 2
 	}
 	return 1
+}
+
+// limits reports whether anything is said of how many calls there may be.
+func (s *Spec) limits() bool {
+	return s.Limits != nil || s.Concurrency != nil || s.Throttle != nil || s.Server != nil || s.Gateway != nil
 }
 
 // Metadata is for people and their tools.
@@ -94,6 +102,23 @@ type Spec struct {
 	FaultTolerance string `json:"faultTolerance,omitempty"`
 	// OnFailure is what the caller gets instead of an error.
 	OnFailure *OnFailure `json:"onFailure,omitempty"`
+	// Priority is that of calls of which nothing is said, neither by code nor by the
+	// call during which they are made: "sheddable", which are refused first,
+	// "default" or "critical", which are refused last. Empty: "default". A route may
+	// say another.
+	Priority string `json:"priority,omitempty"`
+	// Limits say how many calls are sent in a time: each must have its turn in all
+	// that it matches. Absent: as code says. An empty list is none, whatever code
+	// said.
+	Limits []RateLimit `json:"limits,omitzero"`
+	// Concurrency says how many calls are in flight, as Limits do.
+	Concurrency []Concurrency `json:"concurrency,omitzero"`
+	// Throttle says when calls are not sent since the service refuses too many.
+	Throttle *Throttle `json:"throttle,omitempty"`
+	// Server is what servers of the service let in.
+	Server *Server `json:"server,omitempty"`
+	// Gateway is a service through which calls go instead.
+	Gateway *Gateway `json:"gateway,omitempty"`
 	// LoadBalancer says how one of several instances is chosen.
 	LoadBalancer LoadBalancer `json:"loadBalancer,omitzero"`
 	// OutlierDetection says who is passed over for a while.

@@ -58,6 +58,18 @@ func (d *decoder) spec(n *document.Node, s *Spec) {
 			some(d, v, &s.Idempotent, (*decoder).bool)
 		case "hedge":
 			some(d, v, &s.Hedge, (*decoder).hedge)
+		case "priority":
+			d.text(v, &s.Priority)
+		case "limits":
+			each(d, v, &s.Limits, (*decoder).rateLimit)
+		case "concurrency":
+			each(d, v, &s.Concurrency, (*decoder).concurrency)
+		case "throttle":
+			some(d, v, &s.Throttle, (*decoder).throttle)
+		case "server":
+			some(d, v, &s.Server, (*decoder).server)
+		case "gateway":
+			some(d, v, &s.Gateway, (*decoder).gateway)
 		case "circuitBreaker":
 			some(d, v, &s.CircuitBreaker, (*decoder).circuitBreaker)
 		case "outcomes":

@@ -29,6 +29,8 @@ func (d *decoder) route(n *document.Node, r *Route) {
 			d.text(v, &r.FaultTolerance)
 		case "onFailure":
 			some(d, v, &r.OnFailure, (*decoder).onFailure)
+		case "priority":
+			d.text(v, &r.Priority)
 		case "mirror":
 			some(d, v, &r.Mirror, (*decoder).mirror)
 		case "fault":

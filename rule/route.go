@@ -26,6 +26,7 @@ type Route struct {
 	Hedge          *Hedge       `json:"hedge,omitempty"`
 	FaultTolerance string       `json:"faultTolerance,omitempty"`
 	OnFailure      *OnFailure   `json:"onFailure,omitempty"`
+	Priority       string       `json:"priority,omitempty"`
 	// Mirror sends copies of calls to some instances, whose answers are thrown
 	// away.
 	Mirror *Mirror `json:"mirror,omitempty"`

@@ -27,9 +27,11 @@ type Switches struct {
 	SafeMode bool `json:"safeMode,omitempty"`
 	// Off are features that no document has a say in: "routes", "filters",
 	// "lane", "mirror", "fault", "timeout" (also of attempts), "loadBalancer",
-	// "outcomes", "onFailure", "faultTolerance", or "rules", which is all of them.
-	// "outlierDetection", "healthCheck", "retries", "hedge", "circuitBreaker" and
-	// "telemetry" are off where code set them, too.
+	// "outcomes", "onFailure", "faultTolerance", "priority", or "rules", which is all
+	// of them. "outlierDetection", "healthCheck", "retries", "hedge",
+	// "circuitBreaker", "limits", "concurrency", "throttle", "server", "gateway" and
+	// "telemetry" are off where code set them, too. "limits" and "concurrency" are
+	// those of clients, "server" is all that servers refuse.
 	Off []string `json:"off,omitempty"`
 }
 
@@ -62,6 +64,12 @@ var features = [...]feature{
 	{"outcomes", func(s *Spec) { s.Outcomes = nil }},
 	{"onFailure", func(s *Spec) { s.OnFailure = nil; eachRoute(s, func(r *Route) { r.OnFailure = nil }) }},
 	{"faultTolerance", func(s *Spec) { s.FaultTolerance = ""; eachRoute(s, func(r *Route) { r.FaultTolerance = "" }) }},
+	{"priority", func(s *Spec) { s.Priority = ""; eachRoute(s, func(r *Route) { r.Priority = "" }) }},
+	{"limits", func(s *Spec) { s.Limits = []RateLimit{} }},
+	{"concurrency", func(s *Spec) { s.Concurrency = []Concurrency{} }},
+	{"throttle", func(s *Spec) { s.Throttle = &Throttle{Off: true} }},
+	{"server", func(s *Spec) { s.Server = &Server{Off: true} }},
+	{"gateway", func(s *Spec) { s.Gateway = &Gateway{Off: true} }},
 	{"telemetry", func(s *Spec) { s.Telemetry.Level = "off" }},
 }
 

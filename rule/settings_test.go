@@ -68,6 +68,12 @@ func TestSwitches(t *testing.T) {
 		{"outcomes", func(s *rule.Spec) { s.Outcomes = nil }},
 		{"onFailure", func(s *rule.Spec) { s.OnFailure, s.Routes[0].OnFailure = nil, nil }},
 		{"faultTolerance", func(s *rule.Spec) { s.FaultTolerance, s.Routes[0].FaultTolerance = "", "" }},
+		{"priority", func(s *rule.Spec) { s.Priority, s.Routes[0].Priority = "", "" }},
+		{"limits", func(s *rule.Spec) { s.Limits = []rule.RateLimit{} }},
+		{"concurrency", func(s *rule.Spec) { s.Concurrency = []rule.Concurrency{} }},
+		{"throttle", func(s *rule.Spec) { s.Throttle = &rule.Throttle{Off: true} }},
+		{"server", func(s *rule.Spec) { s.Server = &rule.Server{Off: true} }},
+		{"gateway", func(s *rule.Spec) { s.Gateway = &rule.Gateway{Off: true} }},
 		{"telemetry", func(s *rule.Spec) { s.Telemetry.Level = "off" }},
 	} {
 		t.Run(c.feature, func(t *testing.T) {
@@ -116,7 +122,9 @@ func TestWhatSwitchesLeaveIsValid(t *testing.T) {
 
 // What is off where code set it, too, is said to be off.
 func TestSwitchesThatCodeObeys(t *testing.T) {
-	s := rule.Settings{Spec: rule.SettingsSpec{Switches: rule.Switches{Off: []string{"hedge", "circuitBreaker", "retries"}}}}
+	s := rule.Settings{Spec: rule.SettingsSpec{Switches: rule.Switches{Off: []string{
+		"hedge", "circuitBreaker", "retries", "limits", "concurrency", "throttle", "server", "gateway",
+	}}}}
 	table := compile(t, s.Apply(policy()))
 	d := table.Decide(&call{}, 0)
 	if h := d.Route.Hedge; h == nil || !h.Off {
@@ -127,5 +135,20 @@ func TestSwitchesThatCodeObeys(t *testing.T) {
 	}
 	if d.Route.Retry.MaxAttempts != 1 {
 		t.Errorf("%d attempts", d.Route.Retry.MaxAttempts)
+	}
+	if l := table.Limits; l == nil || len(l) > 0 {
+		t.Errorf("limits %+v", l)
+	}
+	if l := table.Concurrency; l == nil || len(l) > 0 {
+		t.Errorf("concurrency %+v", l)
+	}
+	if h := table.Throttle; h == nil || !h.Off {
+		t.Errorf("throttle %+v", h)
+	}
+	if s := table.Server; s == nil || !s.Off {
+		t.Errorf("server %+v", s)
+	}
+	if g := table.Gateway; g == nil || !g.Off {
+		t.Errorf("gateway %+v", g)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/ratelimit"
 )
 
 // Table is a policy ready for use. It is immutable and safe for concurrent
@@ -16,6 +17,14 @@ type Table struct {
 	Policy   Policy
 	Breaker  *BreakerTable // nil: nothing is said
 	Outcomes *Outcomes     // nil: nothing is said
+
+	// Limits and Concurrency are in the order of the document. nil: nothing is said;
+	// empty: there are none, whatever code said.
+	Limits      []LimitTable
+	Concurrency []ConcurrencyTable
+	Throttle    *ThrottleTable // nil: nothing is said
+	Server      *ServerTable   // nil: nothing is said
+	Gateway     *GatewayTable  // nil: nothing is said
 
 	routes []RouteTable
 	rest   RouteTable           // of calls that no route matches
@@ -39,8 +48,10 @@ type RouteTable struct {
 	Retry          RetryTable
 	Hedge          *HedgeTable // nil: nothing is said
 	FaultTolerance FaultTolerance
-	ToleranceSaid  bool         // whether anything is said of it; else it is Failover
-	OnFailure      *OnFailure   // nil: nothing is said
+	ToleranceSaid  bool       // whether anything is said of it; else it is Failover
+	OnFailure      *OnFailure // nil: nothing is said
+	Priority       ratelimit.Priority
+	PrioritySaid   bool         // whether anything is said of it; else it is Default
 	Mirror         *MirrorTable // nil: no call is copied
 	Fault          *Fault       // nil: no call suffers
 
@@ -127,6 +138,16 @@ func compile(p Policy, previous *Table) *Table {
 		t.Breaker = b.table()
 	}
 	t.Outcomes = newOutcomes(p.Spec.Outcomes)
+	t.Limits, t.Concurrency = limitTables(p.Spec.Limits), concurrencyTables(p.Spec.Concurrency)
+	if s := p.Spec.Throttle; s != nil {
+		t.Throttle = s.table()
+	}
+	if s := p.Spec.Server; s != nil {
+		t.Server = s.table()
+	}
+	if g := p.Spec.Gateway; g != nil {
+		t.Gateway = g.table()
+	}
 	all := p.Spec.terms()
 	t.rest = all.table()
 	t.rest.Order = -1

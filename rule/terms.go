@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strconv"
 	"time"
+
+	"github.com/fairlead-go/fairlead/ratelimit"
 )
 
 // terms are what a service or a route may say of how its calls are tried.
@@ -15,15 +17,16 @@ type terms struct {
 	hedge          *Hedge
 	faultTolerance string
 	onFailure      *OnFailure
+	priority       string
 }
 
 func (s *Spec) terms() terms {
 	r := &s.Retries
-	return terms{s.Timeout, s.Idempotent, RouteRetries{r.MaxAttempts, r.PerTryTimeout, r.RetryOn, r.Backoff}, s.Hedge, s.FaultTolerance, s.OnFailure}
+	return terms{s.Timeout, s.Idempotent, RouteRetries{r.MaxAttempts, r.PerTryTimeout, r.RetryOn, r.Backoff}, s.Hedge, s.FaultTolerance, s.OnFailure, s.Priority}
 }
 
 func (r *Route) terms() terms {
-	return terms{r.Timeout, r.Idempotent, r.Retries, r.Hedge, r.FaultTolerance, r.OnFailure}
+	return terms{r.Timeout, r.Idempotent, r.Retries, r.Hedge, r.FaultTolerance, r.OnFailure, r.Priority}
 }
 
 // over returns what holds where these come before those of all calls.
@@ -39,6 +42,7 @@ func (t terms) over(all terms) terms {
 	t.hedge = cmp.Or(t.hedge, all.hedge)
 	t.faultTolerance = cmp.Or(t.faultTolerance, all.faultTolerance)
 	t.onFailure = cmp.Or(t.onFailure, all.onFailure)
+	t.priority = cmp.Or(t.priority, all.priority)
 	return t
 }
 
@@ -61,13 +65,17 @@ func (t *terms) table() RouteTable {
 		FaultTolerance: FaultTolerance(numberOf(faultTolerances[:], t.faultTolerance)), ToleranceSaid: t.faultTolerance != "",
 		OnFailure: t.onFailure,
 	}
+	table.Priority, table.PrioritySaid = ratelimit.ParsePriority(t.priority)
 	if t.hedge != nil {
 		table.Hedge = t.hedge.table()
 		table.Hedge.Off = !t.hedges()
 	}
-	table.more = table.Timeout != 0 || table.Retry.AttemptTimeout != 0 || table.Hedge != nil || table.OnFailure != nil || table.FaultTolerance != Failover
+	table.more = table.Timeout != 0 || table.Retry.AttemptTimeout != 0 || table.Hedge != nil || table.OnFailure != nil || table.FaultTolerance != Failover || table.PrioritySaid
 	return table
 }
+
+// priorities are the names of those of package ratelimit.
+var priorities = [...]string{ratelimit.Sheddable.String(), ratelimit.Default.String(), ratelimit.Critical.String()}
 
 // terms judges what is said here, and whether it goes together with what holds.
 func (c *checker) terms(said, all terms) {
@@ -98,6 +106,7 @@ func (c *checker) terms(said, all terms) {
 	if said.onFailure != nil {
 		c.onFailure(said.onFailure)
 	}
+	c.oneOf("priority", said.priority, priorities[:]...)
 }
 
 // perTryTimeout judges whether an attempt may take longer than its call, where

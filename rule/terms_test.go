@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/breaker"
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/retry"
 	"github.com/fairlead-go/fairlead/rule"
 )
@@ -85,13 +86,13 @@ func TestWhatDoesNotGoTogether(t *testing.T) {
 func TestRouteComesBeforeService(t *testing.T) {
 	table := spec(t, `"timeout":"2s","idempotent":true,
 		"retries":{"maxAttempts":4,"perTryTimeout":"500ms","retryOn":["overload","503","INTERNAL"],"backoff":{"baseInterval":"40ms","maxInterval":"1s"}},
-		"hedge":{"percentile":"90%","minDelay":"2ms","maxExtra":"10%"},"faultTolerance":"available","onFailure":{"value":"[]"},
+		"hedge":{"percentile":"90%","minDelay":"2ms","maxExtra":"10%"},"faultTolerance":"available","onFailure":{"value":"[]"},"priority":"sheddable",
 		"routes":[
 			{"name":"silent","match":[{"path":{"exact":"/silent"}}]},
 			{"name":"other","match":[{"path":{"exact":"/other"}}],"timeout":"1s","idempotent":true,
 				"retries":{"maxAttempts":2,"perTryTimeout":"100ms","retryOn":["connect-failure","reset","timeout","server-failure"],"backoff":{"maxInterval":"60ms"}},
-				"hedge":{"delay":"30ms"},"faultTolerance":"failsafe","onFailure":{"service":"spare"}},
-			{"name":"once","match":[{"path":{"exact":"/once"}}],"idempotent":false,"faultTolerance":"failfast"}]`)
+				"hedge":{"delay":"30ms"},"faultTolerance":"failsafe","onFailure":{"service":"spare"},"priority":"critical"},
+			{"name":"once","match":[{"path":{"exact":"/once"}}],"idempotent":false,"faultTolerance":"failfast","priority":"default"}]`)
 	all := rule.RouteTable{
 		Order: -1, Timeout: 2 * time.Second, Idempotent: new(true),
 		Retry: rule.RetryTable{
@@ -100,6 +101,7 @@ func TestRouteComesBeforeService(t *testing.T) {
 		},
 		Hedge:          &rule.HedgeTable{HedgeConfig: retry.HedgeConfig{Percentile: 0.9, MinDelay: 2 * time.Millisecond, MaxExtra: 0.1}},
 		FaultTolerance: rule.Available, ToleranceSaid: true, OnFailure: &rule.OnFailure{Value: "[]"},
+		Priority: ratelimit.Sheddable, PrioritySaid: true,
 	}
 	silent := all
 	silent.Name, silent.Order = "silent", 0
@@ -111,9 +113,11 @@ func TestRouteComesBeforeService(t *testing.T) {
 		},
 		Hedge:          &rule.HedgeTable{HedgeConfig: retry.HedgeConfig{Delay: 30 * time.Millisecond}},
 		FaultTolerance: rule.Failsafe, ToleranceSaid: true, OnFailure: &rule.OnFailure{Service: "spare"},
+		Priority: ratelimit.Critical, PrioritySaid: true,
 	}
 	once := all
 	once.Name, once.Order, once.Idempotent, once.FaultTolerance = "once", 2, new(false), rule.Failfast
+	once.Priority = ratelimit.Default                                            // said, so that it is not the service's
 	once.Hedge = &rule.HedgeTable{Off: true, HedgeConfig: all.Hedge.HedgeConfig} // it is not idempotent
 	for path, want := range map[string]rule.RouteTable{"/": all, "/silent": silent, "/other": other, "/once": once} {
 		got := *table.Decide(&call{path: path}, 0).Route
@@ -157,6 +161,7 @@ func TestPlain(t *testing.T) {
 		{"HedgeThatIsOff", `{"hedge":{"off":true}}`, false},
 		{"Failfast", `{"faultTolerance":"failfast"}`, false},
 		{"OnFailure", `{"onFailure":{"value":"{}"}}`, false},
+		{"Priority", `{"priority":"default"}`, false},
 		{"Mirror", `{"mirror":{"percent":"1%"}}`, false},
 		{"Fault", `{"fault":{"abort":{"percent":"1%"}}}`, false},
 	} {

@@ -118,8 +118,19 @@ func (c *checker) spec(s *Spec) {
 		c.terms(s.Routes[n].terms(), all)
 		c.out()
 	}
+	c.limits(s.Limits, c.clientLimit)
+	c.concurrency(s.Concurrency, PerService, PerMethod, PerClass, PerInstance)
+	if s.Throttle != nil {
+		c.throttle(s.Throttle)
+	}
+	if s.Server != nil {
+		c.server(s.Server)
+	}
 	if c.conditions > MaxConditions {
 		c.bad(fmt.Sprintf("of %d conditions", c.conditions), fmt.Sprintf("at most %d are allowed", MaxConditions))
+	}
+	if s.Gateway != nil {
+		c.gateway(s.Gateway)
 	}
 	c.terms(all, terms{})
 	c.field("retries")
@@ -159,16 +170,21 @@ func (c *checker) off(names []string) {
 
 // subset judges one of several. Without says what no labels would mean.
 func (c *checker) subset(s Subset, earlier []Subset, without string) {
-	switch {
-	case s.Name == "" || len(s.Name) > MaxText:
-		c.badField("name", quote(s.Name), fmt.Sprintf("allowed are 1 to %d bytes", MaxText))
-	case slices.ContainsFunc(earlier, func(e Subset) bool { return e.Name == s.Name }):
-		c.badField("name", quote(s.Name), "allowed is a name that none before it has")
-	}
+	c.ownName(s.Name, slices.ContainsFunc(earlier, func(e Subset) bool { return e.Name == s.Name }))
 	if len(s.Labels) == 0 {
 		c.badField("labels", "", "at least one is needed; "+without)
 	}
 	c.labels(s.Labels)
+}
+
+// ownName judges the name of one of several, which may be taken.
+func (c *checker) ownName(name string, taken bool) {
+	switch {
+	case name == "" || len(name) > MaxText:
+		c.badField("name", quote(name), fmt.Sprintf("allowed are 1 to %d bytes", MaxText))
+	case taken:
+		c.badField("name", quote(name), "allowed is a name that none before it has")
+	}
 }
 
 func (c *checker) labels(labels map[string]string) {
@@ -259,11 +275,7 @@ func (c *checker) lane(l *Lane) {
 
 func (c *checker) filter(f *Filter) {
 	c.brief("name", f.Name)
-	for n := range f.Match {
-		c.in("match", n)
-		c.match(&f.Match[n])
-		c.out()
-	}
+	c.matches(f.Match)
 	if len(f.Keep)+len(f.Drop) == 0 {
 		c.bad("", "at least one of keep and drop is needed")
 	}

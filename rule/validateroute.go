@@ -12,11 +12,7 @@ func (c *checker) route(r *Route, earlier []Route) {
 	if r.Name != "" && slices.ContainsFunc(earlier, func(e Route) bool { return e.Name == r.Name }) {
 		c.badField("name", quote(r.Name), "allowed is a name that no other route has")
 	}
-	for n := range r.Match {
-		c.in("match", n)
-		c.match(&r.Match[n])
-		c.out()
-	}
+	c.matches(r.Match)
 	sum := 0
 	for n, o := range r.Route {
 		c.in("route", n)
@@ -74,6 +70,14 @@ func (c *checker) fault(f *Fault) {
 		c.oneOf("grpcStatus", a.GRPCStatus, grpcStatuses[:]...)
 		c.share(a.Percent)
 		c.back()
+	}
+}
+
+func (c *checker) matches(all []Match) {
+	for n := range all {
+		c.in("match", n)
+		c.match(&all[n])
+		c.out()
 	}
 }
 

@@ -58,6 +58,10 @@ type wanted struct {
 	Idempotent     *bool         `json:"idempotent"`
 	Hedged         bool          `json:"hedged"`
 	FaultTolerance string        `json:"faultTolerance"`
+
+	Priority    string   `json:"priority"`
+	Limits      []string `json:"limits"`
+	Concurrency []string `json:"concurrency"`
 }
 
 func TestVectors(t *testing.T) {
@@ -97,7 +101,8 @@ func (v *vector) check(t *testing.T) {
 		return ids(rule.Narrow(table, n, instances, func(i *discovery.Instance) *discovery.Instance { return i }))
 	}
 	for _, c := range v.Calls {
-		d := table.Decide(&call{c.Method, c.Path, c.Caller, c.Key, c.Headers, c.Query, c.Baggage}, uint64(c.Random*(1<<32))<<32)
+		request := &call{c.Method, c.Path, c.Caller, c.Key, c.Headers, c.Query, c.Baggage}
+		d := table.Decide(request, uint64(c.Random*(1<<32))<<32)
 		if d.Route.Name != c.Want.Route {
 			t.Errorf("%s: route %q, want %q", c.About, d.Route.Name, c.Want.Route)
 		}
@@ -137,7 +142,39 @@ func (v *vector) check(t *testing.T) {
 		if got := d.Route.FaultTolerance.String(); got != cmp.Or(c.Want.FaultTolerance, "failover") {
 			t.Errorf("%s: faultTolerance %s, want %s", c.About, got, c.Want.FaultTolerance)
 		}
+		priority := ""
+		if d.Route.PrioritySaid {
+			priority = d.Route.Priority.String()
+		}
+		if priority != c.Want.Priority {
+			t.Errorf("%s: priority %q, want %q", c.About, priority, c.Want.Priority)
+		}
+		if got := limitsOf(table, request); !slices.Equal(got, c.Want.Limits) {
+			t.Errorf("%s: limits %q, want %q", c.About, got, c.Want.Limits)
+		}
+		if got := concurrencyOf(table, request); !slices.Equal(got, c.Want.Concurrency) {
+			t.Errorf("%s: concurrency %q, want %q", c.About, got, c.Want.Concurrency)
+		}
 	}
+}
+
+// limitsOf and concurrencyOf name the limits in which a call counts.
+func limitsOf(table *rule.Table, r rule.Request) (names []string) {
+	for n := range table.Limits {
+		if l := &table.Limits[n]; l.Matches(r) {
+			names = append(names, l.Name)
+		}
+	}
+	return names
+}
+
+func concurrencyOf(table *rule.Table, r rule.Request) (names []string) {
+	for n := range table.Concurrency {
+		if l := &table.Concurrency[n]; l.Matches(r) {
+			names = append(names, l.Name)
+		}
+	}
+	return names
 }
 
 // table is what is in force.

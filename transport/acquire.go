@@ -96,6 +96,13 @@ func (m *Mesh) Acquire(ctx context.Context, call *Call, gate Gate) (Lease, error
 		return Lease{}, err
 	}
 
+	limits := call.plan.limits
+	if limits != nil && limits.instances != nil && !call.Probe {
+		if node, err = limits.instances.gate(course, call, node, gate, now); err != nil {
+			ticket.Done(breaker.Neutral)
+			return Lease{}, call.limited(err)
+		}
+	}
 	if guards != nil && guards.is.Scope == rule.PerInstance && call.pin == "" {
 		if node, ticket, err = guards.gate(course, call, node, gate, now); err != nil {
 			return Lease{}, call.rejected(err)
@@ -103,13 +110,16 @@ func (m *Mesh) Acquire(ctx context.Context, call *Call, gate Gate) (Lease, error
 	}
 
 	if call.picks == 0 && !call.follows {
-		s.budget.Deposit(now, bits>>8)
+		s.budgetOf(call.Priority).Deposit(now, bits>>8)
 	}
 	call.note(node)
 	if bits&sampleMask == 0 && s.counts.on.Load() {
 		m.meter.pick(ctx, s, balancer.Now()-now)
 	}
-	lease := Lease{service: s, breaker: ticket}
+	lease := Lease{service: s, breaker: ticket, priority: call.Priority}
+	if limits != nil && !call.Probe {
+		lease.limits = limits
+	}
 	if call.traced {
 		lease.span = m.spanOf(ctx, call)
 	}

@@ -41,7 +41,7 @@ func (m *Mesh) again(ctx context.Context, call *Call, attempt Attempt, o *Outcom
 			o.because(ErrNoTime)
 			return false
 		}
-		if err := s.budget.Withdraw(now); err != nil {
+		if err := s.budgetOf(call.Priority).Withdraw(now); err != nil {
 			m.budgetSpent(s, now, err)
 			o.because(err)
 			return false

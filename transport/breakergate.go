@@ -35,9 +35,11 @@ func (b *breakers) gate(c *course, call *Call, n *balancer.Node, gate Gate, now 
 // none: that is the panic mode of breakers.
 func (b *breakers) elsewhere(c *course, call *Call, n *balancer.Node, gate Gate, now time.Duration) (*balancer.Node, breaker.Ticket) {
 	choice, refused := c.choice(call), []*balancer.Node{n}
-	accepts := func(n *balancer.Node) bool { return !slices.Contains(refused, n) && call.accepts(n, gate) }
+	accepts := func(n *balancer.Node) bool {
+		return !slices.Contains(refused, n) && call.accepts(n, gate) && !call.plan.limits.full(n)
+	}
 	for range gateRepicks {
-		other := another(choice, call, accepts, now)
+		other := another(choice, call, accepts, accepts, now)
 		if other == nil {
 			break
 		}
@@ -52,15 +54,19 @@ func (b *breakers) elsewhere(c *course, call *Call, n *balancer.Node, gate Gate,
 	return n, breaker.Ticket{}
 }
 
-// another chooses among those that are accepted, nil if there is none.
-func another(choice *balancer.Choice, call *Call, accepts func(*balancer.Node) bool, now time.Duration) *balancer.Node {
+// another chooses among those that are accepted, and else among those that are
+// ready; nil if there is none.
+func another(choice *balancer.Choice, call *Call, accepts, ready func(*balancer.Node) bool, now time.Duration) *balancer.Node {
 	if choice == nil {
 		return nil
 	}
 	if call.tolerance == rule.Available {
-		return firstOf(choice, accepts)
+		if first := firstOf(choice, accepts); first != nil {
+			return first
+		}
+		return firstOf(choice, ready)
 	}
-	return choice.Other(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key, Retry: true}, accepts, accepts)
+	return choice.Other(balancer.Request{Now: now, Rand: rand.Uint64(), Key: call.Key, Retry: true}, accepts, ready)
 }
 
 // broken reports whether another attempt would be rejected, whatever instance it

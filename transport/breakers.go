@@ -1,9 +1,7 @@
 package transport
 
 import (
-	"maps"
 	"sync"
-	"sync/atomic"
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/breaker"
@@ -25,41 +23,12 @@ type breakers struct {
 	service *service
 	is      rule.BreakerTable // its mode is that of the beginning
 
-	whole *breaker.Breaker // of the service; nil in other scopes
+	whole   *breaker.Breaker // of the service; nil in other scopes
+	nodes   perNode[breaker.Breaker]
+	methods perKey[methodKey, breaker.Breaker]
 
-	// nodes is indexed by balancer.Node.Index, whose numbers are used again. Its
-	// slots are replaced in place, it is copied only to grow; both under mu.
-	nodes atomic.Pointer[[]nodeBreaker]
-	// methods is copied on write, under mu.
-	methods atomic.Pointer[map[methodKey]*breaker.Breaker]
-
-	mu   sync.Mutex
+	mu   sync.Mutex // held to make one and to set the mode of all, so that none is missed
 	mode breaker.Mode
-}
-
-// nodeBreaker is that of an instance. Whoever replaces it takes the node out first and
-// puts it in last, so that who finds the same before and after has its breaker.
-type nodeBreaker struct {
-	node atomic.Pointer[balancer.Node]
-	is   atomic.Pointer[breaker.Breaker]
-}
-
-// of returns the breaker if it is that of a node.
-func (k *nodeBreaker) of(n *balancer.Node) *breaker.Breaker {
-	if k.node.Load() != n {
-		return nil
-	}
-	is := k.is.Load()
-	if k.node.Load() != n {
-		return nil
-	}
-	return is
-}
-
-func (k *nodeBreaker) set(n *balancer.Node, is *breaker.Breaker) {
-	k.node.Store(nil)
-	k.is.Store(is)
-	k.node.Store(n)
 }
 
 // newBreakers returns those that the rules ask for, in the place of others.
@@ -73,8 +42,6 @@ func newBreakers(s *service, asked *rule.BreakerTable, before *breakers) *breake
 		return before
 	}
 	b := &breakers{service: s, is: *asked, mode: asked.Mode}
-	b.nodes.Store(new([]nodeBreaker))
-	b.methods.Store(&map[methodKey]*breaker.Breaker{})
 	if asked.Scope == rule.PerService {
 		b.whole = b.breakerLocked(s.name, Event{})
 	}
@@ -100,18 +67,13 @@ func (b *breakers) all() func(func(*breaker.Breaker, Event) bool) {
 		if b.whole != nil && !yield(b.whole, Event{}) {
 			return
 		}
-		for key, m := range *b.methods.Load() {
+		for key, m := range b.methods.all() {
 			if !yield(m, Event{Method: key.method, Route: key.routeKey.String()}) {
 				return
 			}
 		}
-		nodes, view := *b.nodes.Load(), b.service.pool.View()
-		for i := range nodes {
-			n := nodes[i].node.Load()
-			if n == nil || nodeOf(view.Nodes, n.ID()) != n {
-				continue
-			}
-			if one := nodes[i].of(n); one != nil && !yield(one, Event{Instance: n.ID()}) {
+		for n, one := range b.nodes.all(b.service.pool.View()) {
+			if !yield(one, Event{Instance: n.ID()}) {
 				return
 			}
 		}
@@ -146,58 +108,28 @@ func (b *breakers) of(call *Call) *breaker.Breaker {
 
 // ofMethod returns the breaker of a method, nil if there are too many.
 func (b *breakers) ofMethod(key methodKey) *breaker.Breaker {
-	known := *b.methods.Load()
-	if m := known[key]; m != nil {
+	if m := b.methods.of(key); m != nil {
 		return m
 	}
-	if len(known) >= mostMethods {
+	if b.methods.full() {
 		b.service.crowded()
 		return nil
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	known = *b.methods.Load()
-	if m := known[key]; m != nil || len(known) >= mostMethods {
-		return m
-	}
-	m := b.breakerLocked(b.service.name+" "+key.String(), Event{Method: key.method, Route: key.routeKey.String()})
-	next := make(map[methodKey]*breaker.Breaker, len(known)+1)
-	maps.Copy(next, known)
-	next[key] = m
-	b.methods.Store(&next)
-	return m
+	return b.methods.add(key, func() *breaker.Breaker {
+		return b.breakerLocked(b.service.name+" "+key.String(), Event{Method: key.method, Route: key.routeKey.String()})
+	})
 }
 
 // ofNode returns the breaker of an instance.
 func (b *breakers) ofNode(n *balancer.Node) *breaker.Breaker {
-	if k := b.known(n); k != nil {
+	if k := b.nodes.of(n); k != nil {
 		return k
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if k := b.known(n); k != nil {
-		return k
-	}
-	all, i := *b.nodes.Load(), n.Index()
-	if i >= len(all) {
-		grown := make([]nodeBreaker, max(2*len(all), i+1, 8))
-		for j := range all {
-			grown[j].set(all[j].node.Load(), all[j].is.Load())
-		}
-		b.nodes.Store(&grown)
-		all = grown
-	}
-	k := b.breakerLocked(b.service.name+" at "+n.ID(), Event{Instance: n.ID()})
-	all[i].set(n, k)
-	return k
-}
-
-// known returns the breaker of an instance if there is one.
-func (b *breakers) known(n *balancer.Node) *breaker.Breaker {
-	if all, i := *b.nodes.Load(), n.Index(); i < len(all) {
-		return all[i].of(n)
-	}
-	return nil
+	return b.nodes.add(n, func() *breaker.Breaker { return b.breakerLocked(b.service.name+" at "+n.ID(), Event{Instance: n.ID()}) })
 }
 
 // breakerChanged is told of every change of a breaker, by a goroutine of its own.

@@ -3,9 +3,19 @@ package transport
 import (
 	"cmp"
 
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/retry"
 	"github.com/fairlead-go/fairlead/rule"
 )
+
+// budgetOf returns what pays for the retries of calls of a priority. Sheddable calls
+// have a budget of their own, so that theirs leave enough to the others.
+func (s *service) budgetOf(p ratelimit.Priority) *retry.Budget {
+	if p <= ratelimit.Sheddable {
+		return s.bulk
+	}
+	return s.budget
+}
 
 // budgetLocked sets what a service may retry, as the rules have it, and where they
 // say nothing, code.
@@ -21,6 +31,7 @@ func (m *Mesh) budgetLocked(s *service, said rule.Budget) {
 		return
 	}
 	_ = s.budget.Set(c) // validated
+	_ = s.bulk.Set(c)
 	if m.options.shared != nil {
 		return
 	}

@@ -92,6 +92,7 @@ type progress struct {
 	span       trace.Span
 	began      *attemptTime       // of the attempt, where its time ends with the beginning of the answer
 	endAttempt context.CancelFunc // ends the context of the last attempt; may be nil
+	held       permits            // in limits of concurrency
 }
 
 // Instance returns the ID of the instance that the last attempt went to, or "".
@@ -133,7 +134,7 @@ func (c *Call) hand() {
 	}
 }
 
-// Release frees what bounds the call's time. A door calls it once it has done with
+// Release frees what bounds the call's time, and its places in limits. A door calls it once it has done with
 // the answer that Do let it hand out, where it does not use [Call.Ended]; Do has
 // done so where it returned an error. More than once does nothing.
 func (c *Call) Release() {
@@ -143,7 +144,12 @@ func (c *Call) Release() {
 	if c.release != nil {
 		c.release()
 	}
+	c.held.release(c.Priority)
 }
+
+// Holds reports whether the call has places in limits, which it keeps until
+// Release or Ended. Doors of streams ask it.
+func (c *Call) Holds() bool { return atomic.LoadInt32(&c.held.count) > 0 }
 
 // Attempts returns how many attempts were sent to an instance so far.
 func (c *Call) Attempts() int { return c.picks }

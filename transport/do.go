@@ -122,6 +122,13 @@ func (m *Mesh) admit(ctx context.Context, call *Call, attempt Attempt) error {
 			return err
 		}
 	}
+	// 4 Limits: throttling, rates, calls in flight. They count calls and not attempts,
+	// and stand before all work. Those that hold something come last.
+	if call.plan.limits != nil {
+		if err := m.limited(ctx, call); err != nil {
+			return err
+		}
+	}
 	if call.traced {
 		return m.doTraced(ctx, call, attempt)
 	}
@@ -167,6 +174,7 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 // finish turns the last outcome into the caller's error. What the server said
 // itself is passed on as it is.
 func (m *Mesh) finish(ctx context.Context, call *Call, o Outcome) error {
+	call.held.end = o.Class
 	if o.Err == nil {
 		call.failed = o.Class != Success && o.Class != Neutral
 		return nil

@@ -30,6 +30,8 @@ type Dump struct {
 	// too slow for.
 	CallbackPanics   map[string]int64 `json:"callbackPanics,omitempty"`
 	UnobservedEvents int64            `json:"unobservedEvents,omitempty"`
+	// Admissions are what servers of this process take on.
+	Admissions []AdmissionDump `json:"admissions,omitempty"`
 	// Registry is what the registry says of itself, if it says anything.
 	Registry any `json:"registry,omitempty"`
 }
@@ -85,11 +87,14 @@ type ServiceDump struct {
 	LateTimeouts int64 `json:"lateTimeouts,omitempty"`
 	// RefusedReports counts what instances said of their load and could not be
 	// read.
-	RefusedReports  int64 `json:"refusedReports,omitempty"`
-	Retries         int64 `json:"retries"`
-	BudgetRemaining int   `json:"budgetRemaining"`
-	BudgetRefused   int64 `json:"budgetRefused"`
+	RefusedReports      int64 `json:"refusedReports,omitempty"`
+	Retries             int64 `json:"retries"`
+	BudgetRemaining     int   `json:"budgetRemaining"`
+	BulkBudgetRemaining int   `json:"bulkBudgetRemaining"` // of sheddable calls
+	BudgetRefused       int64 `json:"budgetRefused"`
 	AttemptsDump
+	// Limits is nil where nothing bounds the calls.
+	Limits *LimitsDump `json:"limits,omitempty"`
 }
 
 // NodeDump is one instance with what its calls showed.
@@ -140,6 +145,9 @@ func (m *Mesh) Dump() Dump {
 	for _, name := range slices.Sorted(maps.Keys(services)) {
 		d.Services = append(d.Services, services[name].dump())
 	}
+	for _, a := range m.admitted() {
+		d.Admissions = append(d.Admissions, a.Dump())
+	}
 	d.UnsavedDocuments = m.keeper.documentFailures()
 	if m.pulse != nil {
 		d.Thaws = m.pulse.found()
@@ -185,6 +193,7 @@ func (s *service) dump() ServiceDump {
 		BudgetRemaining:  s.budget.Remaining(now),
 		BudgetRefused:    s.counts.unaffordable.Load(),
 		AttemptsDump:     s.dumpAttempts(),
+		Limits:           s.dumpLimits(),
 	}
 	if view.Held > 0 {
 		d.HeldUntil = wall(view.HeldUntil)

@@ -64,6 +64,7 @@ func (c *Call) redirect() {
 		c.endAttempt()
 	}
 	c.Idempotent, c.Key = c.Idempotent && !c.idempotent, c.key // the rules of the other service speak now
+	c.held.release(c.Priority)
 	c.Priority = c.given
 	next := progress{declared: c.declared, prioritized: c.prioritized, redirected: true, release: c.release, sent: c.sent}
 	if c.tolerated {

@@ -5,14 +5,17 @@ import (
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/breaker"
+	"github.com/fairlead-go/fairlead/ratelimit"
 )
 
 // Lease is one attempt on its way to an instance. It is a value.
 type Lease struct {
-	service *service
-	ticket  balancer.Ticket
-	breaker breaker.Ticket // zero: no breaker judges it
-	span    trace.Span     // nil below level Full
+	service  *service
+	ticket   balancer.Ticket
+	breaker  breaker.Ticket // zero: no breaker judges it
+	limits   *limits        // nil: none learns of it
+	priority ratelimit.Priority
+	span     trace.Span // nil below level Full
 }
 
 // Node returns the instance that was picked.
@@ -42,6 +45,9 @@ func (l Lease) Done(o Outcome) {
 	}
 	result := o.result()
 	l.breaker.DoneAt(verdicts[result], l.ticket.Age(now), balancer.TimeOf(now))
+	if l.limits != nil {
+		l.limits.learn(&l, now, result, o.Class)
+	}
 	l.ticket.Done(now, result)
 	l.service.counts.add(uint64(now), o.Class)
 	if o.Class == Timeout && o.Late {

@@ -41,7 +41,7 @@ type Mesh struct {
 
 	ctx    context.Context // ends with Close; the root of the watch loops
 	cancel context.CancelFunc
-	// loops are two per watched service (instances and rules), one more while it
+	// loops are two per watched service (instances and rules), one per admission, one more while it
 	// has instances held, one more where they are probed, one for the settings, the keeper, the pulse, and
 	// refreshes under way.
 	loops sync.WaitGroup
@@ -49,6 +49,7 @@ type Mesh struct {
 	mu            sync.Mutex // guards services for writing and what follows
 	closed        bool
 	registrations map[*registration]struct{}
+	admissions    []*Admission
 }
 
 // Opener opens a registry; etcd.Config is one.
@@ -139,6 +140,7 @@ func (m *Mesh) Close(ctx context.Context) error {
 	}
 	m.closed = true
 	for _, s := range *m.services.Load() {
+		s.bulk.Close()
 		s.budget.Close() // which a shared one would keep
 	}
 	m.services.Store(&map[string]*service{}) // so that lookup finds none and begins none
@@ -211,7 +213,11 @@ func (m *Mesh) begin(name string) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newService(name, m, pool, budget)
+	bulk, err := m.budget.Child(m.options.budget)
+	if err != nil {
+		return nil, err
+	}
+	s := newService(name, m, pool, budget, bulk)
 	s.disk = m.onDisk(name)
 	s.checker = checker
 	if m.pulse != nil {

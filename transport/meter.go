@@ -39,6 +39,8 @@ const sampleMask = 63
 type meter struct {
 	tracer trace.Tracer // used at level Full
 
+	limits limitMeter
+
 	pickDuration metric.Float64Histogram
 	observed     metric.Registration // nil when off
 
@@ -113,6 +115,7 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.lateProbes = i.counter("fairlead.health.probes.late", "Probes that began an interval or more after they were due.")
 	t.verdicts = i.counter("fairlead.health.verdicts", "Changes of what health checks make of an instance, by state: unwell, or well again.")
 	t.unwell = i.gauge("fairlead.health.unwell", "Instances that fail their health checks.")
+	t.limits.open(&i)
 	t.registeredIs = i.gauge("fairlead.registered", "Own instances that the registry is proved to hold.")
 	if err := errors.Join(i.errs...); err != nil {
 		return err
@@ -191,7 +194,11 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 	if o := m.observing; o != nil {
 		to.ObserveInt64(t.unobserved, o.dropped.Load())
 	}
+	for _, a := range m.admitted() {
+		t.limits.observe(to, a.service, "server", a.Dump().Limits, a.Pressure())
+	}
 	for name, s := range *m.services.Load() {
+		t.limits.observe(to, name, "client", s.dumpLimits(), m.Pressure(name))
 		of := serviceKey.String(name)
 		for class := range Class(numberOfClasses) {
 			to.ObserveInt64(t.attempts, s.counts.attempts(class), metric.WithAttributes(of, outcomeKey.String(class.String())))

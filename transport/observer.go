@@ -27,6 +27,7 @@ type EventKind string
 const (
 	BreakerChanged EventKind = "breaker"      // Text is its state and, where it opened, why
 	BudgetSpent    EventKind = "budget-spent" // a retry was not made; told at most every ten seconds
+	LimitReached   EventKind = "limit"        // a call was not sent; told at most every ten seconds
 	FellBack       EventKind = "fallback"     // a call got something else than the service's answer; told at most every ten seconds
 )
 

@@ -41,8 +41,9 @@ type options struct {
 	judge       Judge
 	observer    func(Event)
 	timeout     time.Duration // of each call; 0: none
-	fallbacks   []string      // services that rules may redirect to
-	many        bool          // an instance may be many machines
+	limits      codeLimits
+	fallbacks   []string // services that rules may redirect to
+	many        bool     // an instance may be many machines
 }
 
 func (o *options) validateCaller() error {
@@ -76,6 +77,7 @@ func (o *options) validateAttempts() error {
 			child.Close()
 		}
 	}
+	errs = append(errs, o.limits.validate()...)
 	for _, name := range o.fallbacks {
 		errs = append(errs, discovery.ValidateService(name))
 	}

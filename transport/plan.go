@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/retry"
 	"github.com/fairlead-go/fairlead/rule"
 )
@@ -12,16 +13,19 @@ import (
 // they say nothing, what code does. It is immutable and lasts as long as the rules
 // do.
 type plan struct {
-	of         routeKey
-	retry      retry.Policy
-	most       int   // tries
-	plain      bool  // nothing is said but where calls go and how often they are tried
-	idempotent *bool // nil: the door says
-	tolerance  rule.FaultTolerance
-	hedge      *retry.HedgeConfig // nil: no second attempts
-	onFailure  *rule.OnFailure    // nil: the caller gets the failure
-	breakers   *breakers          // nil: there are none
-	outcomes   *rule.Outcomes     // nil: as the door judges
+	of          routeKey
+	retry       retry.Policy
+	most        int   // tries
+	plain       bool  // nothing is said but where calls go and how often they are tried
+	idempotent  *bool // nil: the door says
+	tolerance   rule.FaultTolerance
+	hedge       *retry.HedgeConfig // nil: no second attempts
+	onFailure   *rule.OnFailure    // nil: the caller gets the failure
+	breakers    *breakers          // nil: there are none
+	outcomes    *rule.Outcomes     // nil: as the door judges
+	limits      *limits            // nil: there are none
+	priority    ratelimit.Priority
+	prioritized bool // something is said of that
 
 	timeout        *callTimeout    // nil: nothing is said
 	attemptTimeout *attemptTimeout // nil: nothing is said
@@ -40,16 +44,16 @@ func (p plans) of(route *rule.RouteTable) *plan {
 }
 
 // plansOf makes the plans of a service from a table, which may be nil.
-func (o *options) plansOf(service string, table *rule.Table, b *breakers) plans {
+func (o *options) plansOf(service string, table *rule.Table, b *breakers, l *limits) plans {
 	if table == nil {
-		return plans{o.planOf(service, &rule.RouteTable{}, nil, b)}
+		return plans{o.planOf(service, &rule.RouteTable{}, nil, b, l)}
 	}
 	all, named := make(plans, 0, 1+len(table.Policy.Spec.Routes)), map[string]int{"": 2}
 	for route := range table.Routes() {
 		named[route.Name]++
 	}
 	for route := range table.Routes() {
-		p := o.planOf(service, route, table.Outcomes, b)
+		p := o.planOf(service, route, table.Outcomes, b, l)
 		if p.of.name = route.Name; named[route.Name] > 1 {
 			p.of.nth = route.Order + 1
 		}
@@ -58,10 +62,11 @@ func (o *options) plansOf(service string, table *rule.Table, b *breakers) plans 
 	return all
 }
 
-func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.Outcomes, b *breakers) plan {
+func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.Outcomes, b *breakers, l *limits) plan {
 	p := plan{
 		retry: o.retry, idempotent: route.Idempotent, tolerance: o.tolerance,
 		hedge: o.hedge, onFailure: route.OnFailure, breakers: b, outcomes: outcomes,
+		limits: l, priority: route.Priority, prioritized: route.PrioritySaid,
 	}
 	if f := p.onFailure; f != nil && f.Service != "" && !slices.Contains(o.fallbacks, f.Service) {
 		p.onFailure = nil // unheeded says so
@@ -91,7 +96,7 @@ func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.
 	if t := p.retry.AttemptTimeout; t != 0 {
 		p.attemptTimeout = &attemptTimeout{service, t}
 	}
-	p.plain = p.timeout == nil && p.attemptTimeout == nil && p.hedge == nil && p.onFailure == nil && p.tolerance == rule.Failover && route.Mirror == nil && route.Fault == nil
+	p.plain = p.timeout == nil && p.attemptTimeout == nil && p.hedge == nil && p.onFailure == nil && p.tolerance == rule.Failover && route.Mirror == nil && route.Fault == nil && !l.holds()
 	return p
 }
 
@@ -108,5 +113,8 @@ func (p *plan) imprint(call *Call) {
 	}
 	if !call.tolerated {
 		call.tolerance = p.tolerance
+	}
+	if p.prioritized {
+		call.prioritize(p.priority)
 	}
 }

@@ -32,10 +32,14 @@ func (m *Mesh) hasRules() bool {
 }
 
 // rulesOf returns the sources of a service's rules as one.
-func (m *Mesh) rulesOf(s *service) rule.Source {
+func (m *Mesh) rulesOf(s *service) rule.Source { return m.rulesFrom(s.ruling.kept) }
+
+// rulesFrom returns the sources of rules as one, the registry's beginning with what
+// is kept of it.
+func (m *Mesh) rulesFrom(k *kept) rule.Source {
 	var layers rule.Layers
 	if r, ok := m.registry.(rule.Source); ok {
-		layers = append(layers, keptRules{r, s.ruling.kept})
+		layers = append(layers, keptRules{r, k})
 	}
 	layers = append(layers, m.options.rules...)
 	if len(layers) == 1 {
@@ -54,6 +58,7 @@ type ruling struct {
 	unheeded  []string // what they ask for in vain
 	level     Level
 	breakers  *breakers
+	limits    *limits
 	plans     plans
 	kept      *kept // set before the rules are followed
 	refusals  int64 // documents that are not in force because they are wrong
@@ -140,18 +145,9 @@ func (m *Mesh) logRules(service string, before, now rule.Standing) {
 // it.
 func (m *Mesh) ruleLocked(s *service) {
 	r := &s.ruling
-	table := r.standing.Table
-	if settings := m.settings.Load().settings; settings.Concern(s.name) {
-		policy := rule.Policy{APIVersion: rule.APIVersion, Kind: rule.Kind, Spec: rule.Spec{Service: s.name}}
-		if table != nil {
-			policy = table.Policy
-		}
-		left, err := rule.Compile(settings.Apply(policy), r.table)
-		if err != nil { // cannot be: a part of what is valid is valid
-			m.logger.Error("fairlead: settings cannot be applied", "service", s.name, "error", err)
-			return
-		}
-		table = left
+	table, err := m.under(s.name, r.standing.Table, r.table)
+	if err != nil {
+		return
 	}
 	r.table = table
 	m.planLocked(s, table)
@@ -180,6 +176,24 @@ func (m *Mesh) ruleLocked(s *service) {
 	m.turnLocked(s, before, s.pool.Renew())
 }
 
+// under returns what the settings leave of the rules of a service, which may be nil,
+// in the place of those before.
+func (m *Mesh) under(service string, table, before *rule.Table) (*rule.Table, error) {
+	settings := m.settings.Load().settings
+	if !settings.Concern(service) {
+		return table, nil
+	}
+	policy := rule.Policy{APIVersion: rule.APIVersion, Kind: rule.Kind, Spec: rule.Spec{Service: service}}
+	if table != nil {
+		policy = table.Policy
+	}
+	left, err := rule.Compile(settings.Apply(policy), before)
+	if err != nil { // cannot be: a part of what is valid is valid
+		m.logger.Error("fairlead: settings cannot be applied", "service", service, "error", err)
+	}
+	return left, err
+}
+
 // planLocked makes the plans of calls under a table, which may be nil. What is the
 // same as before keeps its state.
 func (m *Mesh) planLocked(s *service, table *rule.Table) {
@@ -188,7 +202,8 @@ func (m *Mesh) planLocked(s *service, table *rule.Table) {
 		asked = table.Breaker
 	}
 	r.breakers = newBreakers(s, asked, r.breakers)
-	r.plans = m.options.plansOf(s.name, table, r.breakers)
+	r.limits = m.options.limitsOf(table, s.pool.View(), r.limits, nil)
+	r.plans = m.options.plansOf(s.name, table, r.breakers, r.limits)
 	s.methods.renew(r.plans)
 }
 

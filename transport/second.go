@@ -33,7 +33,7 @@ func (r *race) join() {
 	if r.elsewhere(s.course.Load()) {
 		hedge = r.hedger.Hedge(mostHedgedBytes)
 	}
-	if hedge == nil || r.second.method.hedge.Withdraw(balancer.Now(), s.budget) != nil {
+	if hedge == nil || r.second.method.hedge.Withdraw(balancer.Now(), s.budgetOf(r.call.Priority)) != nil {
 		r.mu.Unlock()
 		s.counts.one(&s.counts.unhedged)
 		return

@@ -22,7 +22,8 @@ type service struct {
 	name   string
 	mesh   *Mesh
 	pool   *balancer.Pool
-	budget *retry.Budget
+	budget *retry.Budget // of calls that are not sheddable
+	bulk   *retry.Budget // of those that are
 	counts counts
 	// course is what calls go by: the pool's view, and the rules.
 	course atomic.Pointer[course]
@@ -55,6 +56,8 @@ type service struct {
 	fellBackTold atomic.Int64
 	// crowdedTold is the same of methods of which nothing is kept.
 	crowdedTold  atomic.Int64
+	limitTold    atomic.Int64 // and of calls that limits refused
+	pressed      pressed
 	breakersTold ration
 	// forbiddenTold is the same of a forbidden connection.
 	forbiddenTold atomic.Int64
@@ -82,8 +85,8 @@ type service struct {
 	ruling ruling
 }
 
-func newService(name string, m *Mesh, pool *balancer.Pool, budget *retry.Budget) *service {
-	s := &service{name: name, mesh: m, pool: pool, budget: budget, told: make(chan struct{})}
+func newService(name string, m *Mesh, pool *balancer.Pool, budget, bulk *retry.Budget) *service {
+	s := &service{name: name, mesh: m, pool: pool, budget: budget, bulk: bulk, told: make(chan struct{})}
 	s.counts.on.Store(m.options.level != Off)
 	s.ruling.level = m.options.level
 	m.planLocked(s, nil)

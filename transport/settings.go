@@ -65,6 +65,13 @@ func (m *Mesh) hearSettings(d rule.Document, err error) {
 		}
 		s.mu.Unlock()
 	}
+	for _, a := range m.admitted() {
+		a.mu.Lock()
+		if before.settings.Concern(a.service) || now.settings.Concern(a.service) {
+			a.obeyLocked()
+		}
+		a.mu.Unlock()
+	}
 }
 
 // next returns what stands once a document has arrived, in the way of

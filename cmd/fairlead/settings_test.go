@@ -102,7 +102,7 @@ func (b board) stand(document string) {
 func TestSettingsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	b := boardOf(t)
-	const features = "allowed are rules, routes, filters, lane, mirror, fault, timeout, loadBalancer, outlierDetection, healthCheck, retries, hedge, circuitBreaker, outcomes, onFailure, faultTolerance, telemetry"
+	const features = "allowed are rules, routes, filters, lane, mirror, fault, timeout, loadBalancer, outlierDetection, healthCheck, retries, hedge, circuitBreaker, outcomes, onFailure, faultTolerance, priority, limits, concurrency, throttle, server, gateway, telemetry"
 	for _, c := range []struct {
 		args string
 		says []string

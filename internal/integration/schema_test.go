@@ -133,6 +133,31 @@ func TestSchemas(t *testing.T) {
 		{"onFailure", `{"service":"spare","httpStatus":200}`}, {"onFailure", `{"value":"1","httpStatus":200}`}, {"onFailure", `{"value":"1","httpStatus":199}`},
 		{"onFailure", `{"value":"1","httpStatus":599}`}, {"onFailure", `{"value":"1","httpStatus":600}`}, {"onFailure", `{"value":{}}`},
 		{"onFailure", `{"value":"` + strings.Repeat("1", rule.MaxValue) + `"}`}, {"onFailure", `{"value":"` + strings.Repeat("1", rule.MaxValue+1) + `"}`},
+		{"priority", `"critical"`}, {"priority", `""`}, {"priority", `"high"`}, {"routes", `[{"priority":"sheddable"}]`}, {"routes", `[{"priority":"bulk"}]`},
+		{"limits", `[]`}, {"limits", `[{"name":"a","rate":"1/s"}]`}, {"limits", `[{"name":"","rate":"1/s"}]`}, {"limits", `[{"rate":"1/s"}]`}, {"limits", `[{"name":"a"}]`},
+		{"limits", rate(`"0/s"`)}, {"limits", rate(`"00.000/h"`)}, {"limits", rate(`"0.000001/h"`)}, {"limits", rate(`"0.0000001/h"`)}, {"limits", rate(`"1000000000/s"`)},
+		{"limits", rate(`"3600000000000/h"`)}, {"limits", rate(`"10000000000000/h"`)}, {"limits", rate(`"1/d"`)}, {"limits", rate(`"1"`)}, {"limits", rate(`1`)}, {"limits", rate(`"-1/s"`)}, {"limits", rate(`"1./m"`)},
+		{"limits", rate(`"1/s","burst":1000000000`)}, {"limits", rate(`"1/s","burst":1000000001`)}, {"limits", rate(`"1/s","burst":-1`)},
+		{"limits", rate(`"1/s","per":""`)}, {"limits", rate(`"1/s","per":"class"`)}, {"limits", rate(`"1/s","per":"instance"`)}, {"limits", rate(`"1/s","per":"header"`)},
+		{"limits", rate(`"1/s","per":"header:X-a.b_c!~"`)}, {"limits", rate(`"1/s","per":"header:"`)}, {"limits", rate(`"1/s","per":"header:a b"`)}, {"limits", rate(`"1/s","per":"header:a:b"`)}, {"limits", rate(`"1/s","per":"header:é"`)},
+		{"limits", rate(`"1/s","per":"key","maxKeys":1000000`)}, {"limits", rate(`"1/s","per":"key","maxKeys":1000001`)}, {"limits", rate(`"1/s","maxKeys":0`)}, {"limits", rate(`"1/s","maxKeys":1`)},
+		{"limits", rate(`"1/s","maxKeys":1,"per":"service"`)}, {"limits", rate(`"1/s","maxKeys":1,"per":"class"`)}, {"limits", rate(`"1/s","maxKeys":1,"per":"method"`)}, {"limits", rate(`"1/s","maxKeys":1,"per":"header:a"`)},
+		{"limits", rate(`"1/s","scope":"shared"`)}, {"limits", rate(`"1/s","scope":"shared","per":"service"`)}, {"limits", rate(`"1/s","scope":"shared","per":"caller"`)}, {"limits", rate(`"1/s","scope":"process","per":"caller"`)},
+		{"limits", limits(rule.MaxLimits, `"rate":"1/s"`)}, {"limits", limits(rule.MaxLimits+1, `"rate":"1/s"`)},
+		{"concurrency", `[]`}, {"concurrency", inFlight(`"max":1`)}, {"concurrency", inFlight(`"max":0`)}, {"concurrency", inFlight(`"max":-1`)}, {"concurrency", inFlight(`"max":1000000`)}, {"concurrency", inFlight(`"max":1000001`)},
+		{"concurrency", inFlight(`"adaptive":{}`)}, {"concurrency", inFlight(`"adaptive":{},"max":0`)}, {"concurrency", inFlight(`"adaptive":{},"max":1`)}, {"concurrency", inFlight(`"adaptive":{"min":-1}`)},
+		{"concurrency", inFlight(`"adaptive":{"max":1000000}`)}, {"concurrency", inFlight(`"adaptive":{"max":1000001}`)}, {"concurrency", inFlight(`"max":1,"per":"caller"`)},
+		{"concurrency", inFlight(`"max":1,"per":"instance"`)}, {"concurrency", inFlight(`"max":1,"per":"instance","wait":"0s"`)}, {"concurrency", inFlight(`"max":1,"per":"instance","wait":"1s"`)}, {"concurrency", inFlight(`"max":1,"per":"class","wait":"1s"`)},
+		{"concurrency", limits(rule.MaxConcurrency, `"max":1`)}, {"concurrency", limits(rule.MaxConcurrency+1, `"max":1`)},
+		{"throttle", `{}`}, {"throttle", `{"k":0}`}, {"throttle", `{"k":1}`}, {"throttle", `{"k":1.01}`}, {"throttle", `{"k":100}`}, {"throttle", `{"k":100.5}`}, {"throttle", `{"k":"2"}`}, {"throttle", `{"k":-1}`},
+		{"throttle", `{"maxReject":"0%"}`}, {"throttle", `{"maxReject":"0.01%"}`}, {"throttle", `{"maxReject":"99.99%"}`}, {"throttle", `{"maxReject":"100.0%"}`},
+		{"server", `{}`}, {"server", `{"off":true}`}, {"server", `{"limits":[],"concurrency":[]}`}, {"server", `{"throttle":{}}`},
+		{"server", `{"limits":` + rate(`"1/s","per":"caller","scope":"process"`) + `}`}, {"server", `{"limits":` + rate(`"1/s","per":"key"`) + `}`}, {"server", `{"limits":` + rate(`"1/s","scope":"shared"`) + `}`},
+		{"server", `{"limits":` + limits(rule.MaxLimits, `"rate":"1/s"`) + `}`}, {"server", `{"limits":` + limits(rule.MaxLimits+1, `"rate":"1/s"`) + `}`},
+		{"server", `{"concurrency":` + inFlight(`"max":1,"per":"method"`) + `}`}, {"server", `{"concurrency":` + inFlight(`"max":1,"per":"instance"`) + `}`},
+		{"server", `{"concurrency":` + limits(rule.MaxConcurrency, `"max":1`) + `}`}, {"server", `{"concurrency":` + limits(rule.MaxConcurrency+1, `"max":1`) + `}`},
+		{"gateway", `{}`}, {"gateway", `{"off":true}`}, {"gateway", `{"off":false}`}, {"gateway", `{"off":true,"service":""}`}, {"gateway", `{"service":"edge"}`}, {"gateway", `{"service":"Edge"}`}, {"gateway", `{"service":""}`},
+		{"gateway", `{"service":"edge","share":"0%"}`}, {"gateway", `{"service":"edge","share":"0.01%"}`}, {"gateway", `{"service":"edge","share":"100%"}`},
 		{"retries", `{"budget":{"minPerSecond":10000}}`}, {"retries", `{"budget":{"minPerSecond":10001}}`},
 		{"filters", many(rule.MaxFilters, `{"drop":{"a":{"present":true}}}`)}, {"filters", many(rule.MaxFilters+1, `{"drop":{"a":{"present":true}}}`)},
 		{"routes", many(rule.MaxRoutes, `{}`)}, {"routes", many(rule.MaxRoutes+1, `{}`)},
@@ -164,6 +189,9 @@ func TestSchemas(t *testing.T) {
 		{policy, "servicepolicy", "CircuitBreaker", "scope", `"kind":"ServicePolicy","spec":{"service":"orders","circuitBreaker":{"scope":"%s"}}`, decodePolicy},
 		{policy, "servicepolicy", "Outcome", "as", `"kind":"ServicePolicy","spec":{"service":"orders","outcomes":[{"codes":["404"],"as":"%s"}]}`, decodePolicy},
 		{policy, "servicepolicy", "Spec", "faultTolerance", `"kind":"ServicePolicy","spec":{"service":"orders","faultTolerance":"%s"}`, decodePolicy},
+		{policy, "servicepolicy", "Spec", "priority", `"kind":"ServicePolicy","spec":{"service":"orders","priority":"%s"}`, decodePolicy},
+		{policy, "servicepolicy", "RateLimit", "scope", `"kind":"ServicePolicy","spec":{"service":"orders","limits":[{"name":"a","rate":"1/s","scope":"%s"}]}`, decodePolicy},
+		{policy, "servicepolicy", "Concurrency", "per", `"kind":"ServicePolicy","spec":{"service":"orders","concurrency":[{"name":"a","max":1,"per":"%s"}]}`, decodePolicy},
 		{policy, "servicepolicy", "Abort", "grpcStatus", `"kind":"ServicePolicy","spec":{"service":"orders","routes":[{"fault":{"abort":{"percent":"1%%","grpcStatus":"%s"}}}]}`, decodePolicy},
 		{settings, "settings", "SettingsSpec", "off", `"kind":"Settings","spec":{"off":["%s"]}`, decodeSettings},
 		{settings, "settings", "Switches", "off", `"kind":"Settings","spec":{"services":{"orders":{"off":["%s"]}}}`, decodeSettings},
@@ -217,6 +245,21 @@ func subsets(n int) string {
 	items := make([]string, n)
 	for i := range items {
 		items[i] = fmt.Sprintf(`{"name":"s%d","labels":{"v":"1"}}`, i)
+	}
+	return "[" + strings.Join(items, ",") + "]"
+}
+
+// rate is a list of one limit, of which this is the rate, and what follows it.
+func rate(text string) string { return `[{"name":"a","rate":` + text + `}]` }
+
+// inFlight is a list of one limit of calls in flight.
+func inFlight(fields string) string { return `[{"name":"a",` + fields + `}]` }
+
+// limits is a list of so many that have names of their own.
+func limits(n int, fields string) string {
+	items := make([]string, n)
+	for i := range items {
+		items[i] = fmt.Sprintf(`{"name":"l%d",%s}`, i, fields)
 	}
 	return "[" + strings.Join(items, ",") + "]"
 }

@@ -109,7 +109,8 @@ func allowed(of string) schema {
 	case "Switches.off":
 		return schema{"items": schema{"enum": []string{
 			"rules", "routes", "filters", "lane", "mirror", "fault", "timeout", "loadBalancer", "outlierDetection", "healthCheck",
-			"retries", "hedge", "circuitBreaker", "outcomes", "onFailure", "faultTolerance", "telemetry"}}}
+			"retries", "hedge", "circuitBreaker", "outcomes", "onFailure", "faultTolerance",
+			"priority", "limits", "concurrency", "throttle", "server", "gateway", "telemetry"}}}
 	}
 	return allowedOfAttempts(of)
 }

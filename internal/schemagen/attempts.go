@@ -19,7 +19,7 @@ func allowedOfAttempts(of string) schema {
 		return schema{"enum": []string{"", "failover", "failfast", "failsafe", "broadcast", "available"}}
 
 	case "Hedge.percentile":
-		return schema{"not": schema{"pattern": `^(0+|100)(\.0+)?%$`}}
+		return aboveNoneBelowAll
 	case "Hedge.maxExtra", "CircuitBreaker.failureRate", "CircuitBreaker.slowCallRate":
 		return aboveNone
 	case "Hedge":
@@ -61,7 +61,7 @@ func allowedOfAttempts(of string) schema {
 	case "OnFailure.httpStatus":
 		return schema{"anyOf": []schema{{"const": 0}, {"minimum": 200, "maximum": 599}}}
 	}
-	return nil
+	return allowedOfLimits(of)
 }
 
 var (
@@ -69,8 +69,9 @@ var (
 		"CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED",
 		"FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"}
 
-	aboveNone = schema{"not": schema{"pattern": `^0+(\.0+)?%$`}}
-	long      = schema{"pattern": "[1-9]"} // a duration that is not 0
+	aboveNone         = schema{"not": schema{"pattern": `^0+(\.0+)?%$`}}
+	aboveNoneBelowAll = schema{"not": schema{"pattern": `^(0+|100)(\.0+)?%$`}}
+	long              = schema{"pattern": "[1-9]"} // a duration that is not 0
 
 	failfastTriesOnce = schema{"not": schema{
 		"required": []string{"faultTolerance", "retries"},

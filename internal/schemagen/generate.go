@@ -63,6 +63,8 @@ func (g *generator) of(t reflect.Type) schema {
 		return schema{"type": "string", "pattern": `^([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))*$`}
 	case reflect.TypeFor[rule.Percent]():
 		return schema{"type": "string", "pattern": `^(100(\.0{1,2})?|[0-9]{1,2}(\.[0-9]{1,2})?|0[0-9]{2}(\.[0-9]{1,2})?)%$`}
+	case reflect.TypeFor[rule.Rate]():
+		return schema{"type": "string", "pattern": `^[0-9]{1,13}(\.[0-9]{1,6})?/[smh]$`}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -73,6 +75,8 @@ func (g *generator) of(t reflect.Type) schema {
 		return schema{"type": "boolean"}
 	case reflect.Int:
 		return schema{"type": "integer"}
+	case reflect.Float64:
+		return schema{"type": "number"}
 	case reflect.Slice:
 		return schema{"type": "array", "items": g.of(t.Elem())}
 	case reflect.Map:

@@ -88,6 +88,43 @@ func TestDecodeAttempts(t *testing.T) {
 	}
 }
 
+// How many calls there may be, in the form of people and in that of etcd.
+func TestDecodeLimits(t *testing.T) {
+	p, err := yaml.Decode([]byte(head + `  priority: sheddable
+  limits:
+    - {name: fleet, rate: 5000/s, scope: shared}
+    - name: per tenant
+      match: [{path: {prefix: /v1/}}]
+      rate: 0.50/m
+      burst: 50
+      per: header:x-tenant
+      maxKeys: 1000
+      wait: 50ms
+  concurrency:
+    - {name: reads, match: [{method: GET}], max: 100, per: class, wait: 10ms}
+    - {name: each, per: instance, adaptive: {min: 4, max: 500, initial: 20}}
+  throttle: {off: false, k: 1.5, window: 5s, maxReject: 90%}
+  server:
+    limits: []
+    concurrency: [{name: all, adaptive: {}}]
+    off: true
+  gateway: {service: edge, share: 30%}
+  routes:
+    - {priority: critical}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := json.Marshal(p.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"service":"orders","routes":[{"priority":"critical"}],"priority":"sheddable","limits":[{"name":"fleet","rate":"5000/s","scope":"shared"},{"name":"per tenant","match":[{"path":{"prefix":"/v1/"}}],"rate":"0.5/m","burst":50,"per":"header:x-tenant","maxKeys":1000,"wait":"50ms"}],"concurrency":[{"name":"reads","match":[{"method":"GET"}],"max":100,"per":"class","wait":"10ms"},{"name":"each","per":"instance","adaptive":{"min":4,"max":500,"initial":20}}],"throttle":{"k":1.5,"window":"5s","maxReject":"90%"},"server":{"off":true,"limits":[],"concurrency":[{"name":"all","adaptive":{}}]},"gateway":{"service":"edge","share":"30%"}}`
+	if string(got) != want {
+		t.Errorf("read as\n%s, want\n%s", got, want)
+	}
+}
+
 // YAML 1.2 knows no truth but true and false.
 func TestModesWithoutQuotes(t *testing.T) {
 	for _, mode := range []string{"on", "off"} {
@@ -136,6 +173,13 @@ func TestDecodeRefuses(t *testing.T) {
 		{"StatusWithoutQuotes", head + "  retries: {retryOn: [503]}\n", "line 5, column 23: spec.retries.retryOn[0] is 503: allowed is a text"},
 		{"ModeThatIsTrue", head + "  circuitBreaker: {mode: true}\n", "spec.circuitBreaker.mode is true: allowed is a text"},
 		{"ValueThatIsNoText", head + "  onFailure: {value: {items: []}}\n", "spec.onFailure.value is an object: allowed is a text"},
+		{"RateWithoutATime", head + "  limits: [{name: a, rate: 200}]\n", "line 5, column 28: spec.limits[0].rate is 200: allowed is a number of calls in a second, a minute or an hour"},
+		{"LimitWithoutARate", head + "  limits:\n    - name: a\n", "line 6, column 7: spec.limits[0].rate: one is needed"},
+		{"LimitThatIsThereTwice", head + "  limits:\n    - {name: a, rate: 1/s}\n    - {name: a, rate: 2/s}\n", `line 7, column 14: spec.limits[1].name is "a": allowed is a name that none before it has`},
+		{"ConcurrencyOfNothing", head + "  concurrency:\n    - {name: a, per: method}\n", "line 6, column 7: spec.concurrency[0]: exactly one of max and adaptive"},
+		{"KThatIsInfinite", head + "  throttle: {k: .inf}\n", "line 5, column 17: "},
+		{"KInHex", head + "  throttle: {k: 0x10}\n", "spec.throttle.k is"},
+		{"SharedByServers", head + "  server:\n    limits:\n      - {name: a, rate: 1/s, scope: shared}\n", `line 7, column 37: spec.server.limits[0].scope is "shared": allowed is process`},
 		{"Twice", head + "kind: ServicePolicy\n", "line 5, column 1: "},
 		{"Syntax", head + "  routes: [\n", "not YAML"},
 		{"Tab", "apiVersion: x\nspec:\n\tservice: orders\n", "line 3, column 1: not YAML"},
@@ -161,6 +205,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(orders))
 	f.Add([]byte(head))
 	f.Add([]byte(head + "  idempotent: true\n  hedge: {delay: 20ms}\n  onFailure: {value: '{\"items\":[]}'}\n  outcomes: [{codes: [500-599], as: failure}]\n"))
+	f.Add([]byte(head + "  limits: [{name: a, rate: 0.5/m, per: header:x, scope: process}]\n  concurrency: [{name: a, adaptive: {min: 2}, per: instance}]\n  throttle: {k: 1.5}\n  server: {limits: []}\n  gateway: {service: edge, share: 30%}\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		p, err := yaml.Decode(text)
 		if err != nil {
