@@ -115,10 +115,9 @@ func (t *tried) refusals(title string, of ...ratelimit.Priority) plot {
 }
 
 func (t *tried) p99() plot {
-	p := t.overTime("p99 of calls that went well, ms", axis{log: true, from: math.Inf(1), to: 1}, func(_ *sim.Result, m *sim.Moment) (float64, bool) {
+	return t.overTime("p99 of calls that went well, ms", axis{log: true, from: math.Inf(1), to: 1}, func(_ *sim.Result, m *sim.Moment) (float64, bool) {
 		return milliseconds(m.P99), m.P99 > 0
 	})
-	return p
 }
 
 // overTime draws what is known of some moments, on an axis that is made longer where
@@ -130,10 +129,14 @@ func (t *tried) overTime(title string, y axis, of func(*sim.Result, *sim.Moment)
 	for k, arm := range t.arms {
 		l := line{name: arm.Arm, color: color(k)}
 		for i := range arm.Result.Course {
-			if v, ok := of(arm.Result, &arm.Result.Course[i]); ok {
-				p.y.from, p.y.to = min(p.y.from, v), max(p.y.to, v)
-				l.points = append(l.points, [2]float64{(time.Duration(i) * first.Period).Seconds(), v})
+			v, ok := of(arm.Result, &arm.Result.Course[i])
+			if !ok { // a gap, and another line after it
+				p.lines = append(p.lines, l)
+				l.points = nil
+				continue
 			}
+			p.y.from, p.y.to = min(p.y.from, v), max(p.y.to, v)
+			l.points = append(l.points, [2]float64{(time.Duration(i) * first.Period).Seconds(), v})
 		}
 		p.lines = append(p.lines, l)
 	}

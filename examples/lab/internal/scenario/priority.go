@@ -4,9 +4,9 @@ import "github.com/fairlead-go/fairlead/examples/lab/internal/sim"
 
 // priority asks whether the calls that matter are served where not all can be.
 func priority() Scenario {
-	trouble := Trouble{10 * second, 30 * second}
+	trouble := Trouble{10 * second, 40 * second}
 	plan := sim.Plan{
-		Length:     50 * second,
+		Length:     60 * second,
 		Warmup:     10 * second,
 		Clients:    20,
 		Idempotent: true,
@@ -21,7 +21,7 @@ func priority() Scenario {
 	})
 	return Scenario{
 		Name:  "priority",
-		About: "twenty seconds of one and a half times what can be done, of which a fifth is critical and two fifths can be shed",
+		About: "half a minute of one and a half times what can be done, of which a fifth is critical and two fifths can be shed",
 		Plan:  with(plan, serverLimits),
 		Trials: []Trial{
 			{Name: "one and a half times what can be done", Load: 1.5, Trouble: trouble, Arms: limited(plan)},

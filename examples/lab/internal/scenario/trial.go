@@ -23,7 +23,7 @@ type Arm struct {
 }
 
 // limited is a plan without limits, with those of clients, with those of servers, and
-// with both, as the library has them by default.
+// with both.
 func limited(p sim.Plan) []Arm {
 	return []Arm{
 		{"none", p}, {"client", with(p, clientLimits)}, {"server", with(p, serverLimits)}, {"both", with(p, clientLimits, serverLimits)},
@@ -31,12 +31,14 @@ func limited(p sim.Plan) []Arm {
 }
 
 // clientLimits makes clients not send what would be refused, and learn how many calls
-// each instance can have.
+// each instance can have. Many have each instance in common, so that each begins with
+// little, and may come down to one call.
 func clientLimits(p *sim.Plan) {
-	p.Limits = sim.Limits{Throttle: &ratelimit.ThrottleConfig{}, Instance: &ratelimit.AdaptiveConfig{}}
+	p.Limits = sim.Limits{Throttle: &ratelimit.ThrottleConfig{}, Instance: &ratelimit.AdaptiveConfig{Min: 1, Initial: 4}}
 }
 
-// serverLimits makes servers learn how many calls they can have, and refuse others.
+// serverLimits makes servers learn how many calls they can have, and refuse others, as
+// they do by default.
 func serverLimits(p *sim.Plan) {
 	p.Fleet = slices.Clone(p.Fleet)
 	for i := range p.Fleet {

@@ -12,8 +12,8 @@ import (
 // Admission is what a server does with a call before it works on it. The zero
 // value: it lets all in.
 type Admission struct {
-	// Concurrency is how many it lets in at a time, the more important ones first;
-	// it refuses others at once, and asks not to be asked again, unless RetryAfter
+	// Concurrency is how many it lets in at a time, the more important ones first; it
+	// refuses others at once, and asks them to come again in a second, unless RetryAfter
 	// says when. nil: there is no such limit.
 	Concurrency *ratelimit.ConcurrencyConfig
 	// Deadlines makes it refuse calls that have less time left than any took of late.

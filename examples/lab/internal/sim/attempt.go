@@ -64,9 +64,6 @@ func (w *world) send(call uint32) int32 {
 	if node != nil {
 		a.ticket = node.Start(time.Duration(w.now))
 	}
-	if p := w.clients[c.client].place(server); p != nil {
-		p.calls++
-	}
 	w.note(w.servers[server].class)
 	w.tally(c).Attempts++
 	if c.counts {
@@ -216,13 +213,13 @@ func (w *world) answer(number int32) {
 		return // it has another, or needs none
 	}
 	a.live = false
-	w.learn(a, false)
 	c := &w.calls[a.call]
 	result, _ := a.ending.result()
 	if n := a.ticket.Node(); n != nil {
 		if w.reports && w.said[number].said && a.ending.answered() {
 			n.Report(time.Duration(w.now), w.said[number].load)
 		}
+		w.learn(a)
 		a.ticket.Done(time.Duration(w.now), result)
 		if result != balancer.Success || len(w.clients[c.client].pool.View().Outages) > 0 {
 			w.suspect(c.client)

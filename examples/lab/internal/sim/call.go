@@ -86,7 +86,7 @@ func (w *world) start(number uint32) {
 		w.end(number, withheld)
 		return
 	}
-	w.clients[c.client].budget.Deposit(time.Duration(w.now), 0)
+	w.clients[c.client].budgetOf(c).Deposit(time.Duration(w.now), 0)
 	w.try(number)
 }
 
@@ -121,10 +121,9 @@ func (w *world) again(number uint32) {
 		_, how := c.failed.result()
 		ended := retry.Ended{How: how, Code: c.failed.code(), Idempotent: w.plan.Idempotent}
 		if ended.Code != 0 {
-			ended.RetryAfter = w.plan.Fleet[w.servers[c.failer].class].RetryAfter
-			ended.Stop = c.failed == overloaded && ended.RetryAfter == 0 && w.servers[c.failer].refuses()
+			ended.RetryAfter = w.servers[c.failer].asksFor(c.failed, &w.plan)
 		}
-		wait, more, err := w.plan.Retry.Next(w.clients[c.client].budget, time.Duration(w.now), ended, int(c.tries), w.fates.Uint64())
+		wait, more, err := w.plan.Retry.Next(w.clients[c.client].budgetOf(c), time.Duration(w.now), ended, int(c.tries), w.fates.Uint64())
 		if err != nil {
 			w.tally(c).Unpaid++
 		}

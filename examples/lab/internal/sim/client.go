@@ -17,11 +17,10 @@ type client struct {
 	pool      *balancer.Pool
 	choice    *balancer.Choice
 	budget    *retry.Budget
+	bulk      *retry.Budget    // of sheddable calls, as package transport has it; nil: there are none
 	hedge     *retry.Hedge     // nil: there are no second attempts
 	latencies *retry.Latencies // likewise
-	throttle  *ratelimit.Throttle
-	learns    *ratelimit.AdaptiveConfig
-	places    []place // by instance, where it learns
+	limits    limiter
 	servers   []int32 // by the index of their node
 	version   int     // of the list that it knows
 	due       bool    // its pool is to be looked after soon
@@ -42,7 +41,12 @@ func (w *world) newClient(number, hop int, zone string) (client, error) {
 	if c.budget, err = w.newBudget(); err != nil {
 		return c, err
 	}
-	if err = c.limit(&w.plan.Limits); err != nil {
+	if w.plan.Traffic.Shares[ratelimit.Sheddable.Index()] > 0 {
+		if c.bulk, err = w.newBudget(); err != nil {
+			return c, err
+		}
+	}
+	if c.limits, err = newLimiter(&w.plan.Limits); err != nil {
 		return c, err
 	}
 	if w.plan.Hedge != nil {
@@ -56,6 +60,14 @@ func (w *world) newClient(number, hop int, zone string) (client, error) {
 	}
 	c.pool, err = balancer.NewPool(balancer.PoolConfig{Balancing: b})
 	return c, err
+}
+
+// budgetOf returns what pays for the retries of a call.
+func (c *client) budgetOf(one *call) *retry.Budget {
+	if one.priority == ratelimit.Sheddable {
+		return c.bulk
+	}
+	return c.budget
 }
 
 // newBudget makes the budget of a client.
@@ -133,13 +145,12 @@ func (w *world) pick(c *call) (int32, *balancer.Node) {
 		return none, nil
 	}
 	server := by.servers[n.Index()]
-	if (c.sent == 0 || !c.tried(server)) && by.takes(server) {
+	if (c.sent == 0 || !c.tried(server)) && by.takes(n) {
 		return server, n
 	}
 	n.Unsent(r.Now)
 	r.Rand = w.picks.Uint64()
-	ready := func(n *balancer.Node) bool { return by.takes(by.servers[n.Index()]) }
-	other := by.choice.Other(r, func(n *balancer.Node) bool { return !c.tried(by.servers[n.Index()]) && ready(n) }, ready)
+	other := by.choice.Other(r, func(n *balancer.Node) bool { return !c.tried(by.servers[n.Index()]) && by.takes(n) }, by.takes)
 	if other == nil {
 		return full, nil
 	}

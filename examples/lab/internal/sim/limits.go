@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/ratelimit"
 )
 
@@ -11,82 +12,91 @@ import (
 type Limits struct {
 	// Throttle does not send what would be refused anyway. nil: there is none.
 	Throttle *ratelimit.ThrottleConfig
+	// Rate is how many calls a client sends. nil: any number.
+	Rate *ratelimit.RateConfig
 	// Instance is what a client learns of each instance: how many calls it may have
 	// there. One that has them is passed over; where all have, the call is not sent.
-	// nil: there is no such limit.
+	// nil: it learns nothing.
 	Instance *ratelimit.AdaptiveConfig
 }
 
-// place is what a client has at an instance, and what it may have.
-type place struct {
-	limit *ratelimit.Adaptive
-	calls int
+// limiter is the limits of one client.
+type limiter struct {
+	throttle *ratelimit.Throttle
+	rate     *ratelimit.Bucket
+	learns   *ratelimit.AdaptiveConfig
+	learned  []*ratelimit.Adaptive // by instance
 }
 
-func (p *place) isFull() bool { return p.calls >= p.limit.Limit() }
-
-// limit gives a client the limits of the plan.
-func (c *client) limit(l *Limits) (err error) {
+func newLimiter(l *Limits) (of limiter, err error) {
+	of.learns = l.Instance
 	if l.Throttle != nil {
-		c.throttle, err = ratelimit.NewThrottle(*l.Throttle)
+		if of.throttle, err = ratelimit.NewThrottle(*l.Throttle); err != nil {
+			return of, err
+		}
 	}
-	c.learns = l.Instance
-	return err
+	if l.Rate != nil {
+		of.rate, err = ratelimit.NewBucket(*l.Rate)
+	}
+	return of, err
 }
 
-// place is that of a client at an instance; nil where it learns nothing of them.
-func (c *client) place(server int32) *place {
-	if c.learns == nil {
+// limit is what a client has learned of an instance; nil where it learns nothing.
+func (l *limiter) limit(server int32) *ratelimit.Adaptive {
+	if l.learns == nil {
 		return nil
 	}
-	for int(server) >= len(c.places) {
-		limit, err := ratelimit.NewAdaptive(*c.learns)
+	for int(server) >= len(l.learned) {
+		one, err := ratelimit.NewAdaptive(*l.learns)
 		if err != nil {
 			panic(err) // the plan is valid
 		}
-		c.places = append(c.places, place{limit: limit})
+		l.learned = append(l.learned, one)
 	}
-	return &c.places[server]
+	return l.learned[server]
 }
 
-// takes reports whether the limits of a client let it send a call to an instance.
-func (c *client) takes(server int32) bool {
-	p := c.place(server)
-	return p == nil || !p.isFull()
+// takes reports whether a client may send another call to an instance.
+func (c *client) takes(n *balancer.Node) bool {
+	limit := c.limits.limit(c.servers[n.Index()])
+	return limit == nil || n.Outstanding() < limit.Limit()
 }
 
-// admits asks the limits of a client whether a call is to be sent at all.
+// admits asks the limits of a client whether a call is to be sent at all, in the order
+// in which package transport asks them.
 func (w *world) admits(c *call) bool {
-	by := &w.clients[c.client]
-	return by.throttle == nil || by.throttle.Allow(time.Duration(w.now), c.priority, w.sheds.Uint64())
+	l, now := &w.clients[c.client].limits, time.Duration(w.now)
+	return (l.throttle == nil || l.throttle.Allow(now, c.priority, w.sheds.Uint64())) && (l.rate == nil || l.rate.Allow(now, c.priority))
 }
 
-// learn tells the limits of a client how an attempt ended. Of one that another has
-// beaten nothing is known.
-func (w *world) learn(a *attempt, beaten bool) {
+// learn tells the limits of a client how an attempt ended, before that is counted as
+// done, as package transport does: a service that fails has accepted the call, and
+// who is slow or refuses has too much to do.
+func (w *world) learn(a *attempt) {
 	c := &w.calls[a.call]
-	by, now := &w.clients[c.client], time.Duration(w.now)
-	if by.throttle != nil && !beaten {
-		by.throttle.Done(now, c.priority, !a.ending.tooMuch())
+	l, now := &w.clients[c.client].limits, time.Duration(w.now)
+	if l.throttle != nil {
+		l.throttle.Done(now, c.priority, a.ending == served || a.ending == failed)
 	}
-	p := by.place(a.server)
-	if p == nil {
-		return
+	if limit := l.limit(a.server); limit != nil && (a.ending == served || a.ending.tooMuch()) {
+		limit.Done(now, time.Duration(w.now-a.begun), a.ticket.Node().Outstanding(), a.ending.tooMuch())
 	}
-	if !beaten && (a.ending == served || a.ending.tooMuch()) {
-		p.limit.Done(now, time.Duration(w.now-a.begun), p.calls, a.ending.tooMuch())
-	}
-	p.calls--
 }
 
 func (p *Plan) validateLimits() error {
-	if t := p.Limits.Throttle; t != nil {
-		if err := t.Validate(); err != nil {
+	l := &p.Limits
+	if l.Throttle != nil {
+		if err := l.Throttle.Validate(); err != nil {
 			return err
 		}
 	}
-	if i := p.Limits.Instance; i != nil {
-		return i.Validate()
+	if l.Rate != nil {
+		if err := l.Rate.Validate(); err != nil {
+			return err
+		}
+	}
+	if l.Instance != nil {
+		return l.Instance.Validate()
 	}
 	return nil
 }

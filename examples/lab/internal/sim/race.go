@@ -29,7 +29,7 @@ func (w *world) join(first int32) {
 	}
 	c := &w.calls[a.call]
 	by := &w.clients[c.client]
-	if by.hedge.Withdraw(time.Duration(w.now), by.budget) != nil {
+	if by.hedge.Withdraw(time.Duration(w.now), by.budgetOf(c)) != nil {
 		w.tally(c).Unhedged++
 		return
 	}
@@ -81,7 +81,6 @@ func (w *world) giveUp(number int32) {
 		w.took(a)
 	}
 	a.live = false
-	w.learn(a, true)
 	if a.ticket.Node() != nil {
 		a.ticket.Done(time.Duration(w.now), balancer.Neutral)
 	}

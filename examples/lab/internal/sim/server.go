@@ -38,6 +38,18 @@ type server struct {
 // refuses reports whether it has an admission.
 func (s *server) refuses() bool { return s.entrance.limit != nil || s.entrance.least != nil }
 
+// asksFor is how long it wants to be left alone after an error.
+func (s *server) asksFor(after ending, p *Plan) time.Duration {
+	if d := p.Fleet[s.class].RetryAfter; d != 0 || after != overloaded || !s.refuses() {
+		return d
+	}
+	return shedFor
+}
+
+// shedFor is what servers with an admission ask for, if nothing else is said: as
+// much as those of package transport.
+const shedFor = time.Second
+
 type stage uint8
 
 const (
