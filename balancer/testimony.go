@@ -33,7 +33,7 @@ type completion struct {
 // attend takes note of a call that failed, or of one of a node that somebody
 // has an eye on.
 func (n *Node) attend(word uint32, c completion) {
-	failed := c.result >= Failure
+	failed := c.result >= Failure && c.result != Refused
 	if word&suspected != 0 {
 		n.testify(failed)
 		if c.result == Unreachable {
@@ -41,7 +41,7 @@ func (n *Node) attend(word uint32, c completion) {
 		}
 	}
 	if word&watched != 0 {
-		if t := n.tally.Load(); t != nil {
+		if t := n.tally.Load(); t != nil && c.result != Refused {
 			t.count(c)
 		}
 		if claimed := n.probe.Load(); claimed != 0 && claimed != wanted && int64(c.start) >= claimed {
@@ -57,6 +57,7 @@ func (n *Node) attend(word uint32, c completion) {
 		n.tell(refused)
 	case c.result == Untrusted:
 		n.tell(mistrusted)
+	case c.result == Refused: // it works, which says nothing of failures before
 	case failed:
 		// Not every one from there on, lest all is judged again at each failure
 		// while no more may be ejected.

@@ -19,6 +19,9 @@ const (
 	// Untrusted is one of which nothing reached it either: it could not prove
 	// who it is, as with an expired certificate.
 	Untrusted
+	// Refused: the instance said that it has too much to do, and when to come again.
+	// It is one to call less, and no outlier: under overload all of them say so.
+	Refused
 )
 
 // Ticket is one outstanding call of a node. It is a value; Done must be called

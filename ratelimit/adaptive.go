@@ -6,22 +6,48 @@ import (
 	"time"
 )
 
-// Adaptive learns how many calls may be in flight. It is safe for concurrent use.
+// Adaptive learns how many calls a server works on well at a time, from how long
+// they take: while they take about as long as they do at the least there is room for
+// more, and when they take longer they wait for each other and there are too many. It
+// is safe for concurrent use; Limit is one load, Done two additions, and neither
+// allocates. The zero value is no valid one.
+//
+// It is a gradient as in Envoy's and Netflix's limits, with these differences, each
+// of which the laboratory showed to be needed (docs/lab.md): it compares with the
+// least mean of all windows and not with a long average, which follows a queue that
+// grows slowly and lets it grow for ever; a window has a hundred calls, since means of
+// fewer are far below the truth by chance and would starve a large server; what it compares with rises
+// slowly, so that a service that has become slower for good is believed within minutes;
+// and few failures say nothing.
 type Adaptive struct {
-	limit  atomic.Int64
-	mu     sync.Mutex
+	limit atomic.Int64
+	end   atomic.Int64  // when the window may end
+	ended atomic.Uint64 // calls in the window; those that were dropped in the upper half
+	took  atomic.Int64  // of those that were not, together
+	peak  atomic.Int64  // the most in flight
+
+	mu     sync.Mutex // guards what follows
 	config AdaptiveConfig
-	value  float64
-	end    time.Duration
-	n      int
-	sum    time.Duration
-	peak   int
-	drop   bool
-	base   float64
+	exact  float64 // the limit
+	least  float64 // mean of a window, in nanoseconds; 0: not known
 }
 
-// NewAdaptive returns a limit that has learned nothing yet. The error names the bad
-// field.
+const (
+	adaptiveWindow = 250 * time.Millisecond
+	adaptiveCalls  = 100             // in a window
+	adaptivePatch  = 2 * time.Second // after which few will do
+	adaptiveFew    = 10
+
+	tolerated = 1.5   // how much longer than at the least calls may take
+	headroom  = 4     // calls that a limit tries beyond
+	smoothing = 0.2   // of a step, the part that is gone
+	believed  = 0.001 // of a longer mean, in each window
+	backOff   = 0.9   // where calls are dropped
+	forgiven  = 0.05  // of a window's calls may be, without a word
+	roomy     = 1.3   // gradient above which the limit grows by tenths
+)
+
+// NewAdaptive returns a limit that knows nothing yet. The error names the bad field.
 func NewAdaptive(c AdaptiveConfig) (*Adaptive, error) {
 	a := &Adaptive{}
 	if err := a.Set(c); err != nil {
@@ -30,54 +56,88 @@ func NewAdaptive(c AdaptiveConfig) (*Adaptive, error) {
 	return a, nil
 }
 
-// Set changes the bounds. What was learned stays, within them.
+// Set changes the bounds. What was learned stays, within them. The error names the
+// bad field; then nothing changes.
 func (a *Adaptive) Set(c AdaptiveConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.config = c.withDefaults()
-	if a.value == 0 {
-		a.value = float64(a.config.Initial)
+	if a.config = c.withDefaults(); a.exact == 0 {
+		a.exact = float64(a.config.Initial)
 	}
-	a.storeLocked()
+	a.storeLocked(a.exact)
 	return nil
 }
 
-func (a *Adaptive) storeLocked() {
-	a.value = min(max(a.value, float64(a.config.Min)), float64(a.config.Max))
-	a.limit.Store(int64(a.value))
+func (a *Adaptive) storeLocked(limit float64) {
+	a.exact = min(max(limit, float64(a.config.Min)), float64(a.config.Max))
+	a.limit.Store(int64(a.exact))
 }
 
-// Limit is how many calls may be in flight.
+// Limit returns how many calls there may be at a time.
 func (a *Adaptive) Limit() int { return int(a.limit.Load()) }
 
-// Done tells of a call that ended at now and took so long.
+// Done takes in a call that ended at now: how long it took, how many were in flight,
+// itself among them, and whether it was dropped, which is to say refused or given up for
+// want of time.
 func (a *Adaptive) Done(now, took time.Duration, inFlight int, dropped bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.n++
-	a.sum += took
-	a.peak = max(a.peak, inFlight)
-	a.drop = a.drop || dropped
-	if now < a.end || a.n < 10 {
+	if peak := a.peak.Load(); int64(inFlight) > peak {
+		a.peak.CompareAndSwap(peak, int64(inFlight))
+	}
+	one := uint64(1)
+	if dropped {
+		one |= 1 << 32
+	} else {
+		a.took.Add(int64(took))
+	}
+	ended, end := a.ended.Add(one), time.Duration(a.end.Load())
+	if now < end {
 		return
 	}
-	mean := float64(a.sum) / float64(a.n)
-	if a.base == 0 || mean < a.base {
-		a.base = mean
-	} else {
-		a.base += (mean - a.base) / 100
+	if calls := uint32(ended); calls < adaptiveCalls && (calls < adaptiveFew || now < end+adaptivePatch) {
+		return
 	}
-	switch {
-	case a.drop:
-		a.value *= 0.9
-	case 2*a.peak < int(a.value):
+	if a.mu.TryLock() {
+		if time.Duration(a.end.Load()) == end {
+			a.learnLocked(now)
+		}
+		a.mu.Unlock()
+	}
+}
+
+// learnLocked ends a window.
+func (a *Adaptive) learnLocked(now time.Duration) {
+	ended, took, peak := a.ended.Swap(0), a.took.Swap(0), a.peak.Swap(0)
+	a.end.Store(int64(now + adaptiveWindow))
+	calls, dropped := float64(uint32(ended)), float64(ended>>32)
+	served := calls - dropped
+	if calls == 0 {
+		return
+	}
+	mean := 0.0
+	if served > 0 {
+		mean = max(1, float64(took)/served)
+		switch {
+		case a.least == 0:
+			a.least = mean
+		case mean < a.least: // the fewer calls the less it means
+			a.least += (mean - a.least) * min(1, served/adaptiveCalls)
+		default:
+			a.least += (mean - a.least) * believed
+		}
+	}
+	switch used := 2*peak >= int64(a.exact); {
+	case dropped > forgiven*calls:
+		a.storeLocked(a.exact * backOff)
+	case !used: // nothing shows whether there is room for more
 	default:
-		g := min(max(2*a.base/mean, 0.5), 1)
-		a.value = 0.8*a.value + 0.2*(a.value*g+4)
+		gradient := tolerated * a.least / mean
+		more := float64(headroom)
+		if gradient > roomy {
+			more = max(more, a.exact/2)
+		}
+		a.storeLocked(a.exact*(1-smoothing) + (a.exact*min(max(gradient, 0.5), 1)+more)*smoothing)
 	}
-	a.storeLocked()
-	a.n, a.sum, a.peak, a.drop, a.end = 0, 0, 0, false, now+250*time.Millisecond
 }

@@ -116,6 +116,9 @@ func (c *checker) concurrency(all []Concurrency, per ...Scope) {
 			if instances++; instances > 1 {
 				c.badField("per", `"instance"`, "allowed once")
 			}
+			if len(l.Match) > 0 {
+				c.badField("match", "", "not allowed beside per: instance, which counts all calls")
+			}
 			if l.Wait != 0 {
 				c.badField("wait", l.Wait.String(), "not allowed beside per: instance, where a call goes to another one instead")
 			}

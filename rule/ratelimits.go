@@ -26,8 +26,8 @@ type RateLimit struct {
 	// or "class", which is a priority, or each value of "header:NAME". Calls without
 	// a value have one together. Empty: "service".
 	Per string `json:"per,omitempty"`
-	// MaxKeys is of how many methods, callers, keys or values it keeps count; those
-	// beyond have one rate together. 0: 10 000.
+	// MaxKeys is of how many callers, keys or values it keeps count; those beyond
+	// have one rate together. 0: 10 000.
 	MaxKeys int `json:"maxKeys,omitempty"`
 	// Wait is how long a call may wait for its turn, within its own deadline, up to
 	// a minute. 0: it is refused at once.
@@ -100,7 +100,7 @@ func (c *checker) limits(all []RateLimit, side func(*RateLimit)) {
 		c.whole("burst", l.Burst, 0, ratelimit.MaxBurst)
 		c.whole("maxKeys", l.MaxKeys, 0, ratelimit.MostKeys)
 		if per, _, ok := perOf(l.Per); ok && !per.keyed() && l.MaxKeys != 0 {
-			c.badField("maxKeys", strconv.Itoa(l.MaxKeys), "allowed only beside per: method, caller, key or header:NAME")
+			c.badField("maxKeys", strconv.Itoa(l.MaxKeys), "allowed only beside per: caller, key or header:NAME")
 		}
 		c.turn(l.Wait)
 		side(l)

@@ -208,9 +208,11 @@ func TestKeeps(t *testing.T) {
 			}
 		})
 	}
-	was2, now := spec(t, `"concurrency":[{"name":"a","max":5}]`), spec(t, `"concurrency":[{"name":"a","per":"service","adaptive":{}}]`)
-	if !now.Concurrency[0].Keeps(&was2.Concurrency[0].Counting) {
-		t.Error("a limit that is learned from now on forgets who is in flight")
+	for per, keeps := range map[string]bool{"service": true, "class": false} {
+		before, now := spec(t, `"concurrency":[{"name":"a","max":5}]`), spec(t, `"concurrency":[{"name":"a","per":"`+per+`","adaptive":{}}]`)
+		if got := now.Concurrency[0].Keeps(&before.Concurrency[0].Counting); got != keeps {
+			t.Errorf("who is in flight stays in a limit per %s that is learned from now on: %t", per, got)
+		}
 	}
 }
 
@@ -265,6 +267,7 @@ func TestNumbersOfCode(t *testing.T) {
 		{"NoUnit", func(s *rule.Spec) { s.Limits[0].Rate.Within = 2 * time.Second }, `spec.limits[0].rate is "5 within 2s": allowed is above 0`},
 		{"K", func(s *rule.Spec) { s.Throttle.K = math.NaN() }, "spec.throttle.k is NaN: allowed is above 1 to 100"},
 		{"MaxReject", func(s *rule.Spec) { s.Throttle.MaxReject = -1 }, "spec.throttle.maxReject is -0.01%: allowed is 0.01% to 99.99%"},
+		{"NoGateway", func(s *rule.Spec) { s.Gateway.Service = "" }, `spec.gateway.service is "": allowed is the name of a service`},
 		{"Share", func(s *rule.Spec) { s.Gateway.Share = -1 }, "spec.gateway.share is -0.01%: allowed is 0.01% to 100%"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -26,8 +26,8 @@ var scopes = [...]string{
 // String is as in a document, where a header's name follows it.
 func (s Scope) String() string { return scopes[s] }
 
-// keyed reports whether there are any number of them.
-func (s Scope) keyed() bool { return s == PerMethod || s == PerCaller || s == PerKey || s == PerHeader }
+// keyed reports whether calls say themselves how many there are.
+func (s Scope) keyed() bool { return s == PerCaller || s == PerKey || s == PerHeader }
 
 // perOf reads what has a limit of its own, and the name of a header if that is
 // it.

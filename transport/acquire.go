@@ -82,26 +82,19 @@ func (m *Mesh) Acquire(ctx context.Context, call *Call, gate Gate) (Lease, error
 	// 9 Pick by policy among the eligible of them.
 	// 10 Gate. It stands after the pick, so that a refusal costs only those
 	// who meet one.
+	// Limits of instances hold for all, save who only asks whether there is one.
 	bits := call.random()
 	node, err := course.pick(call, gate, now, bits)
+	limits := call.plan.limits
+	if call.Probe {
+		limits = nil
+	}
+	if limits != nil && limits.instances != nil && err == nil {
+		node, err = limits.instances.gate(course, call, node, gate, now)
+	}
 	if err != nil {
 		ticket.Done(breaker.Neutral)
-		if err == balancer.ErrNoInstances {
-			err = s.nobody(call)
-		}
-		if err != ErrNotReady {
-			err = &Error{Stage: StagePick, Class: Neutral, Service: call.Service, Method: call.Method,
-				Instance: call.Instance(), Attempts: call.picks, Err: err}
-		}
-		return Lease{}, err
-	}
-
-	limits := call.plan.limits
-	if limits != nil && limits.instances != nil && !call.Probe {
-		if node, err = limits.instances.gate(course, call, node, gate, now); err != nil {
-			ticket.Done(breaker.Neutral)
-			return Lease{}, call.limited(err)
-		}
+		return Lease{}, s.nowhere(call, err)
 	}
 	if guards != nil && guards.is.Scope == rule.PerInstance && call.pin == "" {
 		if node, ticket, err = guards.gate(course, call, node, gate, now); err != nil {
@@ -116,10 +109,7 @@ func (m *Mesh) Acquire(ctx context.Context, call *Call, gate Gate) (Lease, error
 	if bits&sampleMask == 0 && s.counts.on.Load() {
 		m.meter.pick(ctx, s, balancer.Now()-now)
 	}
-	lease := Lease{service: s, breaker: ticket, priority: call.Priority}
-	if limits != nil && !call.Probe {
-		lease.limits = limits
-	}
+	lease := Lease{service: s, breaker: ticket, limits: limits, priority: call.Priority, copied: call.copied()}
 	if call.traced {
 		lease.span = m.spanOf(ctx, call)
 	}
@@ -129,6 +119,21 @@ func (m *Mesh) Acquire(ctx context.Context, call *Call, gate Gate) (Lease, error
 		lease.ticket = node.Start(now)
 	}
 	return lease, nil
+}
+
+// nowhere is the error of an attempt for which there is nobody.
+func (s *service) nowhere(call *Call, err error) error {
+	if err == ErrNotReady {
+		return err
+	}
+	if r, ok := err.(*Refusal); ok {
+		return call.refused(r)
+	}
+	if err == balancer.ErrNoInstances {
+		err = s.nobody(call)
+	}
+	return &Error{Stage: StagePick, Class: Neutral, Service: call.Service, Method: call.Method,
+		Instance: call.Instance(), Attempts: call.picks, Err: err}
 }
 
 // rejected is the error of an attempt that a breaker does not let through.

@@ -78,13 +78,15 @@ func (m *Mesh) Admission(service string, c AdmissionConfig) (*Admission, error) 
 		return nil, err
 	}
 	a := &Admission{service: service, mesh: m, config: c}
-	a.obeyLocked()
+	a.mu.Lock() // until it knows the settings: newer ones find it among the admissions
+	defer a.mu.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
 		return nil, ErrClosed
 	}
 	m.admissions = append(m.admissions, a)
+	a.obeyLocked()
 	if m.hasRules() {
 		m.loops.Go(func() { m.obeyAs(a) })
 	}
@@ -97,35 +99,33 @@ type Arrival struct {
 	Priority ratelimit.Priority
 	// Stream says that the call's length is the application's doing.
 	Stream bool
-	// Request shows the call to the conditions of rules.
+	// Request shows the call to the conditions of rules. nil: they see Method only.
 	Request rule.Request
 }
 
 // Admit takes a call on or refuses it with a [*Refusal], and waits for a place only
-// where the rules say so, within ctx, whose error it returns if that ends. Done of
-// what it returns must follow exactly once if the error is nil.
+// where the rules or the configuration say so, within ctx, whose error it returns if
+// that ends. Done of what it returns must follow exactly once if the error is nil.
 func (a *Admission) Admit(ctx context.Context, call Arrival) (Admitted, error) {
 	l := a.limits.Load()
 	if l == nil {
 		return Admitted{}, nil
 	}
-	admitted := Admitted{priority: call.Priority}
-	now := balancer.Now()
+	now, admitted := balancer.Now(), Admitted{priority: call.Priority, stream: call.Stream}
 	if !call.Stream {
 		admitted.least = a.leastOf(call.Method)
 		if err := a.enough(ctx, now, admitted.least, call.Priority); err != nil {
-			return Admitted{}, err
+			return Admitted{}, a.refuse(err, now)
 		}
 	}
 	s := subject{method: methodKey{method: call.Method}, priority: call.Priority, request: call.Request}
+	if s.request == nil {
+		s.request = bare{method: call.Method}
+	}
 	if err := l.pass(ctx, now, &s, &admitted.held); err != nil {
 		admitted.held.release(call.Priority)
-		if r, ok := err.(*Refusal); ok {
-			a.refused(r)
-		}
-		return Admitted{}, err
+		return Admitted{}, a.refuse(err, now)
 	}
-	admitted.began = now
 	return admitted, nil
 }
 
@@ -156,32 +156,42 @@ func (a *Admission) enough(ctx context.Context, now time.Duration, least *retry.
 // places: about as long as a limit takes to learn.
 const shedFor = time.Second
 
-func (a *Admission) refused(r *Refusal) {
-	if r.RetryAfter == 0 && errors.Is(r.Err, ratelimit.ErrConcurrency) {
+// refuse counts and tells, at most every ten seconds, where that is what the error is.
+func (a *Admission) refuse(err error, now time.Duration) error {
+	r, ok := err.(*Refusal)
+	if !ok {
+		return err
+	}
+	if r.RetryAfter == 0 && r.Err == ratelimit.ErrConcurrency {
 		r.RetryAfter = shedFor
 	}
-	if due(&a.told, balancer.Now()) {
+	a.pressed.refused(now)
+	if due(&a.told, now) {
 		a.mesh.logger.Warn("fairlead: calls are refused by this server", "service", a.service, "limit", r.Limit, "priority", r.Priority.String(), "error", r.Err)
 		a.mesh.tell(Event{Kind: LimitReached, Service: a.service, Text: "server: " + r.Error()})
 	}
+	return r
 }
 
 // Admitted is a call that a server works on. It is a value.
 type Admitted struct {
 	priority ratelimit.Priority
-	began    time.Duration
+	stream   bool
 	least    *retry.Least // nil: nobody wants to know
 	held     permits
 }
 
 // Done ends the call. The class says how: Success, Failure, Overload where the
-// application refused it itself, Timeout where its time was up; Neutral teaches
-// nothing.
+// application refused it itself, Timeout where its time was up, Neutral where it is
+// not the server's doing. What was a success, or too much to do, teaches limits that
+// learn; the length of a stream teaches nothing.
 func (a Admitted) Done(c Class) {
-	if a.least != nil && c == Success {
+	if !a.stream && (a.least != nil || a.held.holds()) {
 		now := balancer.Now()
-		a.least.Record(now, now-a.began)
+		a.held.learn(c, now)
+		if a.least != nil && c == Success {
+			a.least.Record(now, a.held.took)
+		}
 	}
-	a.held.end = c
 	a.held.release(a.priority)
 }

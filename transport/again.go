@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/breaker"
 	"github.com/fairlead-go/fairlead/internal/interrupt"
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/retry"
 )
 
@@ -36,13 +37,17 @@ func (m *Mesh) again(ctx context.Context, call *Call, attempt Attempt, o *Outcom
 			return false
 		}
 		s, now := call.service, balancer.Now()
+		if call.crowded(s.course.Load()) { // likewise
+			o.because(ratelimit.ErrConcurrency)
+			return false
+		}
 		wait := policy.Wait(end, call.tries, rand.Uint64())
 		if !call.hasTimeFor(ctx, wait) {
 			o.because(ErrNoTime)
 			return false
 		}
 		if err := s.budgetOf(call.Priority).Withdraw(now); err != nil {
-			m.budgetSpent(s, now, err)
+			m.budgetSpent(s, call.Priority, now, err)
 			o.because(err)
 			return false
 		}
@@ -70,14 +75,14 @@ func (o *Outcome) because(reason error) {
 
 // budgetSpent counts, and tells at most every ten seconds. What is spent may be
 // the service's budget, or that of the process.
-func (m *Mesh) budgetSpent(s *service, now time.Duration, err error) {
+func (m *Mesh) budgetSpent(s *service, p ratelimit.Priority, now time.Duration, err error) {
 	if errors.Is(err, retry.ErrSharedBudgetSpent) {
 		s.counts.one(&s.counts.unaffordableByAll)
 	} else {
 		s.counts.one(&s.counts.unaffordable)
 	}
 	if due(&s.spentTold, now) {
-		m.logger.Warn("fairlead: retry budget spent, failures are passed on", "service", s.name, "error", err)
+		m.logger.Warn("fairlead: retry budget spent, failures are passed on", "service", s.name, "priority", p.String(), "error", err)
 		m.tell(Event{Kind: BudgetSpent, Service: s.name, Text: err.Error()})
 	}
 }

@@ -44,6 +44,7 @@ func (m *Mesh) budgetLocked(s *service, said rule.Budget) {
 		}
 	}
 	_ = m.budget.Set(most) // validated
+	_ = m.bulk.Set(most)
 }
 
 // atLeast returns the bounds that allow what either allows.

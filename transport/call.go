@@ -38,6 +38,9 @@ type Call struct {
 	// Priority says how important the call is. Rules may say otherwise, unless code
 	// did, see [Priority].
 	Priority ratelimit.Priority
+	// Origin is the service that the call was for before it was sent to another in
+	// its place; "": it was not.
+	Origin string
 	// Key names what the call is about, for policies that look at it.
 	Key string
 	// Request shows the call to the conditions of rules. nil: they see Method
@@ -134,9 +137,10 @@ func (c *Call) hand() {
 	}
 }
 
-// Release frees what bounds the call's time, and its places in limits. A door calls it once it has done with
-// the answer that Do let it hand out, where it does not use [Call.Ended]; Do has
-// done so where it returned an error. More than once does nothing.
+// Release frees what bounds the call's time, and its places in limits. A door calls
+// it once it has done with the answer that Do let it hand out, where it does not use
+// [Call.Ended]; Do has done so where it returned an error. More than once does
+// nothing.
 func (c *Call) Release() {
 	if c.endAttempt != nil {
 		c.endAttempt()
@@ -149,7 +153,7 @@ func (c *Call) Release() {
 
 // Holds reports whether the call has places in limits, which it keeps until
 // Release or Ended. Doors of streams ask it.
-func (c *Call) Holds() bool { return atomic.LoadInt32(&c.held.count) > 0 }
+func (c *Call) Holds() bool { return c.held.holds() }
 
 // Attempts returns how many attempts were sent to an instance so far.
 func (c *Call) Attempts() int { return c.picks }

@@ -27,6 +27,8 @@ type counts struct {
 	aborted           atomic.Int64    // calls that a fault aborted
 	mirrored          atomic.Int64    // copies that were sent
 	unmirrored        atomic.Int64    // copies that were due and were not sent
+	moved             atomic.Int64    // calls that went to a gateway
+	unmoved           atomic.Int64    // that were to, and could not
 	sickened          atomic.Int64    // instances that began to fail their health checks
 	recovered         atomic.Int64    // instances that passed them again
 }

@@ -10,8 +10,9 @@ import (
 )
 
 // ErrNoTime is wrapped by the error of a call which would have been tried again,
-// had there been the time for it.
-var ErrNoTime = errors.New("no time is left for another attempt")
+// had there been the time for it, and by that of one which a server did not take on
+// because its answer would come too late.
+var ErrNoTime = errors.New("not enough time is left")
 
 // StageDeadline is that of a call which had less time left than its method ever
 // took.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/internal/interrupt"
 	"github.com/fairlead-go/fairlead/rule"
@@ -55,6 +56,11 @@ func (m *Mesh) Do(ctx context.Context, call *Call, attempt Attempt) error {
 	}
 	// And its rules, which say what follows. They are never waited for.
 	c.decide(call)
+	// A gateway, where calls go to one: all that follows is then a matter of that
+	// service.
+	if call.plan.gateway != nil && m.viaGateway(call, attempt) {
+		return m.Do(ctx, call, attempt)
+	}
 	if call.plan.plain && call.pin == "" && call.tolerance == rule.Failover && c.level != Full {
 		return m.admit(ctx, call, attempt)
 	}
@@ -70,8 +76,9 @@ func (m *Mesh) doGoverned(ctx context.Context, c *course, call *Call, attempt At
 	call.traced = c.level == Full
 	// 2 Deadline. It bounds all waiting that follows.
 	ctx = call.bound(ctx)
+	returned := false
 	defer func() {
-		if err != nil {
+		if err != nil || !returned { // or others' code panicked
 			call.Release()
 		}
 	}()
@@ -84,6 +91,7 @@ func (m *Mesh) doGoverned(ctx context.Context, c *course, call *Call, attempt At
 	if err == nil {
 		call.hand()
 	}
+	returned = true
 	return err
 }
 
@@ -124,7 +132,7 @@ func (m *Mesh) admit(ctx context.Context, call *Call, attempt Attempt) error {
 	}
 	// 4 Limits: throttling, rates, calls in flight. They count calls and not attempts,
 	// and stand before all work. Those that hold something come last.
-	if call.plan.limits != nil {
+	if call.plan.limits != nil && !call.Probe {
 		if err := m.limited(ctx, call); err != nil {
 			return err
 		}
@@ -166,6 +174,9 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 		}
 		call.sent = call.sent || outcome.Sent
 		if outcome.Class == Success && !call.plan.repeats(outcome.Code) || call.tries >= most || !m.again(ctx, call, attempt, &outcome) {
+			if call.Holds() && !call.Stream { // whose length says nothing, and which may be over already
+				call.held.learn(outcome.judged(), balancer.Now())
+			}
 			return m.finish(ctx, call, outcome)
 		}
 	}
@@ -174,7 +185,6 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 // finish turns the last outcome into the caller's error. What the server said
 // itself is passed on as it is.
 func (m *Mesh) finish(ctx context.Context, call *Call, o Outcome) error {
-	call.held.end = o.Class
 	if o.Err == nil {
 		call.failed = o.Class != Success && o.Class != Neutral
 		return nil

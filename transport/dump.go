@@ -95,6 +95,8 @@ type ServiceDump struct {
 	AttemptsDump
 	// Limits is nil where nothing bounds the calls.
 	Limits *LimitsDump `json:"limits,omitempty"`
+	// Gateway is nil where calls never go to one.
+	Gateway *GatewayDump `json:"gateway,omitempty"`
 }
 
 // NodeDump is one instance with what its calls showed.
@@ -194,6 +196,7 @@ func (s *service) dump() ServiceDump {
 		BudgetRefused:    s.counts.unaffordable.Load(),
 		AttemptsDump:     s.dumpAttempts(),
 		Limits:           s.dumpLimits(),
+		Gateway:          s.dumpGateway(),
 	}
 	if view.Held > 0 {
 		d.HeldUntil = wall(view.HeldUntil)

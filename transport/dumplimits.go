@@ -95,7 +95,7 @@ func (l *rateLimit) dump() LimitDump {
 	if l.keys != nil {
 		d.keyed, d.Keys, d.Evicted, d.Overflowed = true, l.keys.Len(), l.keys.Evicted(), l.keys.Overflows()
 	} else if l.is.Per == rule.PerMethod {
-		d.keyed, d.Keys = true, len(l.methods.all())
+		d.keyed, d.Keys = true, len(l.buckets.methods.all())
 	}
 	return d
 }

@@ -14,7 +14,7 @@ type Stage string
 // The stages that fail by themselves.
 const (
 	StageList   Stage = "list"   // waiting for the first list of the service
-	StageWait   Stage = "wait"   // waiting for an instance, as [WaitForReady] asks
+	StageWait   Stage = "wait"   // waiting for an instance, as [WaitForReady] asks, or for its turn in a limit
 	StagePick   Stage = "pick"   // nobody to send the attempt to
 	StageSend   Stage = "send"   // the attempt itself
 	StageClosed Stage = "closed" // the mesh was closed

@@ -8,15 +8,20 @@ import (
 	"github.com/fairlead-go/fairlead/rule"
 )
 
-// Substitute is an [Attempt] whose call can be answered by something else than the
-// service.
-type Substitute interface {
-	// Answer makes a value, a text in JSON, the answer of the call; over HTTP it has
-	// that status. Empty, it is the answer that says nothing.
-	Answer(status int, value string) error
+// Redirector is an [Attempt] whose call can be sent to another service.
+type Redirector interface {
 	// Redirect makes the call one to another service. The error says why it cannot
 	// be sent there.
 	Redirect(service string) error
+}
+
+// Substitute is an [Attempt] whose call can be answered by something else than the
+// service.
+type Substitute interface {
+	Redirector
+	// Answer makes a value, a text in JSON, the answer of the call; over HTTP it has
+	// that status. Empty, it is the answer that says nothing.
+	Answer(status int, value string) error
 }
 
 // errNoSubstitute says that there is no way to answer the call otherwise.
@@ -66,6 +71,9 @@ func (c *Call) redirect() {
 	c.Idempotent, c.Key = c.Idempotent && !c.idempotent, c.key // the rules of the other service speak now
 	c.held.release(c.Priority)
 	c.Priority = c.given
+	if c.Origin == "" {
+		c.Origin = c.service.name
+	}
 	next := progress{declared: c.declared, prioritized: c.prioritized, redirected: true, release: c.release, sent: c.sent}
 	if c.tolerated {
 		next.tolerance, next.tolerated = c.tolerance, true

@@ -15,6 +15,7 @@ type Lease struct {
 	breaker  breaker.Ticket // zero: no breaker judges it
 	limits   *limits        // nil: none learns of it
 	priority ratelimit.Priority
+	copied   bool       // nobody hears of its answer
 	span     trace.Span // nil below level Full
 }
 
@@ -65,4 +66,5 @@ var verdicts = [...]breaker.Outcome{
 	balancer.Failure:     breaker.Failure,
 	balancer.Unreachable: breaker.Failure,
 	balancer.Untrusted:   breaker.Failure,
+	balancer.Refused:     breaker.Neutral, // throttling is for that
 }

@@ -2,10 +2,12 @@ package transport
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/internal/interrupt"
 	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/rule"
 )
@@ -90,27 +92,35 @@ func named[L limit](all []L, name string) L {
 
 // pass is stage 4, and all that a server does: what holds nothing comes first, and
 // what can wait after what cannot. What the call holds when it is refused, its end
-// gives back.
+// gives back. An error that is no [Refusal] says that its time was up while it waited.
 func (l *limits) pass(ctx context.Context, now time.Duration, s *subject, held *permits) error {
 	if t := l.throttle; t != nil && !t.Allow(now, s.priority, rand.Uint64()) {
 		t.refused[s.priority.Index()].Add(1)
 		return &Refusal{Limit: "throttle", Priority: s.priority, Err: ratelimit.ErrThrottled}
 	}
 	for _, r := range l.rates {
-		if r.is.Matches(s.request) {
-			if err := r.pass(ctx, now, s); err != nil {
-				return err
-			}
+		if !r.is.Matches(s.request) {
+			continue
+		}
+		if err := r.pass(ctx, now, s); err != nil {
+			return err
+		}
+		if r.is.Wait > 0 {
+			now = balancer.Now()
+		}
+	}
+	for _, c := range l.concurrency {
+		if !c.is.Matches(s.request) {
+			continue
+		}
+		if err := c.pass(ctx, s, held); err != nil {
+			return err
+		}
+		if c.is.Config.MaxWait > 0 {
+			now = balancer.Now()
 		}
 	}
 	held.began = now
-	for _, c := range l.concurrency {
-		if c.is.Matches(s.request) {
-			if err := c.pass(ctx, s, held); err != nil {
-				return err
-			}
-		}
-	}
 	return nil
 }
 
@@ -124,19 +134,17 @@ func (l *limits) full(n *balancer.Node) bool {
 }
 
 // learn takes in how an attempt ended. What is not the instance's doing says
-// nothing; a service that fails has accepted the call.
+// nothing; a service that fails has accepted the call. Copies may go to instances of
+// which no call knows, and throttle none.
 func (l *limits) learn(lease *Lease, now time.Duration, result balancer.Result, class Class) {
 	if result == balancer.Neutral {
 		return
 	}
-	if l.throttle != nil {
+	if l.throttle != nil && !lease.copied {
 		l.throttle.Done(now, lease.priority, class == Success || class == Failure)
 	}
-	if l.instances != nil {
-		n := lease.Node()
-		if a := l.instances.of(n); a != nil && (class == Success || class.refused()) {
-			a.Done(now, lease.ticket.Age(now), n.Outstanding(), class.refused())
-		}
+	if l.instances != nil && (class == Success || class.refused()) {
+		l.instances.learn(lease, now, class.refused())
 	}
 }
 
@@ -151,27 +159,20 @@ func (m *Mesh) limited(ctx context.Context, call *Call) error {
 	if err == nil {
 		return nil
 	}
-	e := call.limited(err)
-	if ctx.Err() != nil { // the call's time was up while it waited
-		e.Class = classOf(ctx.Err())
-	}
-	return e
-}
-
-// limited is the error of a call that a limit refuses.
-func (c *Call) limited(err error) *Error {
-	e := &Error{Stage: StageLimit, Class: Neutral, Service: c.Service, Method: c.Method, Instance: c.Instance(), Attempts: c.picks, Err: err}
 	if r, ok := err.(*Refusal); ok {
-		e.RetryAfter = r.RetryAfter
-		c.service.mesh.limitReached(c.service, r)
+		return call.refused(r)
 	}
-	return e
+	return m.unready(call, StageWait, classOf(err), fmt.Errorf("no turn came: %w", interrupt.Err(ctx)))
 }
 
-// limitReached tells at most every ten seconds.
-func (m *Mesh) limitReached(s *service, r *Refusal) {
-	if due(&s.limitTold, balancer.Now()) {
-		m.logger.Warn("fairlead: calls are refused before they are sent", "service", s.name, "limit", r.Limit, "priority", r.Priority.String(), "error", r.Err)
-		m.tell(Event{Kind: LimitReached, Service: s.name, Text: r.Error()})
+// refused is the error of a call that a limit refuses.
+func (c *Call) refused(r *Refusal) error {
+	s, now := c.service, balancer.Now()
+	s.pressed.refused(now)
+	if due(&s.limitTold, now) {
+		s.mesh.logger.Warn("fairlead: calls are refused before they are sent", "service", s.name, "limit", r.Limit, "priority", r.Priority.String(), "error", r.Err)
+		s.mesh.tell(Event{Kind: LimitReached, Service: s.name, Text: r.Error()})
 	}
+	return &Error{Stage: StageLimit, Class: Neutral, Service: c.Service, Method: c.Method,
+		Instance: c.Instance(), Attempts: c.picks, MaybeExecuted: c.sent, RetryAfter: r.RetryAfter, Err: r}
 }

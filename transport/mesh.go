@@ -31,6 +31,7 @@ type Mesh struct {
 	caller    atomic.Pointer[string]   // nil: not known
 	mirrors   chan struct{}            // holds one for each copy on its way
 	budget    *retry.Budget            // of all services together
+	bulk      *retry.Budget            // of their sheddable calls; the same where several meshes share one
 	sharing   sync.Mutex               // held to set it
 	judging   *callback.Callback       // of options.judge
 	callbacks callbacks
@@ -110,6 +111,9 @@ func New(registry discovery.Registry, opts ...Option) (*Mesh, error) {
 	}
 	if m.budget = o.shared; m.budget == nil {
 		m.budget, _ = retry.NewBudget(o.budget) // validated
+		m.bulk, _ = retry.NewBudget(o.budget)
+	} else {
+		m.bulk = o.shared
 	}
 	if o.observer != nil {
 		m.observing = &observing{events: make(chan Event, mostEvents)}
@@ -213,7 +217,7 @@ func (m *Mesh) begin(name string) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	bulk, err := m.budget.Child(m.options.budget)
+	bulk, err := m.bulk.Child(m.options.budget)
 	if err != nil {
 		return nil, err
 	}

@@ -53,6 +53,8 @@ type meter struct {
 	unknown, hedges, hopeless, rejected, transitions, overruled, fallbacks, panics, unobserved metric.Int64ObservableCounter
 	breakers, sharedRemaining                                                                  metric.Int64ObservableGauge
 	unwell, connections                                                                        metric.Int64ObservableGauge
+	moves                                                                                      metric.Int64ObservableCounter
+	gateways                                                                                   metric.Float64ObservableGauge
 }
 
 func newMeter(m *Mesh, o options) (*meter, error) {
@@ -90,6 +92,8 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.breakers = i.gauge("fairlead.breaker.breakers", "Circuit breakers, by state.")
 	t.overruled = i.counter("fairlead.breaker.overruled", "Attempts to an instance whose circuit breaker is open, because those of the others were, too.")
 	t.fallbacks = i.counter("fairlead.client.fallbacks", "Calls that failed and were to get something else, by state: answered, or failed, since there was no way to.")
+	t.moves = i.counter("fairlead.gateway.calls", "Calls that were to go to a gateway, by state: moved, or stayed, since that was not possible.")
+	t.gateways = i.ratio("fairlead.gateway.share", "Share of the calls of a service that go to a gateway now.")
 	t.panics = i.counter("fairlead.callback.panics", "Panics of code that was handed in, by which: judge, observer or fallback.")
 	t.unobserved = i.counter("fairlead.observer.dropped", "Events that an observer was too slow for.")
 	t.waiting = i.gauge("fairlead.client.waiting", "Calls that wait for an instance, as they asked to.")
@@ -294,6 +298,11 @@ func (t *meter) observeAttempts(s *service, to metric.Observer, of attribute.Key
 	to.ObserveInt64(t.hedges, c.unhedged.Load(), metric.WithAttributes(of, stateKey.String("dropped")))
 	to.ObserveInt64(t.fallbacks, c.fellBack.Load(), metric.WithAttributes(of, stateKey.String("answered")))
 	to.ObserveInt64(t.fallbacks, c.unanswerable.Load(), metric.WithAttributes(of, stateKey.String("failed")))
+	if g := s.dumpGateway(); g != nil {
+		to.ObserveInt64(t.moves, g.Moved, metric.WithAttributes(of, stateKey.String("moved")))
+		to.ObserveInt64(t.moves, g.Stayed, metric.WithAttributes(of, stateKey.String("stayed")))
+		to.ObserveFloat64(t.gateways, g.Share, metric.WithAttributes(of))
+	}
 	b := s.course.Load().plans.of(nil).breakers
 	if b == nil {
 		return

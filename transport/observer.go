@@ -28,6 +28,7 @@ const (
 	BreakerChanged EventKind = "breaker"      // Text is its state and, where it opened, why
 	BudgetSpent    EventKind = "budget-spent" // a retry was not made; told at most every ten seconds
 	LimitReached   EventKind = "limit"        // a call was not sent; told at most every ten seconds
+	GatewayMoved   EventKind = "gateway"      // calls begin to go to a gateway, or to come back
 	FellBack       EventKind = "fallback"     // a call got something else than the service's answer; told at most every ten seconds
 )
 

@@ -42,6 +42,7 @@ type options struct {
 	observer    func(Event)
 	timeout     time.Duration // of each call; 0: none
 	limits      codeLimits
+	gateway     string   // "": none
 	fallbacks   []string // services that rules may redirect to
 	many        bool     // an instance may be many machines
 }
@@ -78,6 +79,9 @@ func (o *options) validateAttempts() error {
 		}
 	}
 	errs = append(errs, o.limits.validate()...)
+	if o.gateway != "" {
+		errs = append(errs, discovery.ValidateService(o.gateway))
+	}
 	for _, name := range o.fallbacks {
 		errs = append(errs, discovery.ValidateService(name))
 	}

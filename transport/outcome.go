@@ -67,6 +67,14 @@ type Outcome struct {
 	RetryAfter time.Duration
 }
 
+// judged is its class, save that a timeout which was noticed late is nobody's doing.
+func (o Outcome) judged() Class {
+	if o.result() == balancer.Neutral {
+		return Neutral
+	}
+	return o.Class
+}
+
 // result is what the outcome says of the instance.
 func (o Outcome) result() balancer.Result {
 	switch {
@@ -74,6 +82,8 @@ func (o Outcome) result() balancer.Result {
 		return balancer.Neutral
 	case o.Class == Success:
 		return balancer.Success
+	case o.Class == Overload && (o.RetryAfter > 0 || o.NoRetry):
+		return balancer.Refused
 	case o.Untrusted:
 		return balancer.Untrusted
 	case o.Class == Lost && !o.Sent && !o.Connected:

@@ -24,12 +24,15 @@ func (p *perKey[K, T]) all() map[K]*T {
 // of returns what is kept of a key, nil if that is nothing.
 func (p *perKey[K, T]) of(key K) *T { return p.all()[key] }
 
-// full reports whether there is no room for another key.
+// full reports whether there is no room for another key. There never will be again.
 func (p *perKey[K, T]) full() bool { return len(p.all()) >= mostMethods }
 
 // add keeps what is made of a key, unless something is kept already, and returns it;
 // nil if there is no room.
 func (p *perKey[K, T]) add(key K, made func() *T) *T {
+	if p.full() { // those who find no room share no lock
+		return p.of(key)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if is := p.of(key); is != nil || p.full() {
@@ -41,4 +44,11 @@ func (p *perKey[K, T]) add(key K, made func() *T) *T {
 	next[key] = is
 	p.known.Store(&next)
 	return is
+}
+
+// settle waits for who is making something: what was made by what held before is
+// among all from then on.
+func (p *perKey[K, T]) settle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 }

@@ -15,8 +15,9 @@ type permits struct {
 	first [2]*ratelimit.Concurrency
 	more  []*ratelimit.Concurrency // few calls have any
 	count int32                    // accessed atomically; 0: they are given back
-	began time.Duration
-	end   Class // how the call ended, as far as limits learn of it
+	end   Class                    // how the call ended, as far as limits learn of it
+	began time.Duration            // when it had all of them
+	took  time.Duration            // from then to its end
 }
 
 func (p *permits) hold(l *ratelimit.Concurrency) {
@@ -29,8 +30,15 @@ func (p *permits) hold(l *ratelimit.Concurrency) {
 	atomic.StoreInt32(&p.count, n+1)
 }
 
-// release gives all of them back. How long the call took teaches limits that learn,
-// unless it says nothing of the service.
+func (p *permits) holds() bool { return atomic.LoadInt32(&p.count) > 0 }
+
+// learn says how the call ended, and that it did so at now, before they are given
+// back: a caller who takes his time to read an answer says nothing of the service.
+func (p *permits) learn(class Class, now time.Duration) { p.end, p.took = class, now-p.began }
+
+// release gives all of them back. Limits that learn do so from calls that were
+// answered, and from those for which the service has too much to do: how long it
+// takes to fail says nothing of how long its work does.
 func (p *permits) release(of ratelimit.Priority) {
 	n := int(atomic.SwapInt32(&p.count, 0))
 	if n == 0 {
@@ -38,11 +46,11 @@ func (p *permits) release(of ratelimit.Priority) {
 	}
 	now := balancer.Now()
 	for i := range n {
-		l := p.at(i)
-		if p.end == Neutral {
+		switch l := p.at(i); {
+		case p.end == Success || p.end.refused():
+			l.Done(of, now, p.took, p.end.refused())
+		default:
 			l.Release(of)
-		} else {
-			l.Done(of, now, now-p.began, p.end.refused())
 		}
 	}
 }

@@ -91,3 +91,10 @@ func (p *perNode[T]) all(view *balancer.View) iter.Seq2[*balancer.Node, *T] {
 		}
 	}
 }
+
+// settle waits for who is making something: what was made by what held before is
+// among all from then on.
+func (p *perNode[T]) settle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+}

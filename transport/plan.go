@@ -23,6 +23,7 @@ type plan struct {
 	onFailure   *rule.OnFailure    // nil: the caller gets the failure
 	breakers    *breakers          // nil: there are none
 	outcomes    *rule.Outcomes     // nil: as the door judges
+	gateway     *gateway           // nil: calls never go to one
 	limits      *limits            // nil: there are none
 	priority    ratelimit.Priority
 	prioritized bool // something is said of that
@@ -44,16 +45,16 @@ func (p plans) of(route *rule.RouteTable) *plan {
 }
 
 // plansOf makes the plans of a service from a table, which may be nil.
-func (o *options) plansOf(service string, table *rule.Table, b *breakers, l *limits) plans {
+func (o *options) plansOf(service string, table *rule.Table, b *breakers, l *limits, g *gateway) plans {
 	if table == nil {
-		return plans{o.planOf(service, &rule.RouteTable{}, nil, b, l)}
+		return plans{o.planOf(service, &rule.RouteTable{}, nil, b, l, g)}
 	}
 	all, named := make(plans, 0, 1+len(table.Policy.Spec.Routes)), map[string]int{"": 2}
 	for route := range table.Routes() {
 		named[route.Name]++
 	}
 	for route := range table.Routes() {
-		p := o.planOf(service, route, table.Outcomes, b, l)
+		p := o.planOf(service, route, table.Outcomes, b, l, g)
 		if p.of.name = route.Name; named[route.Name] > 1 {
 			p.of.nth = route.Order + 1
 		}
@@ -62,11 +63,11 @@ func (o *options) plansOf(service string, table *rule.Table, b *breakers, l *lim
 	return all
 }
 
-func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.Outcomes, b *breakers, l *limits) plan {
+func (o *options) planOf(service string, route *rule.RouteTable, outcomes *rule.Outcomes, b *breakers, l *limits, g *gateway) plan {
 	p := plan{
 		retry: o.retry, idempotent: route.Idempotent, tolerance: o.tolerance,
 		hedge: o.hedge, onFailure: route.OnFailure, breakers: b, outcomes: outcomes,
-		limits: l, priority: route.Priority, prioritized: route.PrioritySaid,
+		limits: l, gateway: g, priority: route.Priority, prioritized: route.PrioritySaid,
 	}
 	if f := p.onFailure; f != nil && f.Service != "" && !slices.Contains(o.fallbacks, f.Service) {
 		p.onFailure = nil // unheeded says so

@@ -1,7 +1,7 @@
 package transport
 
 import (
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
@@ -11,15 +11,15 @@ import (
 // less by itself: skip what is optional, answer with less, put off what can wait.
 type Pressure struct {
 	// Level is how full the fullest limit of calls in flight is, from 0 to 1. It is 1
-	// while calls are refused.
+	// where a call was refused within the last second, by whatever limit.
 	Level float64 `json:"level"`
-	// RefusedPerSecond is how many calls limits refused, over the last second or
-	// more.
+	// RefusedPerSecond is how many calls limits refused within the last second.
 	RefusedPerSecond float64 `json:"refusedPerSecond"`
 }
 
 // Pressure returns that of the calls of this process to a service; the zero value
-// where nothing bounds them.
+// where nothing bounds them. It costs as much as there are methods and instances that
+// have a limit of their own; calls do not notice who asks.
 func (m *Mesh) Pressure(service string) Pressure {
 	s := (*m.services.Load())[service]
 	if s == nil {
@@ -30,44 +30,54 @@ func (m *Mesh) Pressure(service string) Pressure {
 	if l != nil && l.instances != nil {
 		level = max(level, l.instances.level(s.pool.View()))
 	}
-	return s.pressed.read(level, l.refusedSoFar())
+	return s.pressed.read(balancer.Now(), level)
 }
 
-// Pressure returns that of the server.
+// Pressure returns that of the server; the zero value where rules switched it off.
 func (a *Admission) Pressure() Pressure {
-	l := a.limits.Load()
-	return a.pressed.read(l.level(), l.refusedSoFar()+a.hopeless.sum())
+	return a.pressed.read(balancer.Now(), a.limits.Load().level())
 }
 
-// pressed makes a rate of a count, for whoever reads it: calls pay nothing.
+// pressed counts the calls that were refused in this second and in the last. The zero
+// value has counted none.
 type pressed struct {
-	mu    sync.Mutex
-	since time.Duration // 0: never read
-	then  int64
-	rate  float64
+	seconds [2]atomic.Uint64 // by the last bit of a second: that in the upper half, the calls in the lower
 }
 
-// pressedFor is the time over which refusals are counted, at least.
-const pressedFor = time.Second
-
-func (p *pressed) read(level float64, refused int64) Pressure {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := balancer.Now()
-	if p.since == 0 {
-		p.since, p.then = now, refused
-	}
-	if elapsed := now - p.since; elapsed >= pressedFor || refused < p.then { // fewer: limits were taken away
-		p.rate = 0
-		if refused > p.then {
-			p.rate = float64(refused-p.then) / elapsed.Seconds()
+// refused counts one.
+func (p *pressed) refused(now time.Duration) {
+	second := uint64(now / time.Second)
+	for slot := &p.seconds[second&1]; ; {
+		was := slot.Load()
+		is := second<<32 | 1
+		if was>>32 == second {
+			is = was + 1
 		}
-		p.since, p.then = now, refused
+		if slot.CompareAndSwap(was, is) {
+			return
+		}
 	}
-	if p.rate > 0 {
+}
+
+// lately is how many were refused within the last second: those of this one, and as
+// many of those before as there is of the last second left in it.
+func (p *pressed) lately(now time.Duration) float64 {
+	second := uint64(now / time.Second)
+	in := func(second uint64) float64 {
+		if was := p.seconds[second&1].Load(); was>>32 == second {
+			return float64(uint32(was))
+		}
+		return 0
+	}
+	return in(second) + in(second-1)*(1-(now%time.Second).Seconds())
+}
+
+func (p *pressed) read(now time.Duration, level float64) Pressure {
+	refused := p.lately(now)
+	if refused > 0 {
 		level = 1
 	}
-	return Pressure{Level: min(level, 1), RefusedPerSecond: p.rate}
+	return Pressure{Level: min(level, 1), RefusedPerSecond: refused}
 }
 
 // level is how full the fullest limit of calls in flight is. It may be asked of nil.
@@ -81,26 +91,6 @@ func (l *limits) level() (fullest float64) {
 		}
 	}
 	return fullest
-}
-
-// refusedSoFar counts the calls that all limits refused. It may be asked of nil.
-func (l *limits) refusedSoFar() (n int64) {
-	if l == nil {
-		return 0
-	}
-	for _, r := range l.rates {
-		n += r.refused.sum()
-	}
-	for _, c := range l.concurrency {
-		n += c.refused.sum()
-	}
-	if l.instances != nil {
-		n += l.instances.refused.sum()
-	}
-	if l.throttle != nil {
-		n += l.throttle.refused.sum()
-	}
-	return n
 }
 
 // level is how full the instances are, all together.

@@ -2,9 +2,11 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/rule"
 )
@@ -20,45 +22,37 @@ type subject struct {
 // refusals counts what a limit refused, by priority.
 type refusals [ratelimit.NumberOfPriorities]atomic.Int64
 
-func (r *refusals) sum() (n int64) {
-	for i := range r {
-		n += r[i].Load()
-	}
-	return n
+// rateLimit is a limit of rate as one document has it.
+type rateLimit struct {
+	is rule.LimitTable
+	*rated
 }
 
-// rateLimit is a limit of rate: one bucket, or one for each of what it is per.
-type rateLimit struct {
-	is      rule.LimitTable
-	one     *ratelimit.Bucket // of the service, and of methods for which there is no room
-	classes [ratelimit.NumberOfPriorities]*ratelimit.Bucket
-	methods *perKey[methodKey, ratelimit.Bucket]
-	keys    *ratelimit.Buckets
-	refused *refusals
+// rated is what a limit of rate counts with. It outlives documents.
+type rated struct {
+	buckets scoped[ratelimit.Bucket, ratelimit.RateConfig]
+	shared  *ratelimit.Bucket  // the part of this process in a limit of the fleet; nil: there is none
+	keys    *ratelimit.Buckets // nil: calls do not say themselves who shares a bucket
+	refused refusals
 }
 
 // newRateLimit returns what the rules ask for, in the place of one of that name.
+// Shared is the part of this process, where the fleet shares the limit.
 func newRateLimit(is rule.LimitTable, before *rateLimit, shared *ratelimit.Bucket) *rateLimit {
-	if before != nil && before.is.Keeps(&is.Counting) && (before.one == shared || shared == nil && !before.is.Shared) {
-		l := *before
-		if l.is = is; before.is.Config != is.Config {
-			l.set(is.Config)
+	if before != nil && before.is.Keeps(&is.Counting) && before.shared == shared {
+		if before.is.Config != is.Config {
+			before.set(is.Config)
 		}
-		return &l
+		return &rateLimit{is, before.rated}
 	}
-	l := &rateLimit{is: is, one: shared, methods: new(perKey[methodKey, ratelimit.Bucket]), refused: new(refusals)}
-	if l.one == nil {
-		l.one = newBucket(is.Config)
-	}
+	r := &rated{shared: shared}
 	switch is.Per {
-	case rule.PerClass:
-		for i := range l.classes {
-			l.classes[i] = newBucket(is.Config)
-		}
 	case rule.PerCaller, rule.PerKey, rule.PerHeader:
-		l.keys, _ = ratelimit.NewBuckets(is.Config) // validated
+		r.keys, _ = ratelimit.NewBuckets(is.Config) // validated
+	default:
+		r.buckets.begin(is.Per, is.Config, newBucket)
 	}
-	return l
+	return &rateLimit{is, r}
 }
 
 func newBucket(c ratelimit.RateConfig) *ratelimit.Bucket {
@@ -66,37 +60,19 @@ func newBucket(c ratelimit.RateConfig) *ratelimit.Bucket {
 	return b
 }
 
-// set changes the bounds; tokens stay.
-func (l *rateLimit) set(c ratelimit.RateConfig) {
-	if !l.is.Shared {
-		_ = l.one.Set(c) // validated, as all that follows
+// set changes the bounds; tokens stay. Those of the part in a fleet's limit are set by
+// whoever shares that out.
+func (r *rated) set(c ratelimit.RateConfig) {
+	if r.keys != nil {
+		_ = r.keys.Set(c) // validated
+		return
 	}
-	for _, b := range l.classes {
-		if b != nil {
-			_ = b.Set(c)
-		}
-	}
-	for _, b := range l.methods.all() {
-		_ = b.Set(c)
-	}
-	if l.keys != nil {
-		_ = l.keys.Set(c)
-	}
+	r.buckets.set(c, (*ratelimit.Bucket).Set)
 }
 
 // bucket returns the one that a call takes from.
 func (l *rateLimit) bucket(now time.Duration, s *subject) *ratelimit.Bucket {
 	switch l.is.Per {
-	case rule.PerMethod:
-		if b := l.methods.of(s.method); b != nil {
-			return b
-		}
-		if b := l.methods.add(s.method, func() *ratelimit.Bucket { return newBucket(l.is.Config) }); b != nil {
-			return b
-		}
-		return l.one
-	case rule.PerClass:
-		return l.classes[s.priority.Index()]
 	case rule.PerCaller:
 		return l.keys.Of(now, s.request.Caller())
 	case rule.PerKey:
@@ -104,22 +80,27 @@ func (l *rateLimit) bucket(now time.Duration, s *subject) *ratelimit.Bucket {
 	case rule.PerHeader:
 		value, _ := s.request.Header(l.is.Header)
 		return l.keys.Of(now, value)
-	default:
-		return l.one
 	}
+	if l.shared != nil {
+		return l.shared
+	}
+	return l.buckets.of(l.is.Per, s)
 }
 
-// pass lets a call through or refuses it, be it after a wait.
+// pass lets a call through or refuses it, be it after a wait. What is no [Refusal] is
+// the end of the call's time.
 func (l *rateLimit) pass(ctx context.Context, now time.Duration, s *subject) error {
 	b := l.bucket(now, s)
-	if b.Allow(now, s.priority) {
-		return nil
-	}
-	if l.is.Wait > 0 {
+	if l.is.Wait == 0 {
+		if b.Allow(now, s.priority) {
+			return nil
+		}
+	} else {
 		err := b.Wait(ctx, s.priority, l.is.Wait)
-		if err == nil || ctx.Err() != nil {
+		if !errors.Is(err, ratelimit.ErrRate) {
 			return err
 		}
+		now = balancer.Now()
 	}
 	l.refused[s.priority.Index()].Add(1)
 	return &Refusal{Limit: l.is.Name, Priority: s.priority, RetryAfter: b.RetryAfter(now), Err: ratelimit.ErrRate}

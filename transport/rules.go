@@ -203,7 +203,8 @@ func (m *Mesh) planLocked(s *service, table *rule.Table) {
 	}
 	r.breakers = newBreakers(s, asked, r.breakers)
 	r.limits = m.options.limitsOf(table, s.pool.View(), r.limits, nil)
-	r.plans = m.options.plansOf(s.name, table, r.breakers, r.limits)
+	m.gatewayLocked(s, table)
+	r.plans = m.options.plansOf(s.name, table, r.breakers, r.limits, s.gateway)
 	s.methods.renew(r.plans)
 }
 

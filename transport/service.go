@@ -25,6 +25,8 @@ type service struct {
 	budget *retry.Budget // of calls that are not sheddable
 	bulk   *retry.Budget // of those that are
 	counts counts
+	// gateway is nil where calls never go to one.
+	gateway *gateway
 	// course is what calls go by: the pool's view, and the rules.
 	course atomic.Pointer[course]
 	// labels is the cached metric option of the service.
@@ -89,6 +91,7 @@ func newService(name string, m *Mesh, pool *balancer.Pool, budget, bulk *retry.B
 	s := &service{name: name, mesh: m, pool: pool, budget: budget, bulk: bulk, told: make(chan struct{})}
 	s.counts.on.Store(m.options.level != Off)
 	s.ruling.level = m.options.level
+	s.gateway = m.options.newGateway(&s.counts)
 	m.planLocked(s, nil)
 	s.steerLocked() // nobody else has it yet
 	s.labels = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(serviceKey.String(name)))}
@@ -141,6 +144,7 @@ func (m *Mesh) apply(s *service, snapshot discovery.Snapshot, err error) {
 		view = s.pool.Update(snapshot, balancer.Now())
 		m.turnLocked(s, before, view)
 	}
+	m.gatewayLocked(s, s.ruling.table)
 	s.tellOnce.Do(func() { close(s.told) })
 	if err == nil || last == nil || (*last).Error() != err.Error() || before.Snapshot.State != view.Snapshot.State {
 		m.logChange(s, before.Snapshot, view.Snapshot, err)

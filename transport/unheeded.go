@@ -20,6 +20,9 @@ func (o *options) unheeded(spec *rule.Spec, b balancer.Balancing) (fields []stri
 			fields = append(fields, route+"onFailure.service: code does not allow "+f.Service+", see transport.WithFallbackServices")
 		}
 	}
+	if g := spec.Gateway; g != nil && !g.Off && !o.allowsGateway(g.Service) {
+		fields = append(fields, "gateway.service: code does not allow "+g.Service+", see transport.WithGateway")
+	}
 	l := &spec.LoadBalancer
 	near := l.LocalityPreference == "zone" || l.LocalityPreference == "region"
 	if near && b.Locality.Region == "" && (b.Locality.Zone == "" || l.LocalityPreference == "region") {

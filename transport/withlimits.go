@@ -15,29 +15,42 @@ type codeLimits struct {
 	throttle    *ratelimit.ThrottleConfig
 }
 
-// codeLimit is the name of a limit that code set, and of which rules say nothing.
+// codeLimit is how the name of a limit begins that code set, and of which rules say
+// nothing.
 const codeLimit = "code"
 
-// WithRateLimit bounds how many calls this process sends to each service. The
-// default is not to. Rules may say otherwise, and tell calls apart.
+// WithRateLimit bounds how many calls this process sends to each service. What is
+// beyond is refused with ratelimit.ErrRate. The default is not to. Rules may say
+// otherwise, and tell calls apart.
 func WithRateLimit(c ratelimit.RateConfig) Option {
 	return func(o *options) {
 		o.limits.rates = []rule.LimitTable{{Counting: rule.Counting{Name: codeLimit, Per: rule.PerService}, Config: c}}
 	}
 }
 
-// WithConcurrency bounds, as per says, how many calls this process has in flight to each service,
-// [rule.PerService], each of its methods, [rule.PerMethod], each of its instances,
-// [rule.PerInstance], or for each priority, [rule.PerClass]. An instance at its
-// limit is passed over. The default is not to. Rules may say otherwise.
+// WithConcurrency bounds how many calls this process has in flight: as per says, to
+// each service, [rule.PerService], each of its methods, [rule.PerMethod], each of its
+// instances, [rule.PerInstance], or of each priority, [rule.PerClass]. It may be given
+// for several of them. What is beyond is refused with ratelimit.ErrConcurrency; an
+// instance at its limit is passed over, and a call is refused where all are. The
+// default is not to. Rules may say otherwise.
 func WithConcurrency(per rule.Scope, c ratelimit.ConcurrencyConfig) Option {
 	return func(o *options) {
-		o.limits.concurrency = append(o.limits.concurrency, rule.ConcurrencyTable{Counting: rule.Counting{Name: codeLimit + " per " + per.String(), Per: per}, Config: c})
+		name := codeLimit
+		if isConcurrencyScope(per) {
+			name += " per " + per.String()
+		}
+		o.limits.concurrency = append(o.limits.concurrency, rule.ConcurrencyTable{Counting: rule.Counting{Name: name, Per: per}, Config: c})
 	}
 }
 
+func isConcurrencyScope(per rule.Scope) bool {
+	return per == rule.PerService || per == rule.PerMethod || per == rule.PerClass || per == rule.PerInstance
+}
+
 // WithThrottle does not send some of the calls while a service refuses many, see
-// [ratelimit.Throttle]. The default is to send all. Rules may say otherwise.
+// [ratelimit.Throttle]: they fail with ratelimit.ErrThrottled. The default is to send
+// all. Rules may say otherwise.
 func WithThrottle(c ratelimit.ThrottleConfig) Option {
 	return func(o *options) { o.limits.throttle = &c }
 }
@@ -54,7 +67,7 @@ func (l *codeLimits) validate() (errs []error) {
 			errs = append(errs, fmt.Errorf("WithConcurrency: %w", err))
 		}
 		switch per := c.Per; {
-		case per != rule.PerService && per != rule.PerMethod && per != rule.PerClass && per != rule.PerInstance:
+		case !isConcurrencyScope(per):
 			errs = append(errs, fmt.Errorf("WithConcurrency: per is %v: allowed is rule.PerService, PerMethod, PerClass or PerInstance", uint8(per)))
 		case seen[per]:
 			errs = append(errs, fmt.Errorf("WithConcurrency: per %v is given twice: allowed is once", per))

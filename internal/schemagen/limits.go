@@ -32,7 +32,7 @@ func allowedOfLimits(of string) schema {
 		return schema{"allOf": []schema{
 			{"anyOf": []schema{
 				{"properties": schema{"maxKeys": schema{"const": 0}}},
-				{"required": []string{"per"}, "properties": schema{"per": schema{"pattern": "^(method|caller|key|header:)"}}},
+				{"required": []string{"per"}, "properties": schema{"per": schema{"pattern": "^(caller|key|header:)"}}},
 			}},
 			{"anyOf": []schema{
 				{"properties": schema{"scope": schema{"enum": []string{"", "process"}}}},
@@ -50,7 +50,10 @@ func allowedOfLimits(of string) schema {
 				{"required": []string{"max"}, "properties": schema{"max": schema{"minimum": 1}}},
 				{"required": []string{"adaptive"}},
 			},
-			"not": schema{"required": []string{"per", "wait"}, "properties": schema{"per": schema{"const": "instance"}, "wait": long}},
+			"not": schema{"anyOf": []schema{
+				{"required": []string{"per", "wait"}, "properties": schema{"per": schema{"const": "instance"}, "wait": long}},
+				{"required": []string{"per", "match"}, "properties": schema{"per": schema{"const": "instance"}, "match": schema{"minItems": 1}}},
+			}},
 		}
 	case "Adaptive.min", "Adaptive.max", "Adaptive.initial":
 		return schema{"minimum": 0, "maximum": ratelimit.MostInFlight}

@@ -59,6 +59,7 @@ type Option func(*door)
 type door struct {
 	mesh     *transport.Mesh
 	methods  methods
+	gateways []*grpc.ClientConn
 	fallback Fallback           // nil: there is none
 	falling  *callback.Callback // of fallback
 }

@@ -38,10 +38,7 @@ func (u *unary) Answer(_ int, value string) error {
 	return nil
 }
 
-var errNoRedirect = errors.New("a gRPC channel leads to one service; a fairgrpc.WithFallback can call another client")
-
-// Redirect implements [transport.Substitute].
-func (u *unary) Redirect(string) error { return errNoRedirect }
+var errNoRedirect = errors.New("a gRPC channel leads to one service: fairgrpc.WithGateway gives it another, and a fairgrpc.WithFallback can call another client")
 
 // rescue asks code what the caller gets in place of a failure.
 func (u *unary) rescue(err error) error {

@@ -68,6 +68,9 @@ func (p *picker) Pick(info grpcbalancer.PickInfo) (grpcbalancer.PickResult, erro
 	if tries := r.call.Tries(); tries > 1 {
 		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs("grpc-previous-rpc-attempts", strconv.Itoa(tries-1)))
 	}
+	if r.call.Origin != "" {
+		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs(forService, r.call.Origin))
+	}
 	return result, nil
 }
 

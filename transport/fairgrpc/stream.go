@@ -2,6 +2,7 @@ package fairgrpc
 
 import (
 	"context"
+	"slices"
 
 	"google.golang.org/grpc"
 
@@ -14,7 +15,8 @@ import (
 // end, so that nothing needs to be wrapped around it.
 type streaming struct {
 	rpc
-	open   func(context.Context) (grpc.ClientStream, error)
+	cc     *grpc.ClientConn
+	open   func(context.Context, *grpc.ClientConn) (grpc.ClientStream, error)
 	opened grpc.ClientStream
 }
 
@@ -25,13 +27,18 @@ func (d *door) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Clien
 		return streamer(ctx, desc, cc, method, opts...)
 	}
 	s := &streaming{
+		cc: cc,
 		rpc: rpc{Context: ctx, door: d, call: transport.Call{
 			Service: service, Method: method, Protocol: discovery.GRPC, Stream: true,
 		}},
 	}
 	s.show()
 	opts = s.waiting(opts)
-	s.open = func(ctx context.Context) (grpc.ClientStream, error) {
+	s.open = func(ctx context.Context, cc *grpc.ClientConn) (grpc.ClientStream, error) {
+		opts := opts
+		if s.call.Holds() { // until the stream's true end
+			opts = append(slices.Clip(opts), grpc.OnFinish(func(error) { s.call.Release() }))
+		}
 		return streamer(ctx, desc, cc, method, opts...)
 	}
 	if err := d.mesh.Do(s, &s.call, s); err != nil {
@@ -46,7 +53,7 @@ func (d *door) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Clien
 func (s *streaming) Try(ctx context.Context, _ *transport.Call) transport.Outcome {
 	s.begin(ctx)
 	var err error
-	s.opened, err = s.open(ctx)
+	s.opened, err = s.open(ctx, s.cc)
 	o := s.outcome(err)
 	o.NoRetry = true
 	return o

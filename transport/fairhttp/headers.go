@@ -17,6 +17,9 @@ const (
 	// Timeout is how many milliseconds the client still waits, see
 	// [Config].SendTimeout and [TrustTimeout].
 	Timeout = "Fairlead-Timeout-Ms"
+	// ForService names the service that a call is for, where it was sent to another in
+	// its place, as to a gateway.
+	ForService = "Fairlead-Service"
 )
 
 // mark writes what a request says beside what its caller does. The caller's header
@@ -37,6 +40,9 @@ func (x *exchange) mark(ctx context.Context, req *http.Request) {
 	}
 	if n := x.call.Tries(); n > 1 {
 		set(Attempt, strconv.Itoa(n))
+	}
+	if x.call.Origin != "" {
+		set(ForService, x.call.Origin)
 	}
 	if !x.transport.config.SendTimeout || x.call.Stream {
 		return
