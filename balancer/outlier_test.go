@@ -41,7 +41,7 @@ func (c *court) calls(i int, results string) {
 			c.now += time.Second
 		}
 		result := map[rune]balancer.Result{'f': balancer.Failure, 's': balancer.Success, 'n': balancer.Neutral,
-			'r': balancer.Unreachable, 't': balancer.Untrusted, 'l': balancer.Success}[letter]
+			'o': balancer.Refused, 'r': balancer.Unreachable, 't': balancer.Untrusted, 'l': balancer.Success}[letter]
 		c.node(i).Start(began).Done(c.now, result)
 	}
 	c.pool.Review(c.now)
@@ -100,6 +100,8 @@ func TestConsecutiveFailuresEject(t *testing.T) {
 		{"a success between begins anew", balancer.OutlierDetection{}, "ffffsffff", false},
 		{"what says nothing of the instance counts neither way", balancer.OutlierDetection{}, "ffnffnnf", true},
 		{"nor does it alone", balancer.OutlierDetection{}, "nnnnnnnnnn", false},
+		{"who says that it has too much to do is no outlier", balancer.OutlierDetection{}, "oooooooooo", false},
+		{"nor does that make good what was before", balancer.OutlierDetection{}, "ffoffof", true},
 		{"three where three are enough", balancer.OutlierDetection{ConsecutiveFailures: 3}, "fff", true},
 		{"never", balancer.OutlierDetection{ConsecutiveFailures: -1}, "ffffffffffff", false},
 		{"off", balancer.OutlierDetection{Off: true}, "fffffrrrttt", false},
@@ -395,6 +397,7 @@ func TestRatesEject(t *testing.T) {
 		}), []string{good, good, good, good, good, half}, nil, 0},
 		{"more than 85 of 100 fail", failure, []string{good, good, good, good, half, bad}, []int{5}, balancer.HighFailurePercentage},
 		{"85 of 100 are not more", failure, []string{good, good, good, good, half, n("f", 85) + n("s", 15)}, nil, 0},
+		{"refusals are no failures", failure, []string{good, good, good, good, half, n("o", 90) + n("s", 10)}, nil, 0},
 		{"slow ones", slow, []string{good, good, good, good, n("s", 10), n("l", 10)}, []int{5}, balancer.SlowCalls},
 		{"some slow calls are none", slow, []string{good, good, good, good, n("s", 10), n("l", 8) + "ss"}, nil, 0},
 		{"nothing is counted by default", many, []string{good, good, good, good, good, bad}, nil, 0},
@@ -407,7 +410,7 @@ func TestRatesEject(t *testing.T) {
 					if letter == 'l' {
 						d = time.Second
 					}
-					c.node(i).Start(c.now-d).Done(c.now, map[rune]balancer.Result{'s': balancer.Success, 'l': balancer.Success, 'f': balancer.Failure}[letter])
+					c.node(i).Start(c.now-d).Done(c.now, map[rune]balancer.Result{'s': balancer.Success, 'l': balancer.Success, 'f': balancer.Failure, 'o': balancer.Refused}[letter])
 				}
 			}
 			c.wait(10 * time.Second)

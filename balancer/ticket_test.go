@@ -55,6 +55,10 @@ func TestTicketCountsAndTimes(t *testing.T) {
 			took(n, 5*ms, start)
 			n.Start(start+time.Minute).Done(start+time.Minute+ms, balancer.Failure)
 		}, 0, 5 * ms, true},
+		{"a call that was refused counts as a failure, and not as fast", func(n *balancer.Node) {
+			took(n, 5*ms, start)
+			n.Start(start+time.Minute).Done(start+time.Minute+ms, balancer.Refused)
+		}, 0, 5 * ms, true},
 		{"a call that ends before it began took no time", func(n *balancer.Node) {
 			n.Start(start).Done(start-time.Second, balancer.Success)
 		}, 0, 1, false},

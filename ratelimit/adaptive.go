@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,18 +19,23 @@ import (
 // grows slowly and lets it grow for ever; a window has a hundred calls, since means of
 // fewer are far below the truth by chance and would starve a large server; what it compares with rises
 // slowly, so that a service that has become slower for good is believed within minutes;
-// and few failures say nothing.
+// few failures say nothing; and now and then a window has fewer calls, which is how a
+// server that has been overloaded since its start shows what it could do.
 type Adaptive struct {
 	limit atomic.Int64
 	end   atomic.Int64  // when the window may end
 	ended atomic.Uint64 // calls in the window; those that were dropped in the upper half
 	took  atomic.Int64  // of those that were not, together
 	peak  atomic.Int64  // the most in flight
+	since atomic.Int64  // begun before, calls say nothing: of a window that is a probe
 
 	mu     sync.Mutex // guards what follows
 	config AdaptiveConfig
 	exact  float64 // the limit
 	least  float64 // mean of a window, in nanoseconds; 0: not known
+	probe  bool    // this window has fewer calls
+	busy   int     // windows since the last of those in which the limit was used
+	every  int     // how many there are to be until the next
 }
 
 const (
@@ -44,12 +50,18 @@ const (
 	believed  = 0.001 // of a longer mean, in each window
 	backOff   = 0.9   // where calls are dropped
 	forgiven  = 0.05  // of a window's calls may be, without a word
-	roomy     = 1.3   // gradient above which the limit grows by tenths
+	roomy     = 1.1   // gradient above which the limit grows by tenths
+	steepest  = 0.2   // gradient below which none counts
+	probeSoon = 8     // busy windows to the next probe, while they find something
+	probeLate = 512   // and at most, while they do not
+	probePart = 0.5   // of the limit; more would not show what is tolerated
 )
 
 // NewAdaptive returns a limit that knows nothing yet. The error names the bad field.
 func NewAdaptive(c AdaptiveConfig) (*Adaptive, error) {
 	a := &Adaptive{}
+	a.end.Store(math.MinInt64)
+	a.since.Store(math.MinInt64)
 	if err := a.Set(c); err != nil {
 		return nil, err
 	}
@@ -64,7 +76,7 @@ func (a *Adaptive) Set(c AdaptiveConfig) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.config = c.withDefaults(); a.exact == 0 {
+	if a.config = c.WithDefaults(); a.exact == 0 {
 		a.exact = float64(a.config.Initial)
 	}
 	a.storeLocked(a.exact)
@@ -86,6 +98,9 @@ func (a *Adaptive) Done(now, took time.Duration, inFlight int, dropped bool) {
 	if peak := a.peak.Load(); int64(inFlight) > peak {
 		a.peak.CompareAndSwap(peak, int64(inFlight))
 	}
+	if int64(now-took) < a.since.Load() {
+		return
+	}
 	one := uint64(1)
 	if dropped {
 		one |= 1 << 32
@@ -93,10 +108,10 @@ func (a *Adaptive) Done(now, took time.Duration, inFlight int, dropped bool) {
 		a.took.Add(int64(took))
 	}
 	ended, end := a.ended.Add(one), time.Duration(a.end.Load())
-	if now < end {
+	if now < end && end != 0 { // 0: it is the first
 		return
 	}
-	if calls := uint32(ended); calls < adaptiveCalls && (calls < adaptiveFew || now < end+adaptivePatch) {
+	if calls := uint32(ended); calls < adaptiveCalls && (calls < adaptiveFew || now < max(end, math.MinInt64/2)+adaptivePatch) {
 		return
 	}
 	if a.mu.TryLock() {
@@ -113,9 +128,9 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 	a.end.Store(int64(now + adaptiveWindow))
 	calls, dropped := float64(uint32(ended)), float64(ended>>32)
 	served := calls - dropped
-	if calls == 0 {
-		return
-	}
+	probed, known := a.probe, a.least
+	a.probe = false
+	a.since.Store(math.MinInt64)
 	mean := 0.0
 	if served > 0 {
 		mean = max(1, float64(took)/served)
@@ -129,6 +144,11 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 		}
 	}
 	switch used := 2*peak >= int64(a.exact); {
+	case probed: // as it was: only the least counts
+		if a.every = min(2*max(a.every, probeSoon), probeLate); a.least < 0.9*known {
+			a.every = probeSoon
+		}
+		a.storeLocked(a.exact)
 	case dropped > forgiven*calls:
 		a.storeLocked(a.exact * backOff)
 	case !used: // nothing shows whether there is room for more
@@ -138,6 +158,11 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 		if gradient > roomy {
 			more = max(more, a.exact/2)
 		}
-		a.storeLocked(a.exact*(1-smoothing) + (a.exact*min(max(gradient, 0.5), 1)+more)*smoothing)
+		a.storeLocked(a.exact*(1-smoothing) + (a.exact*min(max(gradient, steepest), 1)+more)*smoothing)
+		if a.busy++; a.busy >= max(a.every, probeSoon) {
+			a.probe, a.busy = true, 0
+			a.since.Store(int64(now))
+			a.limit.Store(max(int64(a.exact*probePart), int64(a.config.Min)))
+		}
 	}
 }

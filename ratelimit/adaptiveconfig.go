@@ -16,7 +16,24 @@ type AdaptiveConfig struct {
 	Initial int // what it begins with; 0: 20, within Min and Max
 }
 
-func (c AdaptiveConfig) withDefaults() AdaptiveConfig {
+// AtClient returns c with the defaults of a limit that a client has for each
+// instance: 1 for Min, and 4 for Initial, within the bounds. Of a hundred clients each
+// has its part of what an instance can do, which may be less than one call at a time.
+func (c AdaptiveConfig) AtClient() AdaptiveConfig {
+	if c.Min == 0 {
+		c.Min = 1
+	}
+	if c.Initial == 0 {
+		c.Initial = max(c.Min, 4)
+		if c.Max != 0 {
+			c.Initial = min(c.Initial, c.Max)
+		}
+	}
+	return c
+}
+
+// WithDefaults returns c with what its zero fields mean.
+func (c AdaptiveConfig) WithDefaults() AdaptiveConfig {
 	if c.Min == 0 {
 		c.Min = DefaultMinLimit
 		if c.Max != 0 {
@@ -43,7 +60,7 @@ func (c AdaptiveConfig) Validate() error {
 			return fmt.Errorf("ratelimit: AdaptiveConfig.%s is %d: allowed is 0 (meaning %d) to %d", f.name, f.value, f.meaning, MostInFlight)
 		}
 	}
-	d := c.withDefaults()
+	d := c.WithDefaults()
 	if d.Max < d.Min {
 		return fmt.Errorf("ratelimit: AdaptiveConfig.Max is %d: allowed is no less than Min, which is %d", c.Max, d.Min)
 	}

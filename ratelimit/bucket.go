@@ -106,15 +106,14 @@ func (b *Bucket) RetryAfter(now time.Duration) time.Duration {
 // until is how long it takes until there are so many tokens.
 func (b *Bucket) until(moment time.Duration, tokens float64) time.Duration {
 	missing := tokens - b.limiter.TokensAt(b.line.time(moment))
-	if missing <= 0 {
+	switch ns := missing / float64(b.limiter.Limit()) * float64(time.Second); {
+	case ns < 1: // is nothing to x/time
 		return 0
-	}
-	// A nanosecond more than a whole number: x/time rounds as well.
-	ns := math.Ceil(missing/float64(b.limiter.Limit())*float64(time.Second)) + 1
-	if !(ns < math.MaxInt64) {
+	case ns < math.MaxInt64:
+		return time.Duration(math.Ceil(ns))
+	default:
 		return math.MaxInt64
 	}
-	return time.Duration(ns)
 }
 
 // Set changes the rate and the burst. The tokens stay, as far as the burst has room

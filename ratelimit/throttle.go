@@ -65,7 +65,7 @@ func (t *Throttle) Set(c ThrottleConfig) error {
 	c = c.withDefaults()
 	if before := t.config.Swap(&c); before == nil || before.Window != c.Window {
 		for i := range t.parts {
-			t.parts[i].number.Store(-1)
+			t.parts[i].number.Store(math.MinInt64)
 		}
 	}
 	return nil
@@ -109,8 +109,8 @@ func (t *Throttle) Rejecting() (shares [NumberOfPriorities]float64) {
 
 // part returns the part of the window that a moment is in.
 func (t *Throttle) part(now time.Duration) *throttlePart {
-	number := int64(now / (t.config.Load().Window / throttleParts))
-	p := &t.parts[number%throttleParts]
+	number := partOf(now, t.config.Load().Window/throttleParts)
+	p := t.at(number)
 	if last := p.number.Load(); last != number && p.number.CompareAndSwap(last, number) {
 		for i := range p.requests {
 			p.requests[i].Store(0)
@@ -118,6 +118,20 @@ func (t *Throttle) part(now time.Duration) *throttlePart {
 		p.accepts.Store(0)
 	}
 	return p
+}
+
+// partOf numbers the parts of all time, also before the moment that it is counted from.
+func partOf(now, width time.Duration) int64 {
+	number := int64(now / width)
+	if now < 0 && now%width != 0 {
+		number--
+	}
+	return number
+}
+
+// at returns where a part is kept.
+func (t *Throttle) at(number int64) *throttlePart {
+	return &t.parts[(number%throttleParts+throttleParts)%throttleParts]
 }
 
 // reckon decides anew what is sent, ten times a second, by whoever comes first.
@@ -129,12 +143,12 @@ func (t *Throttle) reckon(now time.Duration) {
 	t.next.Store(int64(now + throttleEvery))
 	c := t.config.Load()
 	width := c.Window / throttleParts
-	current := int64(now / width)
+	current := partOf(now, width)
 	var requests [NumberOfPriorities]float64
 	var all, accepts, recent float64
 	parts := int64(0) // that are recent
 	for i := range int64(throttleParts) {
-		p := &t.parts[(current-i+throttleParts)%throttleParts]
+		p := t.at(current - i)
 		if p.number.Load() == current-i {
 			for class := range requests {
 				n := float64(p.requests[class].Load())

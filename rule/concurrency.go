@@ -32,9 +32,9 @@ type Concurrency struct {
 
 // Adaptive bounds a limit that is learned, see [ratelimit.AdaptiveConfig].
 type Adaptive struct {
-	Min     int `json:"min,omitempty"`     // the least it may become; 0: 4
+	Min     int `json:"min,omitempty"`     // the least it may become; 0: 4, per instance 1
 	Max     int `json:"max,omitempty"`     // the most it may become; 0: 1000
-	Initial int `json:"initial,omitempty"` // what it begins with; 0: 20, within min and max
+	Initial int `json:"initial,omitempty"` // what it begins with; 0: 20, per instance 4, within min and max
 }
 
 // ConcurrencyTable is a [Concurrency] ready for use. It is immutable.
@@ -124,36 +124,33 @@ func (c *checker) concurrency(all []Concurrency, per ...Scope) {
 			}
 		}
 		if l.Adaptive != nil {
-			c.adaptive(l.Adaptive)
+			c.adaptive(l.Adaptive, l.Per == PerInstance.String())
 		}
 		c.out()
 	}
 }
 
 // adaptive judges as [ratelimit.AdaptiveConfig] does.
-func (c *checker) adaptive(a *Adaptive) {
+func (c *checker) adaptive(a *Adaptive, atClient bool) {
 	c.field("adaptive")
 	found := len(c.problems)
 	c.whole("min", a.Min, 0, ratelimit.MostInFlight)
 	c.whole("max", a.Max, 0, ratelimit.MostInFlight)
 	c.whole("initial", a.Initial, 0, ratelimit.MostInFlight)
 	if len(c.problems) == found {
-		c.within(a)
+		c.within(a, atClient)
 	}
 	c.back()
 }
 
 // within judges whether what is learned has room, and begins there.
-func (c *checker) within(a *Adaptive) {
-	least, most := a.Min, a.Max
-	switch {
-	case least == 0 && most == 0:
-		least, most = ratelimit.DefaultMinLimit, ratelimit.DefaultMaxLimit
-	case least == 0:
-		least = min(ratelimit.DefaultMinLimit, most)
-	case most == 0:
-		most = max(ratelimit.DefaultMaxLimit, least)
+func (c *checker) within(a *Adaptive, atClient bool) {
+	is := ratelimit.AdaptiveConfig{Min: a.Min, Max: a.Max, Initial: a.Initial}
+	if atClient {
+		is = is.AtClient()
 	}
+	is = is.WithDefaults()
+	least, most := is.Min, is.Max
 	switch {
 	case most < least:
 		c.badField("max", strconv.Itoa(most), fmt.Sprintf("allowed is no less than min, which is %d", least))

@@ -20,11 +20,16 @@ import (
 // The zero value learns how many it can work on at a time.
 type AdmissionConfig struct {
 	// Concurrency bounds the calls that are worked on. The zero value is a limit that
-	// is learned, see [ratelimit.Adaptive].
+	// is learned, see [ratelimit.Adaptive], for which calls wait half a second at most.
 	Concurrency ratelimit.ConcurrencyConfig
 	// Rate bounds how many come. The zero value: any number.
 	Rate ratelimit.RateConfig
 }
+
+// admissionWait is how long a call may wait for a place. As few may wait as are worked
+// on, so few wait for longer than one call takes; it is what lets the important go
+// first.
+const admissionWait = 500 * time.Millisecond
 
 // Validate reports a bad field, its value and what is allowed.
 func (c AdmissionConfig) Validate() error {
@@ -40,7 +45,7 @@ func (c AdmissionConfig) Validate() error {
 
 // limits are what the configuration says, in the form of rules.
 func (c AdmissionConfig) limits() codeLimits {
-	c.Concurrency = cmp.Or(c.Concurrency, ratelimit.ConcurrencyConfig{Adaptive: &ratelimit.AdaptiveConfig{}})
+	c.Concurrency = cmp.Or(c.Concurrency, ratelimit.ConcurrencyConfig{Adaptive: &ratelimit.AdaptiveConfig{}, MaxWait: admissionWait})
 	l := codeLimits{concurrency: []rule.ConcurrencyTable{{Counting: rule.Counting{Name: codeLimit, Per: rule.PerService}, Config: c.Concurrency}}}
 	if c.Rate != (ratelimit.RateConfig{}) {
 		l.rates = []rule.LimitTable{{Counting: rule.Counting{Name: codeLimit, Per: rule.PerService}, Config: c.Rate}}

@@ -36,7 +36,7 @@ func (b *breakers) gate(c *course, call *Call, n *balancer.Node, gate Gate, now 
 func (b *breakers) elsewhere(c *course, call *Call, n *balancer.Node, gate Gate, now time.Duration) (*balancer.Node, breaker.Ticket) {
 	choice, refused := c.choice(call), []*balancer.Node{n}
 	accepts := func(n *balancer.Node) bool {
-		return !slices.Contains(refused, n) && call.accepts(n, gate) && !call.plan.limits.full(n)
+		return !slices.Contains(refused, n) && call.accepts(n, gate) && !call.plan.limits.full(n, call.Priority)
 	}
 	for range gateRepicks {
 		other := another(choice, call, accepts, accepts, now)

@@ -159,6 +159,7 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 		call.last = call.tries >= most && most > 1
 		var outcome Outcome
 		if call.method == nil && call.plan.attemptTimeout == nil && !call.traced {
+			call.turn++
 			outcome = attempt.Try(ctx, call)
 		} else {
 			outcome = m.attempt(ctx, call, attempt)

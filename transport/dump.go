@@ -194,9 +194,11 @@ func (s *service) dump() ServiceDump {
 		Retries:          s.counts.retries.Load(),
 		BudgetRemaining:  s.budget.Remaining(now),
 		BudgetRefused:    s.counts.unaffordable.Load(),
-		AttemptsDump:     s.dumpAttempts(),
-		Limits:           s.dumpLimits(),
-		Gateway:          s.dumpGateway(),
+
+		BulkBudgetRemaining: s.bulk.Remaining(now),
+		AttemptsDump:        s.dumpAttempts(),
+		Limits:              s.dumpLimits(),
+		Gateway:             s.dumpGateway(),
 	}
 	if view.Held > 0 {
 		d.HeldUntil = wall(view.HeldUntil)

@@ -21,9 +21,10 @@ type instanceLimits struct {
 
 // learned is what limits of instances know of them. It outlives documents.
 type learned struct {
-	config  atomic.Pointer[ratelimit.AdaptiveConfig]
-	nodes   perNode[ratelimit.Adaptive] // those of which anything is known
-	refused refusals
+	config     atomic.Pointer[ratelimit.AdaptiveConfig]
+	nodes      perNode[ratelimit.Adaptive] // those of which anything is known
+	refused    refusals
+	precedence ratelimit.Precedence
 }
 
 func newInstanceLimits(is rule.ConcurrencyTable, view *balancer.View, before *instanceLimits) *instanceLimits {
@@ -34,6 +35,7 @@ func newInstanceLimits(is rule.ConcurrencyTable, view *balancer.View, before *in
 		l.learned = new(learned)
 	}
 	if c := is.Config.Adaptive; c != nil {
+		c = new(c.AtClient())
 		l.initial = newAdaptive(*c).Limit()
 		l.config.Store(c)
 		l.nodes.settle()
@@ -62,8 +64,11 @@ func (l *instanceLimits) limit(n *balancer.Node) int {
 
 // full reports whether an instance has as many calls of this process as it may.
 // Two picks at the same moment may both find the last place free: the limit is
-// exceeded by no more than the calls that are being picked for at once.
-func (l *instanceLimits) full(n *balancer.Node) bool { return n.Outstanding() >= l.limit(n) }
+// exceeded by no more than the calls that are being picked for at once. Some places
+// are for more important calls.
+func (l *instanceLimits) full(n *balancer.Node, p ratelimit.Priority) bool {
+	return n.Outstanding() >= l.precedence.Room(l.limit(n), p)
+}
 
 // learn takes in that a call to an instance ended, which was answered, or for which
 // the instance has too much to do. The length of a stream says nothing.
@@ -88,7 +93,8 @@ func (l *instanceLimits) learn(lease *Lease, now time.Duration, dropped bool) {
 // panic mode, too: whoever finds all instances full is refused. The error is a
 // [*Refusal], or errNobodyElse.
 func (l *instanceLimits) gate(c *course, call *Call, n *balancer.Node, gate Gate, now time.Duration) (*balancer.Node, error) {
-	if !l.full(n) {
+	l.precedence.Note(call.Priority)
+	if !l.full(n, call.Priority) {
 		return n, nil
 	}
 	other := l.elsewhere(c, call, n, gate, now)
@@ -107,8 +113,8 @@ func (l *instanceLimits) gate(c *course, call *Call, n *balancer.Node, gate Gate
 // among those that it was picked from first, and where the route has a fallback,
 // among the others then.
 func (l *instanceLimits) elsewhere(c *course, call *Call, n *balancer.Node, gate Gate, now time.Duration) *balancer.Node {
-	untried := func(n *balancer.Node) bool { return !l.full(n) && call.accepts(n, gate) }
-	ready := func(n *balancer.Node) bool { return !l.full(n) && (gate == nil || gate.Ready(n)) }
+	untried := func(n *balancer.Node) bool { return !l.full(n, call.Priority) && call.accepts(n, gate) }
+	ready := func(n *balancer.Node) bool { return !l.full(n, call.Priority) && (gate == nil || gate.Ready(n)) }
 	if call.isSecond() && !c.service.mesh.options.many {
 		ready = untried
 	}
@@ -142,7 +148,7 @@ func (c *Call) crowded(course *course) bool {
 		return false
 	}
 	l := c.plan.limits.instances
-	free := func(n *balancer.Node) bool { return !l.full(n) }
+	free := func(n *balancer.Node) bool { return !l.full(n, c.Priority) }
 	for _, choice := range l.choices(course, c) {
 		if choice != nil && (slices.ContainsFunc(choice.Eligible, free) || slices.ContainsFunc(choice.Called(), free)) {
 			return false

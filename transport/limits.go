@@ -129,8 +129,8 @@ func (l *limits) holds() bool { return l != nil && len(l.concurrency) > 0 }
 
 // full reports whether an instance has as many calls as it may. It may be asked of
 // nil.
-func (l *limits) full(n *balancer.Node) bool {
-	return l != nil && l.instances != nil && l.instances.full(n)
+func (l *limits) full(n *balancer.Node, p ratelimit.Priority) bool {
+	return l != nil && l.instances != nil && l.instances.full(n, p)
 }
 
 // learn takes in how an attempt ended. What is not the instance's doing says

@@ -51,7 +51,7 @@ type meter struct {
 	probes, lateProbes, verdicts, misreports metric.Int64ObservableCounter
 
 	unknown, hedges, hopeless, rejected, transitions, overruled, fallbacks, panics, unobserved metric.Int64ObservableCounter
-	breakers, sharedRemaining                                                                  metric.Int64ObservableGauge
+	breakers, bulkRemaining, sharedRemaining                                                   metric.Int64ObservableGauge
 	unwell, connections                                                                        metric.Int64ObservableGauge
 	moves                                                                                      metric.Int64ObservableCounter
 	gateways                                                                                   metric.Float64ObservableGauge
@@ -83,6 +83,7 @@ func (t *meter) open(m *Mesh, in metric.Meter) error {
 	t.retries = i.counter("fairlead.client.retries", "Attempts beyond the first of a call.")
 	t.refused = i.counter("fairlead.retry.budget.refused", "Retries not made because the budget was spent, by whose it is: the service's, or that of all together.")
 	t.remaining = i.gauge("fairlead.retry.budget.remaining", "Retries that could be made right now.")
+	t.bulkRemaining = i.gauge("fairlead.retry.budget.bulk.remaining", "Retries of sheddable calls that could be made right now.")
 	t.sharedRemaining = i.gauge("fairlead.retry.budget.shared.remaining", "Retries that all services together could make right now.")
 	t.hedges = i.counter("fairlead.client.hedges", "Second attempts that were due because the first took long, by state: won, lost, or dropped, which were not sent.")
 	t.unknown = i.counter("fairlead.client.methods.unknown", "How often a method was asked for of which nothing is kept, because a thousand others of the service were called before: it has no breaker, no second attempts and no least time.")
@@ -217,6 +218,7 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 		t.observeAttempts(s, to, of)
 		to.ObserveInt64(t.forbidden, s.counts.forbidden.Load(), only)
 		to.ObserveInt64(t.remaining, int64(s.budget.Remaining(balancer.Now())), only)
+		to.ObserveInt64(t.bulkRemaining, int64(s.bulk.Remaining(balancer.Now())), only)
 		to.ObserveInt64(t.waiting, s.waiting.Load(), only)
 		if m.pulse != nil {
 			to.ObserveInt64(t.unrefreshed, s.counts.unrefreshed.Load(), only)

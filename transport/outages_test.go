@@ -116,6 +116,8 @@ func TestWhatAnOutcomeSaysOfTheInstance(t *testing.T) {
 		{"timeouts", transport.Outcome{Class: transport.Timeout, Sent: true}, 5, balancer.ConsecutiveFailures},
 		{"timeouts noticed late", transport.Outcome{Class: transport.Timeout, Sent: true, Late: true}, 20, 0},
 		{"neutral", transport.Outcome{Class: transport.Neutral}, 20, 0},
+		{"too much to do, and no word of when to come again", transport.Outcome{Class: transport.Overload, Sent: true, Answered: true}, 5, balancer.ConsecutiveFailures},
+		{"too much to do, and when to come again", transport.Outcome{Class: transport.Overload, Sent: true, Answered: true, Shed: true}, 20, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

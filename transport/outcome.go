@@ -50,6 +50,9 @@ type Outcome struct {
 	Late bool
 	// Untrusted says that the instance could not prove who it is.
 	Untrusted bool
+	// Shed says of an Overload that the instance is well and takes on only what it can
+	// do: it says when to come again, or that a quota is used up.
+	Shed bool
 	// Connected says that there was a connection, so that what could not be sent
 	// says nothing of whether one comes about.
 	Connected bool
@@ -82,7 +85,7 @@ func (o Outcome) result() balancer.Result {
 		return balancer.Neutral
 	case o.Class == Success:
 		return balancer.Success
-	case o.Class == Overload && (o.RetryAfter > 0 || o.NoRetry):
+	case o.Class == Overload && o.Shed:
 		return balancer.Refused
 	case o.Untrusted:
 		return balancer.Untrusted

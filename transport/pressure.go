@@ -46,7 +46,7 @@ type pressed struct {
 
 // refused counts one.
 func (p *pressed) refused(now time.Duration) {
-	second := uint64(now / time.Second)
+	second, _ := secondOf(now)
 	for slot := &p.seconds[second&1]; ; {
 		was := slot.Load()
 		is := second<<32 | 1
@@ -62,14 +62,22 @@ func (p *pressed) refused(now time.Duration) {
 // lately is how many were refused within the last second: those of this one, and as
 // many of those before as there is of the last second left in it.
 func (p *pressed) lately(now time.Duration) float64 {
-	second := uint64(now / time.Second)
+	second, passed := secondOf(now)
 	in := func(second uint64) float64 {
 		if was := p.seconds[second&1].Load(); was>>32 == second {
 			return float64(uint32(was))
 		}
 		return 0
 	}
-	return in(second) + in(second-1)*(1-(now%time.Second).Seconds())
+	return in(second) + in(second-1)*(1-passed.Seconds())
+}
+
+// secondOf numbers the seconds, from far before the process began on, and says how
+// much of one has passed.
+func secondOf(now time.Duration) (number uint64, passed time.Duration) {
+	const before = 1 << 31 * time.Second
+	now += before
+	return uint64(now / time.Second), now % time.Second
 }
 
 func (p *pressed) read(now time.Duration, level float64) Pressure {

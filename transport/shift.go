@@ -62,7 +62,7 @@ func (s *shift) aim(service string, to float64, reason string, now time.Duration
 	}
 	share, came := s.at(now)
 	next := &shift{service: service, from: share, to: to, came: came, since: now, reason: reason}
-	if share > 0 || came > 0 {
+	if s.service != "" { // it has moved before
 		next.since = max(now, came+shiftStep)
 	}
 	if to < share && reason == "" {

@@ -206,6 +206,7 @@ func TestMetrics(t *testing.T) {
 			"fairlead.client.deadline.refused service=orders":                         0,
 			"fairlead.client.methods.unknown service=orders":                          0,
 			"fairlead.retry.budget.remaining service=orders":                          1,
+			"fairlead.retry.budget.bulk.remaining service=orders":                     1,
 			"fairlead.endpoints service=orders state=serving":                         2,
 			"fairlead.endpoints service=orders state=draining":                        1,
 			"fairlead.endpoints service=orders state=held":                            0,

@@ -350,6 +350,7 @@ func TestARegistryThatCannotBeAskedCostsNothing(t *testing.T) {
 		m := newMesh(t, orders("a"))
 		before := bubble.Goroutines()
 		knowing(t, m)
+		synctest.Wait()
 		if got := bubble.Goroutines() - before; got != 2 {
 			t.Errorf("%d goroutines for a service, want two", got)
 		}

@@ -76,8 +76,10 @@ func (c *Call) Apply(ctx context.Context) {
 	if s.tolerance != nil {
 		c.tolerance, c.tolerated = *s.tolerance, true
 	}
-	if c.Priority = s.behalf; s.priority != nil {
+	if s.priority != nil {
 		c.Priority, c.prioritized = *s.priority, true
+	} else if s.behalf != ratelimit.Default { // a request that is passed on may say less
+		c.prioritize(s.behalf)
 	}
 	c.pin = s.instance
 	if s.waitForReady != nil {

@@ -40,6 +40,9 @@ func WithConcurrency(per rule.Scope, c ratelimit.ConcurrencyConfig) Option {
 		if isConcurrencyScope(per) {
 			name += " per " + per.String()
 		}
+		if a := c.Adaptive; a != nil && per == rule.PerInstance {
+			c.Adaptive = new(a.AtClient())
+		}
 		o.limits.concurrency = append(o.limits.concurrency, rule.ConcurrencyTable{Counting: rule.Counting{Name: name, Per: per}, Config: c})
 	}
 }

@@ -52,6 +52,8 @@ func classify(info grpcbalancer.DoneInfo, caller context.Context) transport.Outc
 		code = codes.Unknown
 	}
 	switch v := verdicts[code]; {
+	case info.Err != nil && len(info.Trailer[Refused]) > 0:
+		o.Class = transport.Overload // whatever the code is, it was not taken on
 	case info.BytesReceived && code == codes.DeadlineExceeded && isUp(caller):
 		o.Class = transport.Timeout // the caller's time was up in the middle of the answer
 	case info.BytesReceived:
@@ -80,6 +82,7 @@ func (r *rpc) classify(info grpcbalancer.DoneInfo) transport.Outcome {
 	}
 	if info.Err != nil {
 		o.RetryAfter, o.NoRetry = pushback(info.Trailer)
+		o.Shed = o.RetryAfter > 0 || o.NoRetry || o.Code == int(codes.ResourceExhausted) || len(info.Trailer[Refused]) > 0
 	}
 	if o.Class != transport.Timeout && r.call.Judges() {
 		o.Class = r.call.Judge(o.Class, transport.Answer{Code: o.Code, Err: info.Err, Header: func(name string) string {
@@ -92,7 +95,7 @@ func (r *rpc) classify(info grpcbalancer.DoneInfo) transport.Outcome {
 // pushback reads what a server says of when to try again (gRFC A6): a number of
 // milliseconds; what is negative, or none, means not at all.
 func pushback(trailer metadata.MD) (after time.Duration, never bool) {
-	values := trailer["grpc-retry-pushback-ms"]
+	values := trailer[pushbackKey]
 	if len(values) == 0 {
 		return 0, false
 	}

@@ -35,6 +35,11 @@
 // time is replaced, at most every ten seconds: it may be half open, and gRPC would
 // not find out by itself.
 //
+// A call that is critical or sheddable, by [transport.Priority] or a rule, says so to
+// the server in the metadata [Priority]. A server with [ServerOptions] takes it into
+// the context, so that the calls made for it are as important; a proxy that passes
+// metadata on does the same.
+//
 // [WithFallback] has code say what a caller gets in place of a failure.
 //
 // Which addresses may be called is said by [transport.WithReach], and checked on
@@ -49,6 +54,6 @@
 // [transport.WithHealthCheck] wants that.
 //
 // The other end is [Serve], in one line, or [Server] where a program serves
-// more than gRPC. With [ReportLoad] it says in trailers how busy it is, for
-// clients whose policy goes by that.
+// more than gRPC. With [Admit] it takes on only what it can work on. With [ReportLoad]
+// it says in trailers how busy it is, for clients whose policy goes by that.
 package fairgrpc

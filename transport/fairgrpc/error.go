@@ -47,6 +47,8 @@ func codeOf(e *transport.Error) codes.Code {
 		return codes.DeadlineExceeded
 	case errors.Is(e.Err, context.Canceled):
 		return codes.Canceled
+	case e.Stage == transport.StageLimit:
+		return codes.ResourceExhausted
 	case e.Stage == transport.StageSend: // below the reason why there was no other attempt
 		if s, ok := errors.AsType[interface {
 			error

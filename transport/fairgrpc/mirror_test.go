@@ -64,6 +64,9 @@ func TestMirrorCopies(t *testing.T) {
 	if len(first.metadata[fairgrpc.Mirrored]) != 0 || !slices.Equal(second.metadata[fairgrpc.Mirrored], []string{"true"}) {
 		t.Errorf("the call has metadata %v, its copy %v", first.metadata, second.metadata)
 	}
+	if len(first.metadata[fairgrpc.Priority]) != 0 || !slices.Equal(second.metadata[fairgrpc.Priority], []string{"sheddable"}) {
+		t.Errorf("the call has priority %q, its copy %q", first.metadata[fairgrpc.Priority], second.metadata[fairgrpc.Priority])
+	}
 	for _, key := range []string{"x-tier", "baggage", "authorization", "content-type", ":authority"} {
 		if a, b := first.metadata[key], second.metadata[key]; len(a) != 1 || !slices.Equal(a, b) {
 			t.Errorf("%s is %q for the call and %q for its copy", key, a, b)

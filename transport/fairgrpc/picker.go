@@ -65,6 +65,9 @@ func (p *picker) Pick(info grpcbalancer.PickInfo) (grpcbalancer.PickResult, erro
 	if carry != "" {
 		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs("baggage", carry))
 	}
+	if p := r.call.Priority; p != r.said {
+		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs(Priority, p.String()))
+	}
 	if tries := r.call.Tries(); tries > 1 {
 		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs("grpc-previous-rpc-attempts", strconv.Itoa(tries-1)))
 	}
@@ -83,6 +86,8 @@ func (p *picker) unannounced(info grpcbalancer.PickInfo) *rpc {
 		Stream:   p.door.methods.of(info.FullMethodName).stream,
 	}}
 	r.call.Request = (*conditions)(r)
+	r.said = priorityIn(metadata.ValueFromOutgoingContext(info.Ctx, Priority))
+	r.call.Priority = r.said
 	r.call.Apply(info.Ctx)
 	return r
 }

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
@@ -27,10 +28,11 @@ type rpc struct {
 	last    transport.Outcome // of the last pick that ended in this attempt
 	refusal error             // why the last pick found nobody, in this attempt
 
-	metadata metadata.MD     // for rules that ask for some
-	read     bool            // metadata was
-	own      context.Context // with the baggage of that, once a rule has asked for it
-	carried  bool            // the baggage that goes out is that of the context
+	said     ratelimit.Priority // what the metadata says of the call's, if that stays there
+	metadata metadata.MD        // for rules that ask for some
+	read     bool               // metadata was
+	own      context.Context    // with the baggage of that, once a rule has asked for it
+	carried  bool               // the baggage that goes out is that of the context
 }
 
 type rpcKey struct{}
@@ -57,6 +59,10 @@ func (r *rpc) begin(ctx context.Context) {
 // show lets rules see the call, and takes over what the context says of it.
 func (r *rpc) show() {
 	r.call.Request = (*conditions)(r)
+	if values := metadata.ValueFromOutgoingContext(r.Context, Priority); len(values) > 0 {
+		r.call.Priority = priorityIn(values)
+		r.Context = silentOfPriority(r.Context) // the picker says it once it is settled
+	}
 	r.call.Apply(r.Context)
 	if b := r.baggage(); b != "" {
 		r.Context = metadata.AppendToOutgoingContext(r.Context, "baggage", b)
@@ -104,7 +110,7 @@ func (r *rpc) outcome(err error) transport.Outcome {
 	}
 	o.Err = err
 	switch code := status.Code(err); {
-	case code == codes.Unavailable && r.refusal != nil:
+	case r.refusal != nil && (code == codes.Unavailable || code == codes.ResourceExhausted):
 		o.Err = r.refusal
 	case code == codes.Unavailable && r.call.Attempts() == 0:
 		// The channel had no picker of ours to ask, for want of a list.

@@ -53,6 +53,16 @@ func classOf(status int) transport.Class {
 	}
 }
 
+// judge judges an answer. Whatever status a server refuses a request with, it is
+// the server that has too much to do.
+func judge(resp *http.Response) transport.Class {
+	class := classOf(resp.StatusCode)
+	if class == transport.Failure && len(resp.Header[Refused]) > 0 {
+		return transport.Overload
+	}
+	return class
+}
+
 // retryAfter reads a Retry-After header, seconds or a date (RFC 9110 §10.2.3).
 // What cannot be read is no wish.
 func retryAfter(value string) time.Duration {

@@ -43,8 +43,8 @@ type Config struct {
 	// MaxIdle is how many idle connections are kept per instance. 0: the
 	// base's MaxIdleConnsPerHost, or 256 where it has none.
 	MaxIdle int
-	// MaxConns is how many connections an instance may have at all; calls
-	// beyond wait for one. 0: the base's MaxConnsPerHost.
+	// MaxConns is how many connections an instance may have at all, and as many for
+	// sheddable calls; calls beyond wait for one. 0: the base's MaxConnsPerHost.
 	MaxConns int
 	// IdleTimeout closes connections not used for so long. 0: the base's.
 	IdleTimeout time.Duration

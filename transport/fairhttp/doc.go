@@ -76,7 +76,10 @@
 // own, cloned from it: with an idle pool that fits concurrency, a bounded age,
 // HTTP/2 pings, and without a proxy. It is drained when the instance leaves.
 // Over HTTP/2 it is replaced when a call times out and nothing else was
-// answered in the meantime. Any other base is shared by all instances: it
+// answered in the meantime. Sheddable calls have connections of their own, from the
+// first of them on, so that bulk traffic holds up no other: neither by the windows of
+// HTTP/2 nor by [Config].MaxConns. Few of those are kept idle, and for 30 seconds at
+// most. Any other base is shared by all instances and all calls: it
 // keeps its own pool, fairhttp warns once if that is too small, and since it is
 // given addresses it has to know by itself which TLS server name to expect.
 //
@@ -102,6 +105,13 @@
 // http.Client.Timeout, for which the client starts a goroutine per call
 // through any RoundTripper but its own.
 //
+// # Priority
+//
+// A call that is critical or sheddable, by [transport.Priority] or a rule, says so to
+// the server in the [Priority] header. A [Handler] takes it into the context, so that
+// the calls made for it are as important; without one, a proxy that passes a
+// request on with its headers does the same.
+//
 // # Health checks
 //
 // [Prober] probes instances over HTTP where [transport.WithHealthCheck] asks for
@@ -110,7 +120,8 @@
 // # The other end
 //
 // [Serve] runs an http.Server as an instance in one line, [Server] where a
-// program serves more than HTTP. [ReportLoad] lets answers say how busy it is,
-// for clients whose policy goes by that; the header is ORCA's, as Envoy reads
-// it. Clients read it in all its forms, and count what they cannot read.
+// program serves more than HTTP. [Handler] with [Admit] takes on only what the server
+// can work on. [ReportLoad] lets answers say how busy it is, for clients whose policy
+// goes by that; the header is ORCA's, as Envoy reads it. Clients read it in all its
+// forms, and count what they cannot read.
 package fairhttp

@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
@@ -48,6 +49,7 @@ func newExchange(t *Transport, req *http.Request, name, scheme string) *exchange
 	x.call.Stream = x.upgrade || isEventStream(req)
 	x.call.AnswersInParts = true
 	x.call.Request = (*conditions)(x)
+	x.call.Priority = priorityOf(req.Header)
 	x.call.Apply(req.Context())
 	return x
 }
@@ -91,6 +93,9 @@ func (x *exchange) Try(ctx context.Context, call *transport.Call) transport.Outc
 		return transport.Outcome{Err: err}
 	}
 	leaf := x.service.leaf(lease.Node())
+	if x.call.Priority < ratelimit.Default {
+		leaf = x.service.apart(leaf)
+	}
 	host, err := leaf.hostOf(lease.Node())
 	if err != nil {
 		return x.lost(lease, transport.Outcome{Class: transport.Lost, Err: err})
@@ -179,14 +184,15 @@ func (x *exchange) compose(ctx context.Context, host string, l *leaf) *http.Requ
 // answered hands out a response. Its status is judged and otherwise none of
 // our business.
 func (x *exchange) answered(resp *http.Response, lease transport.Lease, gen *generation) transport.Outcome {
-	o := transport.Outcome{Class: classOf(resp.StatusCode), Code: resp.StatusCode, Sent: true, Answered: true}
+	o := transport.Outcome{Class: judge(resp), Code: resp.StatusCode, Sent: true, Answered: true}
 	if x.call.Judges() {
 		o.Class = x.call.Judge(o.Class, transport.Answer{Code: resp.StatusCode, Header: resp.Header.Get})
 	}
 	if o.Class == transport.Overload || o.Class == transport.Failure {
 		o.RetryAfter = retryAfter(resp.Header.Get("Retry-After"))
+		o.Shed = o.RetryAfter > 0 || o.Code == http.StatusTooManyRequests || resp.Header.Get(Refused) != ""
 	}
-	o.NoRetry = !x.repeatable()
+	o.NoRetry = !x.repeatable() || resp.Header.Get(Refused) == "deadline" // there is less time left for another
 	if lease.Listens() {
 		listen(lease, resp.Header)
 	}

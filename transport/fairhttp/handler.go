@@ -2,8 +2,10 @@ package fairhttp
 
 import (
 	"context"
+	"maps"
 	"net/http"
 
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
@@ -18,10 +20,12 @@ type HandlerOption func(*handler)
 // cannot be read is passed over.
 func TrustTimeout() HandlerOption { return func(h *handler) { h.trustTimeout = true } }
 
-// Handler returns a handler that takes the W3C baggage of a request into its
-// context, so that the calls which next makes with that context carry it on:
-// that is how a lane goes along from one service to the next. Baggage is what
-// the client says; whoever does not trust its clients removes it before.
+// Handler returns a handler that takes the W3C baggage and the priority of a request
+// into its context, so that the calls which next makes with that context carry them
+// on: that is how a lane goes along from one service to the next, and how the calls
+// that are made for a sheddable one are sheddable as well. Baggage is what the
+// client says; whoever does not trust its clients removes it before. A priority above
+// the ordinary takes [TrustPriority].
 func Handler(next http.Handler, options ...HandlerOption) http.Handler {
 	h := &handler{next: next}
 	for _, o := range options {
@@ -31,13 +35,24 @@ func Handler(next http.Handler, options ...HandlerOption) http.Handler {
 }
 
 type handler struct {
-	next         http.Handler
-	trustTimeout bool
+	next          http.Handler
+	trustTimeout  bool
+	trustPriority bool
+	admission     *transport.Admission // nil: all are taken on
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, carries := r.Context(), false
 	if values := r.Header["Baggage"]; len(values) > 0 {
-		r = r.WithContext(transport.WithBaggage(r.Context(), values...))
+		ctx, carries = transport.WithBaggage(ctx, values...), true
+	}
+	priority := priorityOf(r.Header)
+	doubted := priority > ratelimit.Default && !h.trustPriority
+	if doubted {
+		priority = ratelimit.Default
+	}
+	if priority != ratelimit.Default {
+		ctx, carries = transport.WithCall(ctx, transport.OnBehalfOf(priority)), true
 	}
 	if h.trustTimeout {
 		if rest, ok := timeoutOf(r.Header); ok {
@@ -45,10 +60,22 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				http.Error(w, "the client does not wait any more", http.StatusGatewayTimeout)
 				return
 			}
-			ctx, cancel := context.WithTimeout(r.Context(), rest)
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, rest)
 			defer cancel()
-			r = r.WithContext(ctx)
+			carries = true
 		}
+	}
+	if carries || doubted {
+		r = r.WithContext(ctx) // a copy
+	}
+	if doubted {
+		r.Header = maps.Clone(r.Header) // it is the server's
+		r.Header.Del(Priority)
+	}
+	if h.admission != nil {
+		h.admit(w, r, priority)
+		return
 	}
 	h.next.ServeHTTP(w, r)
 }

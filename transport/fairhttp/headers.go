@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
@@ -17,6 +18,10 @@ const (
 	// Timeout is how many milliseconds the client still waits, see
 	// [Config].SendTimeout and [TrustTimeout].
 	Timeout = "Fairlead-Timeout-Ms"
+	// Priority is how important the call is, "critical" or "sheddable", and absent
+	// where it is neither. A request that is passed on and says one already counts
+	// as a call that is made for one of that priority, see [transport.OnBehalfOf].
+	Priority = "Fairlead-Priority"
 	// ForService names the service that a call is for, where it was sent to another in
 	// its place, as to a gateway.
 	ForService = "Fairlead-Service"
@@ -26,23 +31,30 @@ const (
 // is copied only where there is something to write.
 func (x *exchange) mark(ctx context.Context, req *http.Request) {
 	copied := false
-	set := func(name, value string) {
+	header := func() http.Header {
 		if !copied {
 			copied = true
 			if req.Header = req.Header.Clone(); req.Header == nil {
 				req.Header = http.Header{}
 			}
 		}
-		req.Header.Set(name, value)
+		return req.Header
 	}
 	if b := transport.BaggageHeader(ctx); b != "" && len(valuesOf(req.Header, "Baggage")) == 0 {
-		set("Baggage", b)
+		header().Set("Baggage", b)
 	}
 	if n := x.call.Tries(); n > 1 {
-		set(Attempt, strconv.Itoa(n))
+		header().Set(Attempt, strconv.Itoa(n))
+	}
+	switch p := x.call.Priority; {
+	case p == priorityOf(req.Header):
+	case p == ratelimit.Default:
+		header().Del(Priority)
+	default:
+		header().Set(Priority, p.String())
 	}
 	if x.call.Origin != "" {
-		set(ForService, x.call.Origin)
+		header().Set(ForService, x.call.Origin)
 	}
 	if !x.transport.config.SendTimeout || x.call.Stream {
 		return
@@ -52,7 +64,7 @@ func (x *exchange) mark(ctx context.Context, req *http.Request) {
 		if said, ok := timeoutOf(req.Header); ok { // a request that is passed on
 			rest = min(rest, said)
 		}
-		set(Timeout, strconv.FormatInt(rest.Milliseconds(), 10))
+		header().Set(Timeout, strconv.FormatInt(rest.Milliseconds(), 10))
 	}
 }
 

@@ -20,8 +20,10 @@ import (
 type leaf struct {
 	node    *balancer.Node // nil: of all instances
 	current atomic.Pointer[generation]
-	host    string // what its requests' URLs say
-	spares  spares // dialled ahead
+	host    string               // what its requests' URLs say
+	spares  spares               // dialled ahead
+	apart   atomic.Pointer[leaf] // for sheddable calls; nil: there were none
+	bulk    bool                 // it is such a leaf
 	// hostnames says that a shared leaf may be given some, fixed that its requests
 	// go where their URLs say.
 	hostnames, fixed bool
@@ -104,9 +106,9 @@ func (g *generation) closeIdle() {
 	}
 }
 
-// grow makes the leaf of an instance.
-func (s *service) grow(n *balancer.Node) *leaf {
-	l := &leaf{node: n}
+// grow makes a leaf of an instance.
+func (s *service) grow(n *balancer.Node, bulk bool) *leaf {
+	l := &leaf{node: n, bulk: bulk}
 	network, addr := "tcp", n.Endpoint(discovery.HTTP)
 	l.host = addr
 	if socket, ok := strings.CutPrefix(addr, "unix:"); ok {
@@ -138,6 +140,9 @@ func (s *service) generation(l *leaf) *generation {
 	if dial := h.DialTLSContext; dial != nil {
 		h.DialTLSContext = s.checked(dial)
 	}
+	if l.bulk {
+		limitApart(h)
+	}
 	// Instances that appeared together do not renew together.
 	age := s.transport.maxConnAge()
 	age -= rand.N(age/5 + 1)
@@ -159,6 +164,9 @@ func (t *Transport) saw(l *leaf, n *balancer.Node, seen sightings) {
 		return
 	}
 	t.totals.connections.Add(int64(seen.fresh))
+	if l.bulk {
+		return // that its pool is small is no news
+	}
 	peer := 0
 	if l.isShared() {
 		peer = n.Index()

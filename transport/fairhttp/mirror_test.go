@@ -45,7 +45,7 @@ func (s *service) copies(t testing.TB, n int64) {
 	until(t, fmt.Sprint(n, " copies were sent"), func() bool { return s.rules().Mirrored == n })
 }
 
-// A copy is the request once more, but marked.
+// A copy is the request once more, but marked, and the first to be refused.
 func TestMirrorCopies(t *testing.T) {
 	for _, w := range wires(t) {
 		for _, c := range []struct{ name, method, body string }{{"Get", "GET", ""}, {"Post", "POST", "two sheep"}, {"Largest", "PUT", strings.Repeat("x", 64<<10)}} {
@@ -62,7 +62,11 @@ func TestMirrorCopies(t *testing.T) {
 				if mark := copied.header.Get(fairhttp.Mirrored); mark != "true" || call.header.Get(fairhttp.Mirrored) != "" || req.Header.Get(fairhttp.Mirrored) != "" {
 					t.Errorf("the copy is marked %q, the call %v", mark, call.header)
 				}
+				if p := copied.header.Get(fairhttp.Priority); p != "sheddable" {
+					t.Errorf("the copy is of priority %q", p)
+				}
 				copied.header.Del(fairhttp.Mirrored)
+				copied.header.Del(fairhttp.Priority)
 				if fmt.Sprint(call) != fmt.Sprint(copied) || copied.body != c.body || copied.header.Get("X-Tier") != "gold" || copied.header.Get("Baggage") != "lane=blue" {
 					t.Errorf("the call is %.200v, its copy %.200v", call, copied)
 				}

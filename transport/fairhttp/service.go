@@ -92,7 +92,7 @@ func (s *service) leafLocked(n *balancer.Node) *leaf {
 	if l != nil { // the number's last owner
 		s.dropLocked(l)
 	}
-	l = s.grow(n)
+	l = s.grow(n, false)
 	l.current.Load().retired.Store(s.ended) // then it closes what it opens
 	leaves[i].Store(l)
 	return l
@@ -104,6 +104,9 @@ func (s *service) each(f func(*leaf)) {
 	for i := range leaves {
 		if l := leaves[i].Load(); l != nil {
 			f(l)
+			if a := l.apart.Load(); a != nil {
+				f(a)
+			}
 		}
 	}
 }
@@ -200,6 +203,9 @@ func (s *service) dropLocked(l *leaf) {
 	s.transport.totals.attempts.Add(l.attempts.Load())
 	l.spares.close()
 	s.retireLocked(l.current.Load())
+	if a := l.apart.Load(); a != nil {
+		s.dropLocked(a)
+	}
 }
 
 // renew gives a leaf a new generation in g's place, if g is still current.

@@ -44,7 +44,9 @@ func (t *Transport) State() State {
 	for _, service := range *t.services.Load() {
 		service.each(func(l *leaf) {
 			s.Attempts += l.attempts.Load()
-			s.Instances++
+			if !l.bulk {
+				s.Instances++
+			}
 		})
 	}
 	if t.shared != nil {

@@ -123,5 +123,6 @@ func (d door) Try(ctx context.Context, call *transport.Call) transport.Outcome {
 	a := &Attempt{Instance: lease.Node().ID(), Service: call.Service, Method: call.Method}
 	o := d.fleet.end(ctx, a, d.fleet.begin(a))
 	lease.Done(o)
+	call.Ended(call.Turn()) // nobody reads an answer
 	return o
 }

@@ -1,0 +1,117 @@
+package transport_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fairlead-go/fairlead/ratelimit"
+	"github.com/fairlead-go/fairlead/rule"
+	"github.com/fairlead-go/fairlead/transport"
+	"github.com/fairlead-go/fairlead/transport/fairleadtest"
+)
+
+// A limit that is learned rises while calls are answered as fast as ever and there
+// are as many as may be, and falls while the service has too much to do. All else says
+// nothing of that.
+func TestWhatALearnedLimitLearnsFrom(t *testing.T) {
+	const initial = 20
+	gone := errors.New("gone")
+	tests := []struct {
+		name    string
+		reply   fairleadtest.Reply
+		prepare func(*transport.Call)
+		want    string // of the limit
+	}{
+		{"answers", fairleadtest.OK(), nil, "up"},
+		{"the service refuses", fairleadtest.Status(503), nil, "down"},
+		{"time is up", endingAs(transport.Timeout), nil, "down"},
+		{"time was up long ago when it was noticed", fairleadtest.Reply{Outcome: transport.Outcome{Class: transport.Timeout, Late: true, Sent: true, Err: context.DeadlineExceeded}}, nil, "same"},
+		{"failures", fairleadtest.Status(500), nil, "same"},
+		{"lost connections", fairleadtest.Reset(), nil, "same"},
+		{"the caller is gone", fairleadtest.Reply{Outcome: transport.Outcome{Err: gone, Sent: true}}, nil, "same"},
+		{"streams", fairleadtest.OK(), func(c *transport.Call) { c.Stream = true }, "same"},
+		{"streams that are refused", fairleadtest.Status(503), func(c *transport.Call) { c.Stream = true }, "same"},
+	}
+	for _, per := range []rule.Scope{rule.PerService, rule.PerInstance} {
+		for _, tt := range tests {
+			t.Run(tt.name+" per "+per.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					fleet := orders("a")
+					fleet.Play("a", tt.reply.After(20*time.Millisecond))
+					m := knowing(t, newMesh(t, fleet, inAnyCase(), transport.WithConcurrency(per, ratelimit.ConcurrencyConfig{
+						Adaptive: &ratelimit.AdaptiveConfig{Min: 1, Max: 100, Initial: initial},
+					})))
+					var all sync.WaitGroup
+					for range initial {
+						all.Go(func() {
+							for range 500 {
+								call := put()
+								if tt.prepare != nil {
+									tt.prepare(call)
+								}
+								if m.Do(t.Context(), call, fleet.Door(m)) != nil {
+									time.Sleep(time.Millisecond)
+								}
+								call.Release()
+							}
+						})
+					}
+					all.Wait()
+					got := "same"
+					switch limit := limitNamed(t, m, "code per "+per.String()).Concurrency; {
+					case limit > initial:
+						got = "up"
+					case limit < initial:
+						got = "down"
+					}
+					if got != tt.want {
+						t.Errorf("it goes %s, want %s: %+v", got, tt.want, limitNamed(t, m, "code per "+per.String()))
+					}
+				})
+			})
+		}
+	}
+}
+
+func endingAs(class transport.Class) fairleadtest.Reply {
+	return fairleadtest.Reply{Outcome: transport.Outcome{Class: class, Sent: true, Err: errors.New(class.String())}}
+}
+
+// What a call waited for, and what its caller took to read the answer, is not the
+// service's doing.
+func TestALearnedLimitSeesTheServiceAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fleet := orders("a")
+		fleet.Play("a", fairleadtest.OK().After(20*time.Millisecond))
+		m := knowing(t, newMesh(t, fleet, inAnyCase(), transport.WithConcurrency(rule.PerService, ratelimit.ConcurrencyConfig{
+			Adaptive: &ratelimit.AdaptiveConfig{Min: 1, Max: 20, Initial: 20}, MaxWait: time.Minute,
+		})))
+		var all sync.WaitGroup
+		for range 30 { // a third of them waits
+			all.Go(func() {
+				for n := range 300 {
+					call := get()
+					err := m.Do(t.Context(), call, acquiring(m, func(transport.Lease) transport.Outcome {
+						time.Sleep(20 * time.Millisecond)
+						return fairleadtest.OK().Outcome
+					}))
+					if err != nil && !errors.Is(err, ratelimit.ErrConcurrency) { // now and then fewer are let in, to learn
+						t.Error(err)
+					}
+					if n > 100 { // from here on callers take their time
+						time.Sleep(300 * time.Millisecond)
+					}
+					call.Release()
+				}
+			})
+		}
+		all.Wait()
+		if got := limitNamed(t, m, "code per service").Concurrency; got < 10 {
+			t.Errorf("the limit is %d: it saw more than the 20 ms that the service takes", got)
+		}
+	})
+}
