@@ -84,7 +84,7 @@ func TestCorePackagesNeverReachHeavyModules(t *testing.T) {
 }
 
 func TestHTTPUserLinksFewModules(t *testing.T) {
-	const most = 9
+	const most = 10
 	var modules []string // beside this one
 	for _, m := range golist(t, "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./transport/fairhttp") {
 		if m != module && !slices.Contains(modules, m) {

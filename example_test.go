@@ -116,6 +116,17 @@ func Example_server() {
 	}
 }
 
+func Example_admission() {
+	_ = func(ctx context.Context, mesh *transport.Mesh, mux http.Handler) error {
+		admission, err := mesh.Admission("orders", transport.AdmissionConfig{})
+		if err != nil {
+			return err
+		}
+		server := &http.Server{Addr: ":8080", Handler: fairhttp.Handler(mux, fairhttp.Admit(admission))} // the one line
+		return fairhttp.Serve(ctx, mesh, server, discovery.Instance{Service: "orders"})
+	}
+}
+
 func Example_call() {
 	_ = func(ctx context.Context) context.Context {
 		ctx = transport.WithCall(ctx, transport.Key("user-42"), transport.Idempotent(true))

@@ -46,7 +46,7 @@ func TestAdoptionTakesFewLines(t *testing.T) {
 // Every metric stands in the README.
 func TestEveryMetricIsInTheReadme(t *testing.T) {
 	readme := read(t, "README.md")
-	names := regexp.MustCompile(`\("(fairlead\.[a-z.]+)"`).FindAllStringSubmatch(read(t, "transport/meter.go"), -1)
+	names := regexp.MustCompile(`\("(fairlead\.[a-z.]+)"`).FindAllStringSubmatch(read(t, "transport/meter.go")+read(t, "transport/meterlimits.go"), -1)
 	if len(names) < 25 {
 		t.Fatalf("found only %d metrics", len(names))
 	}

@@ -176,3 +176,20 @@ func ExampleSnapshotDir() {
 	// stale 2
 	// true
 }
+
+// How many clients a service had, for a process that divides what they share and
+// cannot ask.
+func ExampleSnapshotDir_SaveClients() {
+	parent, err := os.MkdirTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(parent)
+	dir := discovery.SnapshotDir(parent)
+	if err := dir.SaveClients(discovery.SavedClients{Service: "orders", Number: 9}); err != nil {
+		log.Fatal(err)
+	}
+	saved, err := dir.LoadClients("orders")
+	fmt.Println(saved.Number, err)
+	// Output: 9 <nil>
+}

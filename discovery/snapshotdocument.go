@@ -1,9 +1,7 @@
 package discovery
 
 import (
-	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"time"
 )
 
@@ -39,18 +37,7 @@ func (d SnapshotDir) SaveDocument(s SavedDocument) error {
 	if s.AsOf.IsZero() {
 		s.AsOf = time.Now().UTC()
 	}
-	document, err := json.Marshal(s)
-	if err != nil { // a time beyond the year 9999
-		return fmt.Errorf("%w: document of %q: %w", ErrInvalid, s.Service, err)
-	}
-	data, err := seal(documentFormat, document)
-	if err == nil {
-		err = d.write(documentFile(s.Service), data)
-	}
-	if err != nil {
-		return fmt.Errorf("save %s: %w", filepath.Join(string(d), documentFile(s.Service)), err)
-	}
-	return nil
+	return d.saveFile(documentFile(s.Service), documentFormat, s)
 }
 
 // LoadDocument reads the document of a service that was saved last, or that of
@@ -60,29 +47,20 @@ func (d SnapshotDir) LoadDocument(service string) (SavedDocument, error) {
 	if err := d.validateFor(service); err != nil {
 		return none, err
 	}
-	s, err := d.loadDocument(service)
+	var s SavedDocument
+	err := d.loadFile(documentFile(service), documentFormat, &s, func() error { return savedOf(s.Service, service) })
 	if err != nil {
-		return none, fmt.Errorf("load %s: %w", filepath.Join(string(d), documentFile(service)), err)
+		return none, err
 	}
 	return s, nil
 }
 
-func (d SnapshotDir) loadDocument(service string) (s SavedDocument, err error) {
-	data, err := d.read(documentFile(service))
-	if err != nil {
-		return s, err
+// savedOf reports what was saved of another service than is wanted.
+func savedOf(is, want string) error {
+	if is != want {
+		return fmt.Errorf("%w: of the service %q", ErrInvalid, clip(is))
 	}
-	document, err := unseal(documentFormat, data)
-	if err != nil {
-		return s, err
-	}
-	if err := json.Unmarshal(document, &s); err != nil {
-		return s, fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	if s.Service != service {
-		return s, fmt.Errorf("%w: of the service %q", ErrInvalid, clip(s.Service))
-	}
-	return s, nil
+	return nil
 }
 
 func (d SnapshotDir) validateFor(service string) error {

@@ -22,6 +22,7 @@ import (
 const (
 	instancesFormat = "fairlead-instances"
 	documentFormat  = "fairlead-document"
+	clientsFormat   = "fairlead-clients"
 	snapshotVersion = "1"
 )
 

@@ -108,10 +108,14 @@ func (a *Adaptive) Done(now, took time.Duration, inFlight int, dropped bool) {
 		a.took.Add(int64(took))
 	}
 	ended, end := a.ended.Add(one), time.Duration(a.end.Load())
-	if now < end && end != 0 { // 0: it is the first
+	if end == math.MinInt64 { // the first calls to end are the short ones
+		a.end.CompareAndSwap(math.MinInt64, int64(now+adaptiveWindow))
 		return
 	}
-	if calls := uint32(ended); calls < adaptiveCalls && (calls < adaptiveFew || now < max(end, math.MinInt64/2)+adaptivePatch) {
+	if now < end {
+		return
+	}
+	if calls := uint32(ended); calls < adaptiveCalls && (calls < adaptiveFew || now < end+adaptivePatch) {
 		return
 	}
 	if a.mu.TryLock() {

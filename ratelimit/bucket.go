@@ -28,7 +28,7 @@ type Bucket struct {
 	asked   *atomic.Int64 // calls that asked; nil unless a quota wants to know
 	burst   atomic.Int64
 	seen    [NumberOfPriorities]atomic.Int64 // moments; written when older than a second
-	queued  [NumberOfPriorities]atomic.Int64 // who waits and leaves tokens to others
+	queues  [NumberOfPriorities]queue        // of calls that wait behind others
 }
 
 const (

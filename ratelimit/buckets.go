@@ -2,11 +2,15 @@ package ratelimit
 
 import (
 	"hash/maphash"
+	"math"
 	"sync/atomic"
 	"time"
 )
 
-const shards = 16
+const (
+	shards    = 16
+	lookAgain = time.Millisecond
+)
 
 // Buckets are one [Bucket] per key, at most MaxKeys of them. For a key that comes
 // beyond those, the bucket is forgotten that was not asked for longest and is full
@@ -27,6 +31,7 @@ type Buckets struct {
 	places    atomic.Int64 // that are taken
 	evicted   atomic.Int64
 	overflows atomic.Int64
+	full      atomic.Int64 // the moment at which nobody was idle
 	overflow  *Bucket
 	shards    [shards]shard
 }
@@ -39,6 +44,7 @@ func NewBuckets(c RateConfig) (*Buckets, error) {
 	b := &Buckets{seed: maphash.MakeSeed(), line: newTimeline(), overflow: &Bucket{}}
 	b.overflow.begin(c, b.line)
 	b.config.Store(&c)
+	b.full.Store(math.MinInt64)
 	for i := range b.shards {
 		b.shards[i].begin()
 	}
@@ -64,7 +70,8 @@ func (b *Buckets) Of(now time.Duration, key string) *Bucket {
 	return bucket
 }
 
-// place takes a place for one more key, for which another may have to go.
+// place takes a place for one more key, for which another may have to go. If nobody
+// is idle, nobody looks again for a moment: new keys must not cost much.
 func (b *Buckets) place(moment time.Duration) bool {
 	for evictions := 0; ; {
 		switch taken := b.places.Load(); {
@@ -72,7 +79,10 @@ func (b *Buckets) place(moment time.Duration) bool {
 			if b.places.CompareAndSwap(taken, taken+1) {
 				return true
 			}
-		case evictions == 2 || !b.evict(moment): // a second time if MaxKeys fell, or another took the place
+		case evictions == 2, moment < time.Duration(b.full.Load())+lookAgain:
+			return false // two go if MaxKeys fell, or if another took the place
+		case !b.evict(moment):
+			b.full.Store(int64(moment))
 			return false
 		default:
 			evictions++

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 )
 
@@ -10,9 +11,9 @@ import (
 // later is refused at once and takes nothing: the error is [ErrRate]. If the context
 // ends while it waits, the error is that of the context and the token is given back.
 //
-// Calls wait in the order in which they came. One that has to leave tokens to more
-// important ones, see [Bucket], has no turn that is sure: it is refused later if
-// those took what it waited for.
+// Calls wait in the order in which they came. Those that have to leave tokens to more
+// important ones, see [Bucket], take theirs only when it is there, so they may be
+// refused later, if others took what they waited for.
 func (b *Bucket) Wait(ctx context.Context, p Priority, most time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -23,36 +24,19 @@ func (b *Bucket) Wait(ctx context.Context, p Priority, most time.Duration) error
 	if deadline, ok := ctx.Deadline(); ok {
 		most = min(most, time.Until(deadline))
 	}
-	began := b.line.clock()
-	b.see(began, p)
-	for moment := began; ; moment = b.line.clock() {
-		left, ahead := b.left(moment, p), 0.0
-		if moment == began && left > 0 {
-			ahead = b.ahead(p)
-		}
-		if ahead == 0 && b.take(moment, p) {
-			return nil
-		}
-		most := most - (moment - began)
-		if left == 0 {
-			return b.inTurn(ctx, moment, most)
-		}
-		turn := b.until(moment, 1+left+b.ahead(p))
-		if turn > most {
-			return ErrRate
-		}
-		queued := &b.queued[p.Index()]
-		queued.Add(1)
-		err := sleep(ctx, turn)
-		queued.Add(-1)
-		if err != nil {
-			return err
-		}
+	moment := b.line.clock()
+	b.see(moment, p)
+	switch {
+	case b.left(moment, p) > 0:
+		return b.waitBehind(ctx, moment, p, most)
+	case b.take(moment, p):
+		return nil
 	}
+	return b.waitInTurn(ctx, moment, most)
 }
 
-// inTurn takes the next token that nobody else has a right to, and waits for it.
-func (b *Bucket) inTurn(ctx context.Context, moment, most time.Duration) error {
+// waitInTurn takes the next token that nobody else has a right to, and waits for it.
+func (b *Bucket) waitInTurn(ctx context.Context, moment, most time.Duration) error {
 	if b.until(moment, 1) > most {
 		return ErrRate
 	}
@@ -73,13 +57,42 @@ func (b *Bucket) inTurn(ctx context.Context, moment, most time.Duration) error {
 // x/time gives nothing back if another was made since.
 func (b *Bucket) giveBack() { b.limiter.ReserveN(b.line.time(b.line.clock()), -1) }
 
-// ahead is how many calls wait that go before one of priority p that comes now,
-// and leave tokens to others, as it does.
-func (b *Bucket) ahead(p Priority) (n float64) {
-	for i := p.Index(); i < len(b.queued); i++ {
-		n += float64(b.queued[i].Load())
+// waitBehind waits until there are tokens enough to leave some to others.
+func (b *Bucket) waitBehind(ctx context.Context, began time.Duration, p Priority, most time.Duration) error {
+	queue, place := &b.queues[p.Index()], int64(-1)
+	for moment := began; ; moment = b.line.clock() {
+		ahead := queue.ahead(place)
+		for i := p.Index() + 1; i < len(b.queues); i++ {
+			ahead += b.queues[i].ahead(-1)
+		}
+		if ahead == 0 && b.take(moment, p) {
+			return nil
+		}
+		turn := b.until(moment, 1+b.left(moment, p)+ahead)
+		if turn > most-(moment-began) {
+			return ErrRate
+		}
+		if place < 0 {
+			place = queue.joined.Add(1) - 1
+			defer queue.left.Add(1)
+		}
+		if err := sleep(ctx, max(turn, 1)); err != nil {
+			return err
+		}
 	}
-	return n
+}
+
+// queue counts the calls of one priority that wait behind others.
+type queue struct{ joined, left atomic.Int64 }
+
+// ahead is how many go before a call in its place, or before one that has none yet.
+// Those that gave up behind it count as if they had gone before: then it looks too
+// early, and looks again.
+func (q *queue) ahead(place int64) float64 {
+	if place < 0 {
+		place = q.joined.Load()
+	}
+	return float64(max(0, place-q.left.Load()))
 }
 
 // sleep returns the error of the context if that ends before.

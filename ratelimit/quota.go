@@ -152,12 +152,11 @@ func (q *Quota) divideLocked(moment time.Duration) {
 	if q.demands != nil {
 		share = Share(q.config.Rate, q.demandsLocked(moment))[q.mine]
 	}
-	if share == q.share {
-		return
-	}
-	q.share = share
 	burst := max(1, int(float64(q.config.burst())*share/q.config.Rate+1e-6))
-	q.bucket.set(moment, share, burst)
+	if share != q.share || int64(burst) != q.bucket.burst.Load() {
+		q.share = share
+		q.bucket.set(moment, share, burst)
+	}
 }
 
 // demandsLocked are the demands as they are to be reckoned with now.

@@ -19,8 +19,8 @@ type Dump struct {
 	Thaws uint64 `json:"thaws,omitempty"`
 	// Settings are those of the registry, if it has any.
 	Settings *SettingsDump `json:"settings,omitempty"`
-	// UnsavedDocuments counts the saves of rules and settings to disk that
-	// failed, see [WithSnapshotDir].
+	// UnsavedDocuments counts the saves of rules, settings and numbers of clients
+	// to disk that failed, see [WithSnapshotDir].
 	UnsavedDocuments int64 `json:"unsavedDocuments,omitempty"`
 	// SharedBudgetRemaining is how many retries all services together could make
 	// right now.
@@ -43,12 +43,14 @@ type ServiceDump struct {
 	Revision int64           `json:"revision"`
 	// Age is how long ago the registry was last heard, 0 while the list is
 	// live.
-	Age       time.Duration `json:"ageNs"`
-	Trouble   string        `json:"trouble,omitempty"` // the registry's last complaint
-	Snapshot  *SnapshotDump `json:"snapshot,omitempty"`
-	Rules     *RulesDump    `json:"rules,omitempty"`  // nil: there is no source of rules
-	Health    *HealthDump   `json:"health,omitempty"` // nil: nobody is probed
-	Instances []NodeDump    `json:"instances"`
+	Age      time.Duration `json:"ageNs"`
+	Trouble  string        `json:"trouble,omitempty"` // the registry's last complaint
+	Snapshot *SnapshotDump `json:"snapshot,omitempty"`
+	Rules    *RulesDump    `json:"rules,omitempty"`  // nil: there is no source of rules
+	Health   *HealthDump   `json:"health,omitempty"` // nil: nobody is probed
+	// SharedLimits are the parts of limits that all clients share.
+	SharedLimits []SharedLimitDump `json:"sharedLimits,omitempty"`
+	Instances    []NodeDump        `json:"instances"`
 	// Connections are those of gRPC clients; nil: there never was one.
 	Connections *Connections `json:"connections,omitempty"`
 	// Refused counts malformed records, Dropped metadata left out of others,
@@ -183,6 +185,7 @@ func (s *service) dump() ServiceDump {
 		Snapshot:         s.disk.dump(),
 		Rules:            s.dumpRules(),
 		Health:           s.dumpHealth(),
+		SharedLimits:     s.quotas.dump(),
 		Connections:      s.connections.dump(),
 		Held:             view.Held,
 		Preserved:        view.Preserved,

@@ -42,7 +42,7 @@ type Mesh struct {
 
 	ctx    context.Context // ends with Close; the root of the watch loops
 	cancel context.CancelFunc
-	// loops are two per watched service (instances and rules), one per admission, one more while it
+	// loops are two per watched service (instances and rules), one per admission, two more where limits are shared, one more while it
 	// has instances held, one more where they are probed, one for the settings, the keeper, the pulse, and
 	// refreshes under way.
 	loops sync.WaitGroup

@@ -204,6 +204,7 @@ func (t *meter) observe(m *Mesh, to metric.Observer) {
 	}
 	for name, s := range *m.services.Load() {
 		t.limits.observe(to, name, "client", s.dumpLimits(), m.Pressure(name))
+		t.limits.observeShared(to, name, s.quotas.dump())
 		of := serviceKey.String(name)
 		for class := range Class(numberOfClasses) {
 			to.ObserveInt64(t.attempts, s.counts.attempts(class), metric.WithAttributes(of, outcomeKey.String(class.String())))

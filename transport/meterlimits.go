@@ -18,15 +18,18 @@ type limitMeter struct {
 	refused, shared      metric.Int64ObservableCounter
 	inFlight, most, keys metric.Int64ObservableGauge
 	throttled, pressure  metric.Float64ObservableGauge
+	share, sharing       metric.Float64ObservableGauge
 }
 
 func (t *limitMeter) open(i *instruments) {
 	t.refused = i.counter("fairlead.limit.refused", "Calls that a limit refused, by its name, the priority of the call, and the side: client or server.")
-	t.inFlight = i.gauge("fairlead.limit.in_flight", "Calls in flight that a limit of concurrency counts.")
+	t.inFlight = i.gauge("fairlead.limit.inflight", "Calls in flight that a limit of concurrency counts.")
 	t.most = i.gauge("fairlead.limit.concurrency", "How many calls a limit of concurrency allows, all together.")
 	t.keys = i.gauge("fairlead.limit.keys", "Keys that have a bucket of their own in a limit of rate.")
 	t.shared = i.counter("fairlead.limit.keys.overflowed", "How often a key had to share its bucket with others, since there are too many.")
 	t.throttled = i.ratio("fairlead.limit.throttled", "Share of the calls of a priority that throttling does not send right now.")
+	t.share = i.float("fairlead.limit.share", "{call}/s", "The part that this process has of a limit which all clients share, by its state: live, stale or alone.")
+	t.sharing = i.float("fairlead.limit.sharing", "{client}", "Among how many clients a limit is divided.")
 	t.pressure = i.ratio("fairlead.pressure", "How near calls are to their limits: 1 while some are refused.")
 }
 
@@ -56,6 +59,15 @@ func (t *limitMeter) observe(to metric.Observer, service, side string, d *Limits
 				to.ObserveFloat64(t.throttled, share, metric.WithAttributes(of, at, priorityKey.String(priorityOf(i).String())))
 			}
 		}
+	}
+}
+
+// observeShared reports the parts of limits that clients share.
+func (t *limitMeter) observeShared(to metric.Observer, service string, all []SharedLimitDump) {
+	for _, l := range all {
+		of, name := serviceKey.String(service), limitKey.String(l.Name)
+		to.ObserveFloat64(t.share, l.Share, metric.WithAttributes(of, name, stateKey.String(l.State)))
+		to.ObserveFloat64(t.sharing, float64(l.Clients), metric.WithAttributes(of, name))
 	}
 }
 

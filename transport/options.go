@@ -173,9 +173,10 @@ func WithFallbackServices(names ...string) Option {
 // as a [discovery.SnapshotDir], so that a process whose registry is down when it
 // starts calls whom the last one called. Its first calls go out with the list
 // from disk at once, and with the rules that the registry last had, where it has
-// rules; the list shows as stale, with its age, until the registry has
-// said otherwise. The path has to be absolute and on a local disk; several
-// processes of one user may share it. Empty, the default: nothing is kept.
+// rules; limits that clients share are divided by how many there were. The list
+// shows as stale, with its age, until the registry has said otherwise. The path
+// has to be absolute and on a local disk; several processes of one user may share
+// it. Empty, the default: nothing is kept.
 //
 // A list is saved while the registry vouches for it, at most every five
 // seconds per service and not while its instances stay as they are; Close saves

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/internal/interrupt"
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/rule"
 )
 
@@ -168,7 +169,7 @@ func (m *Mesh) ruleLocked(s *service) {
 		}
 	}
 	m.checkLocked(s, spec.HealthCheck)
-	unheeded := m.options.unheeded(&spec, b)
+	unheeded := append(m.options.unheeded(&spec, b), s.quotas.unheeded()...)
 	if len(unheeded) > 0 && !slices.Equal(unheeded, r.unheeded) {
 		m.logger.Warn("fairlead: rules ask for what this process cannot do", "service", s.name, "unheeded", unheeded)
 	}
@@ -202,10 +203,28 @@ func (m *Mesh) planLocked(s *service, table *rule.Table) {
 		asked = table.Breaker
 	}
 	r.breakers = newBreakers(s, asked, r.breakers)
-	r.limits = m.options.limitsOf(table, s.pool.View(), r.limits, nil)
+	s.quotas.renewLocked(sharedLimits(table))
+	r.limits = m.options.limitsOf(table, s.pool.View(), r.limits, func(is rule.LimitTable) *ratelimit.Bucket { return s.quotas.bucket(is.Name) })
 	m.gatewayLocked(s, table)
 	r.plans = m.options.plansOf(s.name, table, r.breakers, r.limits, s.gateway)
 	s.methods.renew(r.plans)
+}
+
+// sharedLimits are the limits of a table, which may be nil, that all clients share.
+func sharedLimits(table *rule.Table) map[string]ratelimit.RateConfig {
+	var shared map[string]ratelimit.RateConfig
+	if table == nil {
+		return nil
+	}
+	for _, l := range table.Limits {
+		if l.Shared {
+			if shared == nil {
+				shared = map[string]ratelimit.RateConfig{}
+			}
+			shared[l.Name] = l.Config
+		}
+	}
+	return shared
 }
 
 // steerLocked makes the course of the view and the rules at hand.

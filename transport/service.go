@@ -29,6 +29,8 @@ type service struct {
 	gateway *gateway
 	// course is what calls go by: the pool's view, and the rules.
 	course atomic.Pointer[course]
+	// quotas are the parts of limits that all clients share.
+	quotas *quotas
 	// labels is the cached metric option of the service.
 	labels []metric.RecordOption
 
@@ -91,6 +93,7 @@ func newService(name string, m *Mesh, pool *balancer.Pool, budget, bulk *retry.B
 	s := &service{name: name, mesh: m, pool: pool, budget: budget, bulk: bulk, told: make(chan struct{})}
 	s.counts.on.Store(m.options.level != Off)
 	s.ruling.level = m.options.level
+	s.quotas = newQuotas(s)
 	s.gateway = m.options.newGateway(&s.counts)
 	m.planLocked(s, nil)
 	s.steerLocked() // nobody else has it yet

@@ -25,7 +25,8 @@ type keeper struct {
 	mu        sync.Mutex                         // guards what follows
 	changed   map[*service]discovery.Snapshot    // that may have to be saved
 	documents map[string]discovery.SavedDocument // the same, by service
-	failures  int64                              // of saving documents
+	clients   map[string]discovery.SavedClients  // the same
+	failures  int64                              // of saving documents and numbers of clients
 }
 
 // newKeeper returns nil where nothing is to be kept.
@@ -33,7 +34,7 @@ func newKeeper(dir discovery.SnapshotDir, logger *slog.Logger) *keeper {
 	if dir == "" {
 		return nil
 	}
-	return &keeper{dir: dir, logger: logger, news: make(chan struct{}, 1), changed: map[*service]discovery.Snapshot{}, documents: map[string]discovery.SavedDocument{}}
+	return &keeper{dir: dir, logger: logger, news: make(chan struct{}, 1), changed: map[*service]discovery.Snapshot{}, documents: map[string]discovery.SavedDocument{}, clients: map[string]discovery.SavedClients{}}
 }
 
 // onDisk returns what is to be known of the file of a service, and sees to it
@@ -56,6 +57,7 @@ func (m *Mesh) restore(s *service) {
 	if m.keeper == nil {
 		return
 	}
+	s.quotas.kept = m.restoreClients(s.name) // before there is a limit that is shared
 	// The rules first, so that no call goes out without them.
 	if d := s.ruling.kept.document; d.Text != nil {
 		m.hear(s, d, nil)
@@ -125,14 +127,17 @@ func (k *keeper) run(ctx context.Context) {
 
 func (k *keeper) saveChanged() {
 	k.mu.Lock()
-	changed, documents := k.changed, k.documents
-	k.changed, k.documents = map[*service]discovery.Snapshot{}, map[string]discovery.SavedDocument{}
+	changed, documents, clients := k.changed, k.documents, k.clients
+	k.changed, k.documents, k.clients = map[*service]discovery.Snapshot{}, map[string]discovery.SavedDocument{}, map[string]discovery.SavedClients{}
 	k.mu.Unlock()
 	for service, d := range documents {
 		if err := k.dir.SaveDocument(d); err != nil {
 			k.logger.Warn("fairlead: document cannot be saved", "service", service, "error", err)
 			k.documentAgain(d)
 		}
+	}
+	for _, c := range clients {
+		k.saveClients(c)
 	}
 	for s, snapshot := range changed {
 		if !s.disk.save(k, snapshot) {

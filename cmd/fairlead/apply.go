@@ -92,7 +92,7 @@ func (s *session) put(ctx context.Context, service string, how putting, choose c
 			return err
 		default:
 			said.Clients = new(len(clients))
-			said.Notes = append(said.Notes, counted(len(clients), "client")+" with a name")
+			said.Notes = append(said.Notes, counted(len(clients), "client")+" known")
 		}
 		if blind := unable(clients, p); blind != "" {
 			if !how.force {

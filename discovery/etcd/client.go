@@ -16,7 +16,7 @@ import (
 // Client is a process that calls a service.
 type Client struct {
 	ID      string    `json:"id"`
-	Service string    `json:"service"` // in whose name it calls
+	Service string    `json:"service"` // in whose name it calls; empty: it has none
 	Library string    `json:"library,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
 	// Edition of the rule documents that it reads; 0: it obeys none.
@@ -26,6 +26,9 @@ type Client struct {
 	Applied int64  `json:"applied,omitempty"`
 	Refused int64  `json:"refused,omitempty"`
 	Reason  string `json:"reason,omitempty"`
+	// Demand is how many calls per second it would make under each limit that is
+	// shared, by the limit's name; nil: it has shown none.
+	Demand map[string]float64 `json:"demand,omitempty"`
 	// Malformed says why the record cannot be understood; then there is only
 	// its ID.
 	Malformed string `json:"malformed,omitempty"`
@@ -35,7 +38,8 @@ type Client struct {
 func (c Client) Reads(p rule.Policy) bool { return c.Edition >= p.Edition() }
 
 // Clients lists who calls a service just now, as far as they have a name, see
-// [Config].Caller. One that died is listed until its lease ends.
+// [Config].Caller, or share a limit of the service. One that died is listed until
+// its lease ends.
 func (o *Operator) Clients(ctx context.Context, service string) ([]Client, error) {
 	if err := discovery.ValidateService(service); err != nil {
 		return nil, err
@@ -58,12 +62,13 @@ func (o *Operator) Clients(ctx context.Context, service string) ([]Client, error
 
 // clientRecord is the value of a client's key.
 type clientRecord struct {
-	Service string    `json:"service"` // of the caller
+	Service string    `json:"service"` // of the caller; "": it has no name
 	Library string    `json:"library,omitempty"`
 	Since   time.Time `json:"since"`
 	// Edition of the rule documents that the client reads; 0: it obeys none.
 	Edition int          `json:"edition,omitempty"`
 	Rules   *rulesReport `json:"rules,omitempty"`
+	Demand  demand       `json:"demand,omitempty"`
 }
 
 func decodeClient(kv *mvccpb.KeyValue) (Client, error) {
@@ -80,10 +85,12 @@ func decodeClient(kv *mvccpb.KeyValue) (Client, error) {
 	if err := json.Unmarshal(kv.Value, &r); err != nil {
 		return Client{}, err
 	}
-	if err := discovery.ValidateService(r.Service); err != nil {
-		return Client{}, err
+	if r.Service != "" {
+		if err := discovery.ValidateService(r.Service); err != nil {
+			return Client{}, err
+		}
 	}
-	c := Client{Service: r.Service, Library: r.Library, Since: r.Since, Edition: r.Edition}
+	c := Client{Service: r.Service, Library: r.Library, Since: r.Since, Edition: r.Edition, Demand: r.Demand}
 	if r.Rules != nil {
 		c.Applied, c.Refused, c.Reason = r.Rules.Applied, r.Rules.Refused, r.Rules.Reason
 	}

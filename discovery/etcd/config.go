@@ -61,7 +61,8 @@ type Config struct {
 	// Caller is the service in whose name this process calls others. It shows
 	// in etcd who watches which service, under the lease of the process. Empty
 	// means the first service that is registered here; a process that neither
-	// has a name nor registers is not shown, and needs no lease.
+	// has a name nor registers is not shown, and needs no lease, unless it shares a
+	// limit: then it counts, and is shown without a name.
 	Caller string
 	// Logger is told of every change of state. Nil means slog.Default().
 	Logger *slog.Logger

@@ -5,7 +5,7 @@
 //
 //	instances/<service>/<id>   leased    {"Op":0,"Addr":"10.0.0.7:9000","Metadata":{…}}
 //	overrides/<service>/<id>   durable   {"state":"drain","weight":50,"by":"…","reason":"…","until":"…"}
-//	clients/<service>/<id>     leased    {"service":"…","library":"…","edition":1,"rules":{"applied":7}}: who calls the service
+//	clients/<service>/<id>     leased    {"service":"…","library":"…","edition":1,"rules":{"applied":7},"demand":{"LIMIT":120}}: who calls the service
 //	rules/<service>            durable   the rules of its calls, a rule.Policy
 //	history/<service>/<n>      durable   {"document":{…},"at":"…","by":"…","reason":"…"}: what the rules were
 //	epoch                      durable   a random value: who reads another one reads another store
@@ -28,7 +28,8 @@
 //     service, one for the instances and one for what operators say of them,
 //     list the keys and watch from that revision on; when the watch ends, they
 //     list again unless etcd proves that nothing has changed. What was known is
-//     kept meanwhile, marked [discovery.Stale].
+//     kept meanwhile, marked [discovery.Stale]. Rules, settings and clients that
+//     somebody follows have one each.
 //
 // Readers are told of a change at once, and of further ones ten times a second.
 //

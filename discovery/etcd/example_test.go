@@ -107,3 +107,23 @@ func ExampleOperator() {
 	}
 	fmt.Println("version", written.Number, "instead of", before.Number)
 }
+
+// Who calls a service, and what all of them want of a limit that they share.
+func ExampleRegistry_WatchClients() {
+	registry, err := etcd.New(etcd.Config{Client: clientv3.Config{Endpoints: []string{"10.0.0.1:2379"}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer registry.Close(context.Background())
+	registry.ReportDemand("orders", map[string]float64{"checkout": 120}) // calls per second
+	for clients, err := range registry.WatchClients(context.Background(), "orders") {
+		if err != nil {
+			log.Print(err) // the clients are those that were last known
+		}
+		all := 0.0
+		for _, c := range clients.Clients {
+			all += c.Demand["checkout"]
+		}
+		fmt.Println(clients.State, clients.Number, all)
+	}
+}

@@ -43,7 +43,8 @@ type holding struct {
 	settled bool
 	rival   string // the incarnation of the successor; "": there is none
 
-	due time.Time // when to look after it next; zero: now
+	due     time.Time // when to look after it next; zero: now
+	written time.Time // when it was last put, as far as is known
 	// doubtful: the outcome of the last put is unknown. It may still arrive,
 	// even after a deletion.
 	doubtful bool

@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -76,7 +77,7 @@ func TestInventory(t *testing.T) {
 		if err != nil || len(clients) != 3 {
 			t.Fatalf("%+v, %v", clients, err)
 		}
-		if c := clients[0]; c != (Client{ID: "c", Service: "checkout", Library: "fairlead v1", Edition: 1, Applied: 7, Refused: 8, Reason: "why"}) || !c.Reads(rule.Policy{}) {
+		if c := clients[0]; !reflect.DeepEqual(c, Client{ID: "c", Service: "checkout", Library: "fairlead v1", Edition: 1, Applied: 7, Refused: 8, Reason: "why"}) || !c.Reads(rule.Policy{}) {
 			t.Errorf("a client: %+v", c)
 		}
 		if c := clients[1]; c.Reads(rule.Policy{}) || c.Malformed != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,6 +79,44 @@ func TestPresence(t *testing.T) {
 		closing(t, s)
 		want("closed", nil)
 	})
+}
+
+// Whoever calls a service again, or shares a limit of it, just while it is taken
+// out, is shown again.
+func TestPresenceThatComesBackWhileItIsWithdrawn(t *testing.T) {
+	for name, again := range map[string]func(*supervisor){
+		"watched":         func(s *supervisor) { s.calls("users", true) },
+		"shares a limit":  func(s *supervisor) { s.reportDemand("users", demand{"x": 3}) },
+		"both, as before": func(s *supervisor) { s.calls("users", true); s.reportDemand("users", demand{"x": 3}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake()
+				s := f.supervisor(t)
+				announceAs(t, s, "checkout", "c")
+				s.calls("users", true)
+				time.Sleep(2 * together)
+				var held atomic.Bool
+				f.intercepting(func(_ context.Context, c call) error {
+					if c.op == "delete" && held.CompareAndSwap(false, true) {
+						again(s)
+						time.Sleep(time.Second)
+					}
+					return nil
+				})
+				s.calls("users", false)
+				time.Sleep(linger + 2*together)
+				synctest.Wait()
+				if got := callers(f); !held.Load() || got["users"] != "checkout" {
+					t.Errorf("shown are %v", got)
+				}
+				closing(t, s)
+				if got := callers(f); len(got) != 0 {
+					t.Errorf("shown after the end: %v", got)
+				}
+			})
+		})
+	}
 }
 
 // A process that is not allowed to show itself is registered all the same.

@@ -68,6 +68,9 @@ func (s *supervisor) observed(t task, lease clientv3.LeaseID, all []served) {
 		rival, seen := h.rival, h.seen
 		switch err := h.observe(h.at, h.value, lease, s.incarnation); {
 		case err == nil:
+			if t == toPut {
+				h.written = now
+			}
 			s.confirmedLocked(h, now)
 		case h.rival != "":
 			if rival == "" {
@@ -147,7 +150,7 @@ func (s *supervisor) withdrawn(batch ...*holding) {
 		} else if s.holdings[h.key] == h {
 			delete(s.holdings, h.key)
 			delete(s.registrations, h.key)
-			s.presence.forget(h)
+			s.forgetLocked(h)
 		}
 		s.changedLocked(h)
 	}

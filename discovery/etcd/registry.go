@@ -34,6 +34,7 @@ type Registry struct {
 	feeds   map[string]*feed // by service; those that are watched
 	// documents are those that are followed, rules and settings, by key.
 	documents map[string]*documentFeed
+	clients   map[string]*clientFeed // by service; those whose clients are watched
 }
 
 var (
@@ -65,6 +66,7 @@ func open(config Config, dial dialer) (*Registry, error) {
 		cancel:     cancel,
 		feeds:      map[string]*feed{},
 		documents:  map[string]*documentFeed{},
+		clients:    map[string]*clientFeed{},
 	}, nil
 }
 
@@ -232,13 +234,18 @@ func (r *Registry) Close(ctx context.Context) error {
 	r.mu.Lock()
 	feeds := slices.Collect(maps.Values(r.feeds))
 	documents := slices.Collect(maps.Values(r.documents))
+	clients := slices.Collect(maps.Values(r.clients))
 	clear(r.feeds)
 	clear(r.documents)
+	clear(r.clients)
 	r.mu.Unlock()
 	for _, f := range feeds {
 		f.end(discovery.ErrClosed)
 	}
 	for _, f := range documents {
+		f.end(discovery.ErrClosed)
+	}
+	for _, f := range clients {
 		f.end(discovery.ErrClosed)
 	}
 	return err

@@ -1,12 +1,9 @@
 package etcd
 
 import (
-	"encoding/json"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/fairlead-go/fairlead/rule"
 )
 
 // rulesReport is what a client says of the rules of a service that it calls.
@@ -40,31 +37,7 @@ func (s *supervisor) reportRules(service string, report rulesReport) {
 	if report == (rulesReport{}) {
 		delete(s.presence.rules, service)
 	}
-	c := s.presence.callees[service]
-	if c == nil || c.holding == nil || c.holding.gone {
-		return // whoever begins to show it asks for the latest report
-	}
-	value, err := s.presence.record(service, c)
-	if err != nil || value == c.holding.value {
-		return
-	}
-	h, now := c.holding, time.Now()
-	waiting := !h.proved && h.due.After(now) // the put that is due takes this along
-	h.value, h.proved = value, false
-	if !h.closing && !waiting {
-		h.due = now.Add(between(0, together))
-		s.wakeUp()
-	}
-}
-
-// record is the value of the key of a callee.
-func (p *presence) record(service string, c *callee) (string, error) {
-	r := clientRecord{Service: p.caller, Library: library(), Since: c.since.UTC().Truncate(time.Second), Edition: rule.Edition}
-	if report, ok := p.rules[service]; ok {
-		r.Rules = &report
-	}
-	value, err := json.Marshal(r)
-	return string(value), err
+	s.sayLocked(service, s.presence.callees[service], time.Now().Add(between(0, together)))
 }
 
 // shorten cuts a text to what a record may hold, between two letters.

@@ -20,7 +20,9 @@ type State struct {
 	Lease   LeaseState   `json:"lease"`
 	Watches []WatchState `json:"watches"`
 	// Documents are those that somebody follows: rules, and the settings.
-	Documents     []DocumentState               `json:"documents,omitempty"`
+	Documents []DocumentState `json:"documents,omitempty"`
+	// Clients are the services whose clients somebody watches.
+	Clients       []ClientsState                `json:"clients,omitempty"`
 	Registrations []discovery.RegistrationState `json:"registrations"`
 	// Caller is the service in whose name this process is shown at those it
 	// watches; empty: it is not shown.
@@ -90,6 +92,26 @@ type DocumentState struct {
 	Error    string `json:"error,omitempty"`
 }
 
+// ClientsState is what is known of the clients of one service.
+type ClientsState struct {
+	Service string          `json:"service"`
+	State   discovery.State `json:"state"`
+	// Phase is as in a [WatchState].
+	Phase    string    `json:"phase"`
+	Since    time.Time `json:"since"` // of State
+	Revision int64     `json:"revision"`
+	AsOf     time.Time `json:"asOf,omitzero"` // when etcd was last known to say this
+	// Clients is how many there are. Beyond counts those of them of which no more
+	// is known, since there are too many, and Refused the malformed records, which
+	// are none.
+	Clients int    `json:"clients"`
+	Beyond  int    `json:"beyond,omitempty"`
+	Refused int    `json:"refused,omitempty"`
+	Lists   int    `json:"lists"` // how often all keys were read
+	Readers int    `json:"readers"`
+	Error   string `json:"error,omitempty"`
+}
+
 // State is [Registry.Inspect] for those to whom the registry is one of several
 // kinds, such as the debug dump of a mesh.
 func (r *Registry) State() any { return r.Inspect() }
@@ -113,6 +135,9 @@ func (r *Registry) Inspect() State {
 	for _, key := range slices.Sorted(maps.Keys(r.documents)) {
 		s.Documents = append(s.Documents, r.documents[key].stateLocked())
 	}
+	for _, service := range slices.Sorted(maps.Keys(r.clients)) {
+		s.Clients = append(s.Clients, r.clients[service].stateLocked())
+	}
 	r.mu.Unlock()
 	return s
 }
@@ -124,6 +149,21 @@ func (f *documentFeed) stateLocked() DocumentState {
 		Key: f.key, Revision: latest.document.Revision, Bytes: len(latest.document.Text),
 		Live: latest.document.Live, Readers: f.readers, Error: message(latest.err),
 	}
+}
+
+// stateLocked is called under Registry.mu.
+func (f *clientFeed) stateLocked() ClientsState {
+	heard := f.heard()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := ClientsState{
+		Service: f.service, State: f.state, Phase: phases[f.records.phase.Load()], Since: f.since, Revision: f.revision, AsOf: f.asOf,
+		Clients: f.clients.number(), Beyond: f.clients.beyond, Refused: len(f.clients.refused), Lists: f.lists, Readers: f.readers, Error: message(f.err),
+	}
+	if f.state == discovery.Live && heard.After(s.AsOf) {
+		s.AsOf = heard
+	}
+	return s
 }
 
 func (l *link) state() ReadState {

@@ -19,7 +19,7 @@ type ServiceSummary struct {
 	Refused   int    `json:"refused"`   // records that clients skip
 	// Rules is the revision of the rules; 0: there are none.
 	Rules   int64 `json:"rules"`
-	Clients int   `json:"clients"` // that have a name
+	Clients int   `json:"clients"` // that show themselves
 }
 
 // Services lists all services that have instances, rules or clients, by name,

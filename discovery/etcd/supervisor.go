@@ -80,7 +80,7 @@ func newSupervisor(c conn, k keys, ttl time.Duration, caller string, log *slog.L
 		pause:         newBackoff(firstPause, longestPause),
 		holdings:      map[string]*holding{},
 		registrations: map[string]*registration{},
-		presence:      presence{caller: caller, callees: map[string]*callee{}, rules: map[string]rulesReport{}},
+		presence:      presence{caller: caller, callees: map[string]*callee{}, rules: map[string]rulesReport{}, demands: map[string]demand{}},
 	}
 }
 
@@ -112,8 +112,7 @@ func (s *supervisor) add(instance discovery.Instance) (*registration, error) {
 	s.registrations[key] = r
 	s.holdLocked(h)
 	if s.presence.caller == "" {
-		s.presence.caller = instance.Service
-		s.showAllLocked()
+		s.nameLocked(instance.Service)
 	}
 	return r, nil
 }

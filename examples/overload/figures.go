@@ -24,12 +24,15 @@ type figures struct {
 	WithheldP50 float64 `json:"withheldP50_us"`
 	WithheldP99 float64 `json:"withheldP99_us"`
 
+	Calm      float64  `json:"calmAnswered"` // before the flood, of all calls
 	CalmP99   float64  `json:"calmP99_ms"`
 	FloodP99  float64  `json:"floodP99_ms"` // of answers
 	Recovered *float64 `json:"recovered_s"` // after the flood; null: not until the end
 	InHand    int      `json:"mostInHand"`  // of all servers together
 	Short     int      `json:"shortAnswers"`
-	Pressure  float64  `json:"pressure"` // the highest that a server read
+	Pressure  float64  `json:"pressure"` // the highest that was read in the flood
+	// Relief is the highest pressure that was read in the last second.
+	Relief float64 `json:"relief"`
 }
 
 // tally adds up calls.
@@ -118,7 +121,7 @@ func (r *run) figures() figures {
 	from, to = span(calm)
 	before := r.between(from+time.Second, to)
 	calmP99 := quantile(before.answers, 0.99)
-	f.CalmP99 = milliseconds(calmP99)
+	f.Calm, f.CalmP99 = float64(before.ends[answered])/float64(max(1, before.all)), milliseconds(calmP99)
 	from, to = span(after)
 	for at := from; at+normal <= to; at += look {
 		now := r.between(at, at+normal)
@@ -128,8 +131,8 @@ func (r *run) figures() figures {
 			break
 		}
 	}
-	most := r.during(0, to)
-	f.InHand, f.Pressure = most.inHand, most.pressure
+	most := r.during(0, from)
+	f.InHand, f.Pressure, f.Relief = most.inHand, most.pressure, r.during(to-time.Second, to).pressure
 	return f
 }
 

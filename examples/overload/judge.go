@@ -15,6 +15,7 @@ type step struct {
 const (
 	leastGoodput  = 0.8
 	leastCritical = 0.99
+	leastCalm     = 0.99
 	mostSeconds   = 5.0
 	leastCalls    = 0.8 // of those that were to be made: with fewer nothing is shown
 )
@@ -46,12 +47,13 @@ func judge(f figures) []step {
 	say := func(name string, ok bool, format string, args ...any) {
 		all = append(all, step{Name: name, OK: ok, Detail: fmt.Sprintf(format, args...)})
 	}
+	say("calm", f.Calm >= leastCalm, "%.1f %% of all calls were answered before; 99 %% or more, for there was room for twice as many", 100*f.Calm)
 	say("goodput", f.Goodput >= leastGoodput, "%.0f %% of the capacity was of use; 80 %% or more", 100*f.Goodput)
 	say("critical", f.Critical >= leastCritical, "%.1f %% of critical calls were answered; 99 %% or more", 100*f.Critical)
 	say("shed", f.Critical >= f.Default && f.Default >= f.Sheddable && f.Sheddable < 0.5, "%.0f %% of default calls were answered and %.0f %% of sheddable ones, which go first", 100*f.Default, 100*f.Sheddable)
 	say("withheld", f.Withheld > f.Calls/4 && f.WithheldP50 < 100*f.CalmP99, "a call that is not sent costs %.0f µs, p99 %.0f µs; an answer takes %.0f ms", f.WithheldP50, f.WithheldP99, f.CalmP99)
 	say("queue", f.InHand <= 10*servers*workers, "%d calls in hand at most, for %d workers", f.InHand, servers*workers)
-	say("pressure", f.Pressure > 0.9 && f.Short > 0, "servers read a pressure of %.2f, and left out of %d answers what is optional", f.Pressure, f.Short)
+	say("pressure", f.Pressure > 0.9 && f.Relief < f.Pressure, "the application read a pressure of %.2f, and %.2f in the end; servers left out of %d answers what is optional", f.Pressure, f.Relief, f.Short)
 	say("recovery", f.Recovered != nil && *f.Recovered <= mostSeconds, "p99 and success were normal %s; within %.0f s", f.recovered(), mostSeconds)
 	return all
 }

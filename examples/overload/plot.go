@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"math"
+	"strconv"
 	"strings"
 )
 
@@ -25,7 +26,7 @@ type line struct {
 // A plot is so large, of which the axes leave so much.
 const (
 	width, height    = 420.0, 240.0
-	left, top        = 48.0, 44.0
+	left, top        = 52.0, 44.0
 	inside, tall     = 360.0, 160.0
 	secondsTick      = 2
 	mostUprightTicks = 5
@@ -85,7 +86,7 @@ func (p *plot) draw(b *strings.Builder, x, y float64) {
 		fmt.Fprintf(b, `<text x="%.1f" y="%g" text-anchor="middle">%d s</text>`, across(float64(s)), top+tall+14, s)
 	}
 	for _, v := range p.ticks() {
-		fmt.Fprintf(b, `<path class="g" d="M%g %.1fh%g"/><text x="%g" y="%.1f" text-anchor="end">%g</text>`, left, up(v), inside, left-5, up(v)+4, v)
+		fmt.Fprintf(b, `<path class="g" d="M%g %.1fh%g"/><text x="%g" y="%.1f" text-anchor="end">%s</text>`, left, up(v), inside, left-5, up(v)+4, strconv.FormatFloat(v, 'f', -1, 32))
 	}
 	at := left
 	for _, l := range p.lines {

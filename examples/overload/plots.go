@@ -79,7 +79,7 @@ func plots(without, with *run) []plot {
 				l.points = append(l.points, [2]float64{m.at.Seconds(), float64(m.inHand)})
 			}
 		}),
-		pair("pressure, as servers read it", 1, false, func(r *run, l *line) {
+		pair("pressure, as applications read it", 1, false, func(r *run, l *line) {
 			for _, m := range r.moments {
 				l.points = append(l.points, [2]float64{m.at.Seconds(), m.pressure})
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,16 +21,16 @@ type run struct {
 	mu       sync.Mutex // guards what follows
 	ready    int        // clients
 	calls    []called
-	inHand   map[string]int // by server
-	moments  []moment
+	inHand   map[string]int     // by process
 	pressure map[string]float64 // by process
+	moments  []moment
 }
 
-// moment is how the servers are.
+// moment is how the processes are.
 type moment struct {
 	at       time.Duration
-	inHand   int     // all together
-	pressure float64 // the highest
+	inHand   int     // at all servers
+	pressure float64 // the highest that one of them reads
 }
 
 // hear takes in what a child says.
@@ -43,15 +42,14 @@ func (r *run) hear(w word) {
 		return
 	}
 	r.calls = append(r.calls, w.Calls...)
-	r.pressure[w.From] = w.Pressure
-	if strings.HasPrefix(w.From, "client") || r.begin.IsZero() {
+	r.inHand[w.From], r.pressure[w.From] = w.InHand, w.Pressure
+	if r.begin.IsZero() {
 		return
 	}
-	r.inHand[w.From] = w.InHand
 	now := moment{at: time.Since(r.begin)}
-	for server, n := range r.inHand {
+	for from, n := range r.inHand {
 		now.inHand += n
-		now.pressure = max(now.pressure, r.pressure[server])
+		now.pressure = max(now.pressure, r.pressure[from])
 	}
 	r.moments = append(r.moments, now)
 }

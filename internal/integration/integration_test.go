@@ -18,7 +18,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	worker.Play(grpcproxy.Roles())
+	roles := grpcproxy.Roles()
+	roles[sharerRole] = worker.Given(share)
+	worker.Play(roles)
 	etcdtest.Main(m)
 }
 

@@ -12,7 +12,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/fairlead-go/fairlead/ratelimit"
-	"github.com/fairlead-go/fairlead/rule"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
@@ -87,26 +86,4 @@ func refuse(ctx context.Context, err error) error {
 	}
 	_ = grpc.SetTrailer(ctx, trailer) // fails where there is no call
 	return status.Error(code, err.Error())
-}
-
-// arrived is a call that came to a server as the conditions of rules see it: a
-// [rule.Request]. Who calls is not known, nor what code says the call is about.
-type arrived struct {
-	ctx    context.Context
-	method string
-}
-
-func (*arrived) Method() string                       { return "POST" } // as on the wire
-func (a *arrived) Path() string                       { return a.method }
-func (*arrived) Query(string) (string, bool)          { return "", false }
-func (*arrived) Caller() string                       { return "" }
-func (*arrived) Key() string                          { return "" }
-func (a *arrived) Baggage(name string) (string, bool) { return transport.BaggageOf(a.ctx, name) }
-
-func (a *arrived) Header(h rule.Header) (string, bool) {
-	values := metadata.ValueFromIncomingContext(a.ctx, h.Lower)
-	if len(values) == 0 {
-		return "", false
-	}
-	return values[0], true
 }

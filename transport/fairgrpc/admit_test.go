@@ -289,6 +289,8 @@ func TestAdmissionByRules(t *testing.T) {
 	}{
 		{"Path", `"path":{"exact":"` + replace + `"}`, replace, nil},
 		{"Header", `"headers":{"X-Tier":{"exact":"gold"}}`, get, metadata.Pairs("x-tier", "gold")},
+		{"Caller", `"caller":{"exact":"shop"}`, get, metadata.Pairs("fairlead-caller", "shop")},
+		{"CallerBehindAProxy", `"caller":{"exact":"shop"}`, get, metadata.Pairs("fairlead-caller", "front", "fairlead-caller", "shop")},
 		{"Baggage", `"baggage":{"tier":{"exact":"gold"}}`, get, metadata.Pairs("baggage", "tier=gold")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -393,5 +395,27 @@ func TestFullInstancesRefuseWithAStatus(t *testing.T) {
 	close(release)
 	if err := <-held; err != nil {
 		t.Error(err)
+	}
+}
+
+// A server is told who calls, if the client says so and its mesh knows.
+func TestSendCaller(t *testing.T) {
+	b := start(t, "v1")
+	got := make(chan []string, 1)
+	b.unary = func(ctx context.Context, _, _ string) (string, error) {
+		got <- incoming(ctx, "fairlead-caller")
+		return "", nil
+	}
+	for caller, want := range map[string][]string{"": nil, "shop": {"shop"}} {
+		w := newWorld(t, transport.WithCaller(caller))
+		w.announce(b)
+		mustCall(t, dial(t, "mesh:///orders", fairgrpc.DialOptions(w.mesh, fairgrpc.SendCaller())...), get, "")
+		if said := <-got; !slices.Equal(said, want) {
+			t.Errorf("the server is told %q, want %q", said, want)
+		}
+		mustCall(t, w.dial(), get, "")
+		if said := <-got; said != nil {
+			t.Errorf("the server is told %q, and nobody asked for that", said)
+		}
 	}
 }

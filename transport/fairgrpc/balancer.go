@@ -54,22 +54,29 @@ func (policyBuilder) ParseConfig(js json.RawMessage) (serviceconfig.LoadBalancin
 // pick_first child per address, so that connecting, backoff and health checks
 // are gRPC's own, and the policy only chooses among the children.
 func (policyBuilder) Build(cc grpcbalancer.ClientConn, o grpcbalancer.BuildOptions) grpcbalancer.Balancer {
-	p := &policy{ClientConn: cc}
-	p.children = endpointsharding.NewBalancer(p, o, grpcbalancer.Get(pickfirst.Name).Build, endpointsharding.Options{})
+	p := &policy{ClientConn: cc, options: o}
+	p.children = newSharding(p, o)
 	return p
+}
+
+func newSharding(cc grpcbalancer.ClientConn, o grpcbalancer.BuildOptions) grpcbalancer.Balancer {
+	return endpointsharding.NewBalancer(cc, o, grpcbalancer.Get(pickfirst.Name).Build, endpointsharding.Options{})
 }
 
 // policy is the balancer of one channel. It keeps no memory of instances:
 // that lives in their nodes, whatever channels come and go.
 type policy struct {
 	grpcbalancer.ClientConn // embedded to catch the children's UpdateState
+	options                 grpcbalancer.BuildOptions
 	children                grpcbalancer.Balancer
-	bound                   *bound // set before there are children, then fixed
-	counted                 transport.Connections
+	aside                   grpcbalancer.Balancer // of the connections for sheddable calls; nil: there are none
+	bound                   *bound                // set before there are children, then fixed
+	counted, countedAside   transport.Connections
 
 	mu      sync.Mutex         // guards the rest, and lets one state at a time go to gRPC
 	current grpcbalancer.State // as gRPC has it; no picker: there is none of ours
 	again   *time.Timer        // publishes current again; nil: nothing to wait for
+	tables  struct{ all, aside children }
 }
 
 var errNotOurs = errors.New("the balancer fairlead serves targets mesh:///service, with no proxy of the environment between: use fairgrpc.DialOptions, or set NO_PROXY")
@@ -89,6 +96,7 @@ func (p *policy) UpdateClientConnState(s grpcbalancer.ClientConnState) error {
 		p.bound = b
 	}
 	err := p.children.UpdateClientConnState(grpcbalancer.ClientConnState{ResolverState: pickfirst.EnableHealthListener(s.ResolverState)})
+	p.part(s.ResolverState)
 	if len(s.ResolverState.Endpoints) == 0 {
 		return nil
 	}
@@ -107,11 +115,33 @@ func (p *policy) UpdateState(s grpcbalancer.State) {
 		return // no list of ours was ever given; the picker says so
 	}
 	states := endpointsharding.ChildStatesFromPicker(s.Picker)
-	p.count(states)
-	s.Picker = newPicker(p.bound, states)
+	tell(states)
+	p.count(&p.counted, states)
+	all := newChildren(states, false)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.current = s
+	p.tables.all = all
+	p.current.ConnectivityState = s.ConnectivityState
+	p.turn()
+}
+
+// updateAside is UpdateState for the connections apart. What has become of them says
+// nothing of the instances, which others tell of, nor of the channel.
+func (p *policy) updateAside(states []endpointsharding.ChildState) {
+	p.count(&p.countedAside, states)
+	aside := newChildren(states, true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tables.aside = aside
+	if p.current.Picker != nil {
+		p.turn()
+	}
+}
+
+// turn gives gRPC a picker over the connections as they are. It is called with the
+// lock.
+func (p *policy) turn() {
+	p.current.Picker = &picker{p.bound, p.tables.all, p.tables.aside}
 	p.publish()
 }
 
@@ -150,8 +180,8 @@ func (p *policy) replace(by grpcbalancer.Picker) {
 	p.ClientConn.UpdateState(grpcbalancer.State{ConnectivityState: connectivity.TransientFailure, Picker: by})
 }
 
-// count tells the mesh what has become of the connections.
-func (p *policy) count(states []endpointsharding.ChildState) {
+// count tells the mesh what has become of connections.
+func (p *policy) count(counted *transport.Connections, states []endpointsharding.ChildState) {
 	var now transport.Connections
 	for _, s := range states {
 		switch s.State.ConnectivityState {
@@ -165,8 +195,8 @@ func (p *policy) count(states []endpointsharding.ChildState) {
 			now.Idle++
 		}
 	}
-	p.bound.door.mesh.CountConnections(p.bound.service, p.counted, now)
-	p.counted = now
+	p.bound.door.mesh.CountConnections(p.bound.service, *counted, now)
+	*counted = now
 }
 
 // ResolverError changes nothing where there is a list, unless it has a status:
@@ -187,11 +217,15 @@ func (p *policy) ExitIdle() { p.children.ExitIdle() }
 // time.
 func (p *policy) Close() {
 	p.children.Close()
+	if p.aside != nil {
+		p.aside.Close()
+	}
 	p.mu.Lock()
 	p.stop()
 	p.current = grpcbalancer.State{}
 	p.mu.Unlock()
 	if p.bound != nil {
-		p.count(nil)
+		p.count(&p.counted, nil)
+		p.count(&p.countedAside, nil)
 	}
 }

@@ -15,6 +15,7 @@ type child struct {
 	node    *balancer.Node // nil: there is none here
 	state   connectivity.State
 	opening *opening
+	silence *silence
 	picker  grpcbalancer.Picker
 	renew   func()
 }
@@ -48,7 +49,9 @@ type children struct {
 	behind int
 }
 
-func newChildren(states []endpointsharding.ChildState) (c children) {
+// newChildren makes the table of the connections of all, or of those that are aside,
+// for sheddable calls only. It tells nobody.
+func newChildren(states []endpointsharding.ChildState, aside bool) (c children) {
 	count, most := 0, -1
 	for _, s := range states {
 		for _, n := range instancesAt(s.Endpoint).nodes {
@@ -56,6 +59,21 @@ func newChildren(states []endpointsharding.ChildState) (c children) {
 		}
 	}
 	c.places = make([]child, max(min(most+1, 2*count), count)) // the number of one that left may be another's
+	for _, s := range states {
+		at := instancesAt(s.Endpoint)
+		silence := &at.opening.silence
+		if aside {
+			silence = &at.opening.aside
+		}
+		for _, n := range at.nodes {
+			c.put(child{n, s.State.ConnectivityState, at.opening, silence, s.State.Picker, at.renew})
+		}
+	}
+	return c
+}
+
+// tell tells nodes and openings what has become of their connections.
+func tell(states []endpointsharding.ChildState) {
 	for _, s := range states {
 		at := instancesAt(s.Endpoint)
 		switch s.State.ConnectivityState {
@@ -67,11 +85,7 @@ func newChildren(states []endpointsharding.ChildState) (c children) {
 		case connectivity.Ready:
 			at.opening.ended.Store(true)
 		}
-		for _, n := range at.nodes {
-			c.put(child{n, s.State.ConnectivityState, at.opening, s.State.Picker, at.renew})
-		}
 	}
-	return c
 }
 
 // left is when the next opening will be over, 0 if there is none.

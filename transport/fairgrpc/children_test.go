@@ -30,7 +30,7 @@ func TestChildrenOfManyAndOfFew(t *testing.T) {
 				in[n] = errors.New(ids[n])
 				states = append(states, childOf(nodes[n], connectivity.Connecting, broken{in[n]}))
 			}
-			c := newChildren(states)
+			c := newChildren(states, false)
 			if len(c.places) > max(2*count, 1) || count == all && c.behind > 0 || c.behind > 100 {
 				t.Errorf("%d places, the furthest %d behind its own", len(c.places), c.behind)
 			}
@@ -63,9 +63,9 @@ func TestGateIsOpeningUntilSomethingIsKnown(t *testing.T) {
 	} {
 		a := childOf(nodes[0], tt.a, broken{})
 		instancesAt(a.Endpoint).opening.began -= tt.ago
-		newPicker(nil, []endpointsharding.ChildState{a})
+		pickerOf(nil, []endpointsharding.ChildState{a})
 		a.State.ConnectivityState = tt.then
-		g := gate{picker: newPicker(nil, []endpointsharding.ChildState{a})}
+		g := gate{picker: pickerOf(nil, []endpointsharding.ChildState{a})}
 		g.Ready(nodes[1]) // which the channel has not heard of
 		if g.Ready(nodes[0]); g.Opening() != tt.want {
 			t.Errorf("%s: opening is %t", tt.name, g.Opening())

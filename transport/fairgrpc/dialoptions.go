@@ -62,6 +62,8 @@ type door struct {
 	gateways []*grpc.ClientConn
 	fallback Fallback           // nil: there is none
 	falling  *callback.Callback // of fallback
+
+	sendCaller bool
 }
 
 func newDoor(mesh *transport.Mesh, options ...Option) *door {

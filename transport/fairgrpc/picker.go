@@ -3,15 +3,14 @@ package fairgrpc
 import (
 	"errors"
 	"fmt"
-	"strconv"
 
 	grpcbalancer "google.golang.org/grpc/balancer"
-	"google.golang.org/grpc/balancer/endpointsharding"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/metadata"
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
@@ -20,10 +19,7 @@ import (
 type picker struct {
 	*bound
 	children
-}
-
-func newPicker(b *bound, states []endpointsharding.ChildState) *picker {
-	return &picker{b, newChildren(states)}
+	aside children // for sheddable calls
 }
 
 // Pick implements gRPC's Picker. gRPC may call it several times for one
@@ -42,6 +38,12 @@ func (p *picker) Pick(info grpcbalancer.PickInfo) (grpcbalancer.PickResult, erro
 		return grpcbalancer.PickResult{}, p.refuse(r, err, info)
 	}
 	to := p.child(lease.Node())
+	if r.call.Priority < ratelimit.Default {
+		p.apart.note()
+		if aside := p.aside.child(lease.Node()); aside != nil && aside.state == connectivity.Ready {
+			to = aside
+		}
+	}
 	result, err := to.picker.Pick(info)
 	if err != nil {
 		lease.Done(transport.Outcome{Err: err})
@@ -55,25 +57,14 @@ func (p *picker) Pick(info grpcbalancer.PickInfo) (grpcbalancer.PickResult, erro
 		}
 		r.last = r.classify(info)
 		lease.Done(r.last)
-		if !r.call.Stream && to.opening.heard(r.last) {
+		if !r.call.Stream && to.silence.heard(r.last) {
 			to.renew()
 		}
 		if done != nil {
 			done(info)
 		}
 	}
-	if carry != "" {
-		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs("baggage", carry))
-	}
-	if p := r.call.Priority; p != r.said {
-		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs(Priority, p.String()))
-	}
-	if tries := r.call.Tries(); tries > 1 {
-		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs("grpc-previous-rpc-attempts", strconv.Itoa(tries-1)))
-	}
-	if r.call.Origin != "" {
-		result.Metadata = metadata.Join(result.Metadata, metadata.Pairs(forService, r.call.Origin))
-	}
+	result.Metadata = p.say(result.Metadata, r, carry)
 	return result, nil
 }
 

@@ -63,10 +63,16 @@ func benchWith(tb testing.TB, options []transport.Option, ids ...string) (*bound
 		tb.Fatal(err)
 	}
 	for view := range views {
-		return &bound{newDoor(mesh), "orders"}, view.Nodes
+		return &bound{door: newDoor(mesh), service: "orders"}, view.Nodes
 	}
 	tb.Fatal("no view")
 	return nil, nil
+}
+
+// pickerOf is the picker of a channel whose connections are in these states.
+func pickerOf(b *bound, states []endpointsharding.ChildState) *picker {
+	tell(states)
+	return &picker{bound: b, children: newChildren(states, false)}
 }
 
 func childOf(n *balancer.Node, state connectivity.State, p grpcbalancer.Picker) endpointsharding.ChildState {
@@ -113,7 +119,7 @@ func TestG1WhatAPickWithoutResultMeans(t *testing.T) {
 		{"mesh closed", closed, nil, ending},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newPicker(tt.bound, tt.children)
+			p := pickerOf(tt.bound, tt.children)
 			_, err := p.Pick(grpcbalancer.PickInfo{Ctx: t.Context(), FullMethodName: "/x/Y"})
 			got := plain
 			if errors.Is(err, grpcbalancer.ErrNoSubConnAvailable) {
@@ -133,7 +139,7 @@ func TestG1WhatAPickWithoutResultMeans(t *testing.T) {
 func TestPickerComparesNodesNotNumbers(t *testing.T) {
 	b, nodes := bench(t, "a")
 	other := balancer.NewNode(discovery.Instance{ID: "other"}, nodes[0].Index())
-	p := newPicker(b, []endpointsharding.ChildState{childOf(other, connectivity.Ready, new(connected))})
+	p := pickerOf(b, []endpointsharding.ChildState{childOf(other, connectivity.Ready, new(connected))})
 	if p.child(nodes[0]) != nil || p.child(other) == nil {
 		t.Error("one node was taken for another of the same number")
 	}
@@ -147,7 +153,7 @@ func TestPickerComparesNodesNotNumbers(t *testing.T) {
 // lease is returned, and nobody is judged.
 func TestG2PickThatNeverRanIsNeutral(t *testing.T) {
 	b, nodes := bench(t, "a")
-	p := newPicker(b, []endpointsharding.ChildState{childOf(nodes[0], connectivity.Ready, new(connected))})
+	p := pickerOf(b, []endpointsharding.ChildState{childOf(nodes[0], connectivity.Ready, new(connected))})
 	result, err := p.Pick(grpcbalancer.PickInfo{Ctx: t.Context(), FullMethodName: "/x/Y"})
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +190,7 @@ func TestErrorThatComesAfterDone(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b, nodes := bench(t, "a")
-			p := newPicker(b, []endpointsharding.ChildState{childOf(nodes[0], connectivity.Ready, new(connected))})
+			p := pickerOf(b, []endpointsharding.ChildState{childOf(nodes[0], connectivity.Ready, new(connected))})
 			r := &rpc{Context: t.Context(), door: b.door, call: transport.Call{Service: "orders", Protocol: discovery.GRPC}}
 			r.begin(r.Context)
 			result, err := p.Pick(grpcbalancer.PickInfo{Ctx: r, FullMethodName: "/x/Y"})
@@ -210,7 +216,7 @@ func TestTrap31PickAllocatesItsDoneOnly(t *testing.T) {
 	for _, n := range nodes {
 		children = append(children, childOf(n, connectivity.Ready, new(connected)))
 	}
-	p := newPicker(b, children)
+	p := pickerOf(b, children)
 	r := &rpc{Context: t.Context(), door: b.door}
 	done := grpcbalancer.DoneInfo{BytesSent: true, BytesReceived: true}
 	got := testing.AllocsPerRun(1000, func() {
@@ -230,7 +236,7 @@ func TestTrap31PickAllocatesItsDoneOnly(t *testing.T) {
 // lease behind.
 func TestLeaseIsReturnedWhenTheChildRefuses(t *testing.T) {
 	b, nodes := bench(t, "a")
-	p := newPicker(b, []endpointsharding.ChildState{childOf(nodes[0], connectivity.Ready, broken{grpcbalancer.ErrNoSubConnAvailable})})
+	p := pickerOf(b, []endpointsharding.ChildState{childOf(nodes[0], connectivity.Ready, broken{grpcbalancer.ErrNoSubConnAvailable})})
 	if _, err := p.Pick(grpcbalancer.PickInfo{Ctx: t.Context(), FullMethodName: "/x/Y"}); !errors.Is(err, grpcbalancer.ErrNoSubConnAvailable) {
 		t.Errorf("error is %v", err)
 	}
@@ -287,8 +293,8 @@ func TestHalfOpenPlaceIsReturned(t *testing.T) {
 		} {
 			t.Run(scope.String()+"/"+name, func(t *testing.T) {
 				b, nodes := benchWith(t, []transport.Option{transport.WithBreaker(scope, config)}, "a")
-				whole := newPicker(b, []endpointsharding.ChildState{childOf(nodes[0], connectivity.Ready, new(connected))})
-				refuses := newPicker(b, []endpointsharding.ChildState{childOf(nodes[0], connectivity.Ready, broken{grpcbalancer.ErrNoSubConnAvailable})})
+				whole := pickerOf(b, []endpointsharding.ChildState{childOf(nodes[0], connectivity.Ready, new(connected))})
+				refuses := pickerOf(b, []endpointsharding.ChildState{childOf(nodes[0], connectivity.Ready, broken{grpcbalancer.ErrNoSubConnAvailable})})
 				info := grpcbalancer.PickInfo{Ctx: t.Context(), FullMethodName: "/x/Y"}
 				first, err := whole.Pick(info)
 				if err != nil {

@@ -56,7 +56,8 @@ func (b builder) Build(target resolver.Target, cc resolver.ClientConn, o resolve
 		return nil, &discovery.FieldError{Field: "Reach.Hostnames", Value: true, Allowed: "false for a client without a dialer to check what names become: use fairgrpc.DialOptions"}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	f := &follower{bound: &bound{b.door, service}, cc: cc, config: cc.ParseServiceConfig(serviceConfig), cancel: cancel}
+	f := &follower{bound: &bound{door: b.door, service: service}, cc: cc, config: cc.ParseServiceConfig(serviceConfig), cancel: cancel}
+	f.bound.apart.part = f.part
 	f.loop.Go(func() { f.follow(ctx) })
 	return f, nil
 }
@@ -81,6 +82,7 @@ func serviceOf(target string) (service string, ok bool) {
 type bound struct {
 	door    *door
 	service string
+	apart   apart
 }
 
 type boundKey struct{}
@@ -101,6 +103,7 @@ type opening struct {
 	began time.Duration
 	ended atomic.Bool // it was ready, or failed
 	silence
+	aside silence // of the connection for sheddable calls
 }
 
 type (
@@ -116,9 +119,10 @@ type follower struct {
 	cancel context.CancelFunc
 	loop   sync.WaitGroup // one goroutine, follow, and for a moment one that renews; ended by Close
 
-	mu       sync.Mutex // guards closed and renewing; no call waits for it
+	mu       sync.Mutex // guards what follows; no call waits for it
 	closed   bool
 	renewing bool
+	parted   *time.Timer // ends the time of the connections apart; nil: there never was one
 
 	pushing sync.Mutex            // guards what follows, and lets one list at a time go to gRPC
 	called  []*balancer.Node      // the last list
@@ -131,6 +135,9 @@ func (f *follower) Close() {
 	f.cancel()
 	f.mu.Lock()
 	f.closed = true
+	if f.parted != nil {
+		f.parted.Stop()
+	}
 	f.mu.Unlock()
 	f.loop.Wait()
 }
@@ -169,7 +176,7 @@ func (f *follower) push(change func()) {
 }
 
 // renew hands the last list on once more, in which silent connections have other
-// numbers. It does not wait.
+// numbers, or in which there are connections apart or no longer. It does not wait.
 func (f *follower) renew() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

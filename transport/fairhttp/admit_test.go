@@ -315,6 +315,7 @@ func TestAdmissionByRules(t *testing.T) {
 		{"Path", `"path":{"exact":"/a"}`, func(r *http.Request) { r.URL.Path = "/a" }},
 		{"Header", `"headers":{"x-tier":{"exact":"gold"}}`, func(r *http.Request) { r.Header.Set("X-Tier", "gold") }},
 		{"Query", `"query":{"tier":{"exact":"gold"}}`, func(r *http.Request) { r.URL.RawQuery = "tier=gold" }},
+		{"Caller", `"caller":{"exact":"shop"}`, func(r *http.Request) { r.Header.Set(fairhttp.Caller, "shop") }},
 		{"Baggage", `"baggage":{"tier":{"exact":"gold"}}`, func(r *http.Request) { r.Header.Set("Baggage", "tier=gold") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -382,5 +383,35 @@ func TestOwnLimitsRefuseWithAnError(t *testing.T) {
 	}
 	if n := s.executions.Load(); n != 1 {
 		t.Errorf("%d calls reached the server", n)
+	}
+}
+
+// A server is told who calls, if the client says so and its mesh knows.
+func TestSendCaller(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		sends  bool
+		caller string
+		passed string // on, by the application
+		want   string
+	}{
+		{"Nothing", false, "shop", "", ""},
+		{"Known", true, "shop", "", "shop"},
+		{"Unknown", true, "", "", ""},
+		{"InPlaceOfAnother", true, "shop", "front", "shop"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			first, calls := receiving(t)
+			orders := newServiceWith(t, []transport.Option{transport.WithCaller(c.caller)}, first.addr())
+			client, _ := orders.client(t, fairhttp.Config{SendCaller: c.sends}, nil)
+			req, _ := http.NewRequestWithContext(t.Context(), "GET", "mesh://orders/", nil)
+			if c.passed != "" {
+				req.Header.Set(fairhttp.Caller, c.passed)
+			}
+			send(t, client, req)
+			if got := (<-calls).header.Get(fairhttp.Caller); got != c.want {
+				t.Errorf("the server is told %q, want %q", got, c.want)
+			}
+		})
 	}
 }

@@ -9,12 +9,13 @@ import (
 )
 
 // arrived is a request that came to a server as the conditions of rules see it: a
-// [rule.Request]. Who calls is not known, nor what code says the call is about.
+// [rule.Request]. Who calls is who the client says that it is; what code says the call
+// is about is not known.
 type arrived struct{ r *http.Request }
 
 func (a arrived) Method() string { return a.r.Method }
 func (a arrived) Path() string   { return cmp.Or(a.r.URL.Path, "/") }
-func (arrived) Caller() string   { return "" }
+func (a arrived) Caller() string { return a.r.Header.Get(Caller) }
 func (arrived) Key() string      { return "" }
 
 func (a arrived) Query(name string) (string, bool) { return parameter(a.r.URL.RawQuery, name) }

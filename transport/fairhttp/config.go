@@ -26,8 +26,8 @@ const mostPrewarm = 64
 
 // Config says more than [New] does. The zero value is what New uses.
 //
-// All fields but Hosts, ReadIdleTimeout, SendTimeout, Fallback and Logger shape the connections to instances; they
-// need a base that is nil or an [*http.Transport].
+// All fields but Hosts, ReadIdleTimeout, SendTimeout, SendCaller, Fallback and Logger
+// shape the connections to instances; they need a base that is nil or an [*http.Transport].
 type Config struct {
 	// Hosts are the hosts of http and https URLs that name a service, as they
 	// stand in the URL: "orders", or "orders:8080" where the URL has a port.
@@ -74,6 +74,10 @@ type Config struct {
 	// nothing. It costs a copy of the request's header. See [TrustTimeout] for the
 	// other side.
 	SendTimeout bool
+	// SendCaller tells servers which service calls, as far as the mesh knows (see
+	// [transport.WithCaller]), in the [Caller] header: for the limits that rules set
+	// them per caller. It costs a copy of the request's header.
+	SendCaller bool
 	// Fallback is asked for what a caller gets in place of a failure of the
 	// service, once no attempt is left and the rules have nothing either: it sees
 	// the answer that is a failure, or the error. What it returns takes its place;

@@ -22,6 +22,9 @@ const (
 	// where it is neither. A request that is passed on and says one already counts
 	// as a call that is made for one of that priority, see [transport.OnBehalfOf].
 	Priority = "Fairlead-Priority"
+	// Caller names the service that calls, see [Config].SendCaller. It is what the
+	// client says, and nobody's proof.
+	Caller = "Fairlead-Caller"
 	// ForService names the service that a call is for, where it was sent to another in
 	// its place, as to a gateway.
 	ForService = "Fairlead-Service"
@@ -52,6 +55,11 @@ func (x *exchange) mark(ctx context.Context, req *http.Request) {
 		header().Del(Priority)
 	default:
 		header().Set(Priority, p.String())
+	}
+	if x.transport.config.SendCaller {
+		if name := x.transport.mesh.Caller(); name != "" {
+			header().Set(Caller, name)
+		}
 	}
 	if x.call.Origin != "" {
 		header().Set(ForService, x.call.Origin)

@@ -36,6 +36,9 @@ type Settings struct {
 	Cancels   int  // one call in so many is taken back while it is under way; 0: none is
 	Clock     bool // its wall clock can jump
 	InTurn    bool // instances are called in turn, however they do
+	// Priorities are those that calls have, one after the other; empty: nothing is
+	// said of them.
+	Priorities []string
 	// MaxAttempts of a call, if rules allow another number than 3.
 	MaxAttempts int
 
@@ -102,6 +105,9 @@ func (c *Caller) Learn() { c.t.Helper(); c.must("learn", nil) }
 
 // Load begins the calls, or goes on with them.
 func (c *Caller) Load() { c.t.Helper(); c.must("load", nil) }
+
+// Pace makes so many calls a second from now on.
+func (c *Caller) Pace(rate float64) { c.t.Helper(); c.must(fmt.Sprintf("pace?rate=%g", rate), nil) }
 
 // Rest stops making calls and waits until none is in flight and no connection
 // is open.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/internal/integration/history"
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
@@ -22,6 +23,7 @@ type load struct {
 	settings Settings
 	send     sender
 	recorder *recorder
+	pace     pace
 
 	started, failed, inFlight atomic.Int64
 	calls                     sync.WaitGroup
@@ -29,14 +31,13 @@ type load struct {
 	mu   sync.Mutex // guards all below
 	quit chan struct{}
 	done chan struct{}
-	past time.Duration // how long it ran before
 }
 
 // sender makes a call and returns who answered.
 type sender func(ctx context.Context, c *call, key string) (answer string, err error)
 
 func newLoad(s Settings, send sender, r *recorder) *load {
-	return &load{settings: s, send: send, recorder: r}
+	return &load{settings: s, send: send, recorder: r, pace: pace{rate: s.Rate}}
 }
 
 // start does nothing where calls are being made already.
@@ -63,19 +64,12 @@ func (l *load) stop() {
 	l.calls.Wait()
 }
 
-func (l *load) loaded() time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.past
-}
-
-// run is ended by stop, which holds the lock meanwhile.
+// run is ended by stop.
 func (l *load) run(quit <-chan struct{}, done chan<- struct{}) {
 	defer close(done)
-	began := time.Now()
-	defer func() { l.past += time.Since(began) }()
-	for n := 0; ; n++ {
-		due := began.Add(time.Duration(float64(n) / l.settings.Rate * float64(time.Second)))
+	l.pace.begin()
+	defer l.pace.end()
+	for due := time.Now(); ; due = due.Add(l.pace.interval()) {
 		select {
 		case <-time.After(time.Until(due)):
 		case <-quit:
@@ -97,6 +91,12 @@ func (l *load) call(id int64) {
 		Idempotent: l.settings.Posts == 0 || id%int64(l.settings.Posts) != 0,
 	}}
 	key := history.Key(l.settings.Name, id)
+	options := []transport.CallOption{transport.Key(key)}
+	if all := l.settings.Priorities; len(all) > 0 {
+		c.Priority = all[id%int64(len(all))]
+		p, _ := ratelimit.ParsePriority(c.Priority)
+		options = append(options, transport.Priority(p))
+	}
 	l.recorder.begin(key, c)
 	ctx, cancel := context.WithTimeout(withCall(context.Background(), c, l.recorder), l.settings.Deadline)
 	defer cancel()
@@ -106,7 +106,7 @@ func (l *load) call(id int64) {
 			cancel()
 		}).Stop()
 	}
-	answer, err := l.send(transport.WithCall(ctx, transport.Key(key)), c, key)
+	answer, err := l.send(transport.WithCall(ctx, options...), c, key)
 	if err != nil {
 		l.failed.Add(1)
 	}

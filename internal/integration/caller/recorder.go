@@ -29,9 +29,13 @@ type recorder struct {
 
 func newRecorder(s Settings) (*recorder, error) {
 	began := time.Now()
+	budgets := 1.0
+	if len(s.Priorities) > 0 {
+		budgets = 2 // sheddable calls have one of their own
+	}
 	w, err := history.Create(s.History, history.Settings{
 		Caller: s.Name, Began: began, Rate: s.Rate, Narrowed: s.Narrowed,
-		Gated: s.Protocol == fleet.GRPC, MaxAttempts: cmp.Or(s.MaxAttempts, 3), Ratio: 0.2, PerSecond: 10, Reserve: 100, // the README's
+		Gated: s.Protocol == fleet.GRPC, MaxAttempts: cmp.Or(s.MaxAttempts, 3), Ratio: 0.2, PerSecond: 10 * budgets, Reserve: 100 * budgets, // the README's
 	})
 	r := &recorder{began: began, writer: w, spoken: spoken(s.Protocol), chosen: balancer.P2CEWMA{}}
 	if s.InTurn {

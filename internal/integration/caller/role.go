@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"google.golang.org/grpc"
@@ -139,6 +140,14 @@ func (c *caller) control(stopped chan<- struct{}) http.Handler {
 		}
 	})
 	mux.HandleFunc("/load", func(http.ResponseWriter, *http.Request) { c.load.start() })
+	mux.HandleFunc("/pace", func(w http.ResponseWriter, r *http.Request) {
+		rate, err := strconv.ParseFloat(r.FormValue("rate"), 64)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		c.load.pace.set(rate)
+	})
 	mux.HandleFunc("/rest", func(http.ResponseWriter, *http.Request) {
 		c.load.stop()
 		c.door.CloseIdleConnections()
@@ -184,7 +193,7 @@ func (c *caller) learn(ctx context.Context) error {
 func (c *caller) stop() error {
 	c.load.stop()
 	c.recorder.settle()
-	end := history.End{Started: c.load.started.Load(), Loaded: c.load.loaded(), Outstanding: map[string]int{}}
+	end := history.End{Started: c.load.started.Load(), Due: c.load.pace.wanted(), Outstanding: map[string]int{}}
 	for _, s := range c.mesh.Dump().Services {
 		for _, n := range s.Instances {
 			end.Outstanding[n.ID] = n.Stats.Outstanding

@@ -10,6 +10,7 @@ import (
 // Dump is what the parent reads of a transport.Dump that came as JSON.
 type Dump struct {
 	Services      []Service
+	Admissions    []Admission
 	Registrations []discovery.RegistrationState
 	Registry      json.RawMessage
 }
@@ -34,6 +35,33 @@ type Service struct {
 	BudgetRemaining int
 	BudgetRefused   int64
 	Ejections       map[string]int64
+}
+
+// Admission is what an instance takes on.
+type Admission struct {
+	Revision int64 // of the rules in force
+	Limits   *struct{ Limits []Limit }
+}
+
+// Limit is one of its limits.
+type Limit struct {
+	Name, Kind string
+	Refused    []int64 // calls, by priority
+}
+
+// Refused adds up the calls that an instance did not take on.
+func (d *Dump) Refused() (n int64) {
+	for _, a := range d.Admissions {
+		if a.Limits == nil {
+			continue
+		}
+		for _, l := range a.Limits.Limits {
+			for _, one := range l.Refused {
+				n += one
+			}
+		}
+	}
+	return n
 }
 
 // Rules are those of a service as a caller sees them.

@@ -41,6 +41,11 @@ type Fleet struct {
 	// Next is a service that they call, in the same registry, before they answer. Its
 	// error is theirs.
 	Next string
+	// Workers is how many calls each works on at a time, while the others wait for as
+	// long as it takes; 0: any number.
+	Workers int
+	// Admission has them take on only what they can do, as rules say.
+	Admission bool
 	// Clock makes their wall clocks such that can jump.
 	Clock bool
 }
@@ -116,7 +121,7 @@ func (f *Fleet) prepare(r Registry) *Instance {
 	id := fmt.Sprintf("i%d", len(f.All))
 	i := &Instance{ID: id, settings: settings{
 		Registry: r, Service: f.service, ID: id, Host: f.host, Work: f.work, Executions: filepath.Join(f.dir, id), TLS: f.TLS,
-		Protocol: f.Protocol, MaxAge: f.MaxAge, Next: f.Next, Clock: f.Clock,
+		Protocol: f.Protocol, MaxAge: f.MaxAge, Next: f.Next, Workers: f.Workers, Admission: f.Admission, Clock: f.Clock,
 	}}
 	f.All = append(f.All, i)
 	f.t.Cleanup(i.kill)

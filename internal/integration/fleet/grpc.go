@@ -26,9 +26,13 @@ func (i *instance) serveGRPC(l net.Listener, ready func(any)) error {
 	}
 	control := &http.Server{Handler: i.control()}
 	go control.Serve(own) // ends with the process
-	srv := grpc.NewServer(grpc.StatsHandler(accepting{i}), grpc.KeepaliveParams(keepalive.ServerParameters{
+	options := []grpc.ServerOption{grpc.StatsHandler(accepting{i}), grpc.KeepaliveParams(keepalive.ServerParameters{
 		MaxConnectionAge: i.MaxAge, MaxConnectionAgeGrace: 30 * time.Second,
-	}))
+	})}
+	if i.admission != nil {
+		options = append(options, fairgrpc.ServerOptions(fairgrpc.Admit(i.admission), fairgrpc.TrustPriority())...)
+	}
+	srv := grpc.NewServer(options...)
 	grpc_testing.RegisterTestServiceServer(srv, business{instance: i})
 	s, err := fairgrpc.Server(srv, l)
 	if err != nil {
@@ -47,6 +51,7 @@ type business struct {
 // UnaryCall answers with the ID of the instance.
 func (b business) UnaryCall(ctx context.Context, _ *grpc_testing.SimpleRequest) (*grpc_testing.SimpleResponse, error) {
 	b.received.Add(1)
+	defer b.take()()
 	is := b.behaviour.Load()
 	if is.Status != 0 {
 		b.failed.Add(1)
@@ -61,6 +66,7 @@ func (b business) UnaryCall(ctx context.Context, _ *grpc_testing.SimpleRequest) 
 		return nil, err
 	}
 	d, rare := is.length()
+	defer b.begins()()
 	b.takes(ctx, d)
 	if rare {
 		return &grpc_testing.SimpleResponse{ServerId: RareAnswer}, nil

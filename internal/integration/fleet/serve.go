@@ -37,6 +37,8 @@ type settings struct {
 	Protocol   Protocol
 	MaxAge     time.Duration
 	Next       string
+	Workers    int
+	Admission  bool
 	Clock      bool
 }
 
@@ -51,13 +53,16 @@ type Status struct {
 	Received    int64 // calls
 	Failed      int64 // of them, by its behaviour
 	Abandoned   int64 // calls that their callers took back while they were worked on
+	InHand      int64 // calls that were received, and not answered
+	MostInHand  int64 // so far
 }
 
 // instance is the business: it takes its time and says who did it.
 type instance struct {
 	settings
 	mesh        *transport.Mesh
-	next        *http.Client // of the service that is called; nil: there is none
+	admission   *transport.Admission // nil: all calls are taken on
+	next        *http.Client         // of the service that is called; nil: there is none
 	registry    Calls
 	executions  *os.File
 	behaviour   atomic.Pointer[Behaviour]
@@ -65,6 +70,9 @@ type instance struct {
 	received    atomic.Int64
 	failed      atomic.Int64
 	abandoned   atomic.Int64
+	workers     chan struct{} // nil: any number
+	inHand      atomic.Int64
+	mostInHand  atomic.Int64
 }
 
 // serve is the child. It ends in order after SIGTERM.
@@ -92,6 +100,14 @@ func serve(raw []byte, ready func(any)) error {
 		return err
 	}
 	defer i.mesh.Close(context.Background()) // an error says that etcd is away
+	if i.Workers > 0 {
+		i.workers = make(chan struct{}, i.Workers)
+	}
+	if i.Admission {
+		if i.admission, err = i.mesh.Admission(i.Service, transport.AdmissionConfig{}); err != nil {
+			return err
+		}
+	}
 	if i.Next != "" {
 		door := fairhttp.New(i.mesh, nil)
 		defer door.Close()
@@ -136,7 +152,7 @@ func (i *instance) server() (*http.Server, error) {
 		identity = &tls.Config{Certificates: []tls.Certificate{own}}
 	}
 	mux := i.control()
-	mux.HandleFunc("/", i.work)
+	mux.Handle("/", i.guarded(http.HandlerFunc(i.work)))
 	srv := &http.Server{
 		Handler: mux, TLSConfig: identity, ErrorLog: log.New(io.Discard, "", 0),
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
@@ -170,5 +186,9 @@ func (i *instance) status(w http.ResponseWriter, _ *http.Request) {
 		Dump                                     transport.Dump
 		Registry                                 CallCount
 		Connections, Received, Failed, Abandoned int64
-	}{i.mesh.Dump(), i.registry.Count(), i.connections.Load(), i.received.Load(), i.failed.Load(), i.abandoned.Load()})
+		InHand, MostInHand                       int64
+	}{
+		i.mesh.Dump(), i.registry.Count(), i.connections.Load(), i.received.Load(), i.failed.Load(), i.abandoned.Load(),
+		i.inHand.Load(), i.mostInHand.Load(),
+	})
 }

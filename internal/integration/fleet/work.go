@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fairlead-go/fairlead/transport/fairhttp"
 )
 
 // CallHeader carries the key of a call, AddrHeader the address of the instance
@@ -34,6 +36,32 @@ func (i *instance) execute(key string) error {
 	return err
 }
 
+// guarded is a handler that gets the calls which are taken on.
+func (i *instance) guarded(next http.Handler) http.Handler {
+	if i.admission == nil {
+		return next
+	}
+	return fairhttp.Handler(next, fairhttp.Admit(i.admission), fairhttp.TrustPriority(), fairhttp.TrustTimeout())
+}
+
+// take counts a call that is in hand until what it returns is called.
+func (i *instance) take() (answered func()) {
+	n := i.inHand.Add(1)
+	for most := i.mostInHand.Load(); n > most && !i.mostInHand.CompareAndSwap(most, n); most = i.mostInHand.Load() {
+	}
+	return func() { i.inHand.Add(-1) }
+}
+
+// begins waits for a worker, whether or not the caller still does, and returns how the
+// worker is given back.
+func (i *instance) begins() (ends func()) {
+	if i.workers == nil {
+		return func() {}
+	}
+	i.workers <- struct{}{}
+	return func() { <-i.workers }
+}
+
 // takes lets the work take its time, and notices who does not wait for it.
 func (i *instance) takes(ctx context.Context, d time.Duration) {
 	select {
@@ -46,6 +74,7 @@ func (i *instance) takes(ctx context.Context, d time.Duration) {
 // work is the business over HTTP.
 func (i *instance) work(w http.ResponseWriter, r *http.Request) {
 	i.received.Add(1)
+	defer i.take()()
 	born := r.Context().Value(bornKey{}).(time.Time)
 	if i.MaxAge > 0 && time.Since(born) > i.MaxAge {
 		w.Header().Set("Connection", "close") // GOAWAY, in HTTP/2
@@ -74,6 +103,7 @@ func (i *instance) work(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d, rare := b.length()
+	defer i.begins()()
 	i.takes(r.Context(), d)
 	w.Header().Set(AddrHeader, r.Context().Value(http.LocalAddrContextKey).(net.Addr).String())
 	switch size, _ := strconv.Atoi(r.FormValue(SizeParameter)); {

@@ -28,7 +28,7 @@ type History struct {
 type Settings struct {
 	Caller string    // its name
 	Began  time.Time // all moments below count from here
-	Rate   float64   // calls per second
+	Rate   float64   // calls per second, in the beginning
 	// Narrowed says that rules send calls to some of the instances, so that lists
 	// are made of parts of what was published.
 	Narrowed bool
@@ -72,6 +72,7 @@ type List struct {
 type Call struct {
 	ID         int64 // from 1
 	Idempotent bool
+	Priority   string        // empty: nothing was said
 	Start, End time.Duration // End is 0 where there was none
 	Deadline   time.Duration
 	Cancelled  time.Duration // when the caller took it back; 0: it did not
@@ -107,8 +108,8 @@ func (c Call) Made() []Attempt {
 
 // End is how the client was when it was stopped, with no call under way.
 type End struct {
-	Started     int64 // calls
-	Loaded      time.Duration
+	Started     int64          // calls
+	Due         float64        // calls that were to be made, by the rates it was told
 	Outstanding map[string]int // attempts in flight by instance, as the client's mesh counts
 }
 

@@ -270,7 +270,7 @@ func (p Publication) eligible() []string {
 }
 
 func enoughTraffic(h *History, broken func(string, ...any)) {
-	if want := h.Settings.Rate * h.End.Loaded.Seconds() * enough; float64(len(h.Calls)) < want || len(h.Calls) == 0 {
+	if want := h.End.Due * enough; float64(len(h.Calls)) < want || len(h.Calls) == 0 {
 		broken("%d calls, at least %.0f are needed: the run is void", len(h.Calls), want)
 	}
 }

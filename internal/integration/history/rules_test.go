@@ -26,7 +26,7 @@ func good() *history.History {
 			{At: 2 * ms, Number: 1, Instances: []string{"a", "b"}},
 			{At: 401 * ms, Number: 2, Instances: []string{"b", "c"}},
 		},
-		End:        history.End{Started: 10, Loaded: time.Second, Outstanding: map[string]int{"a": 0, "b": 0, "c": 0}},
+		End:        history.End{Started: 10, Due: 10, Outstanding: map[string]int{"a": 0, "b": 0, "c": 0}},
 		Executions: map[int64]int{},
 	}
 	for id := int64(1); id <= 10; id++ {
@@ -131,7 +131,7 @@ func TestEachRuleFindsWhatBreaksIt(t *testing.T) {
 			h.Calls[5].Attempts[1].List = 1
 		}},
 		{"every list served was published, in that order", "picked from outside the list", func(h *history.History) { h.Calls[5].Attempts[0].List = 1 }},
-		{"there was enough traffic", "a few calls", func(h *history.History) { h.End.Loaded *= 2 }},
+		{"there was enough traffic", "a few calls", func(h *history.History) { h.End.Due *= 2 }},
 		{"there was enough traffic", "none", func(h *history.History) { h.Calls, h.End = nil, history.End{} }},
 	} {
 		t.Run(tt.rule+"/"+tt.how, func(t *testing.T) {
