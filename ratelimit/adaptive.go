@@ -44,17 +44,18 @@ const (
 	adaptivePatch  = 2 * time.Second // after which few will do
 	adaptiveFew    = 10
 
-	tolerated = 1.5   // how much longer than at the least calls may take
-	headroom  = 4     // calls that a limit tries beyond
-	smoothing = 0.2   // of a step, the part that is gone
-	believed  = 0.001 // of a longer mean, in each window
-	backOff   = 0.9   // where calls are dropped
-	forgiven  = 0.05  // of a window's calls may be, without a word
-	roomy     = 1.1   // gradient above which the limit grows by tenths
-	steepest  = 0.2   // gradient below which none counts
-	probeSoon = 8     // busy windows to the next probe, while they find something
-	probeLate = 512   // and at most, while they do not
-	probePart = 0.5   // of the limit; more would not show what is tolerated
+	tolerated = 2.5    // how much longer than at the least calls may take
+	smoothing = 0.2    // of a step, the part that is gone
+	believed  = 0.0002 // of a longer mean, in each window in which calls may have waited
+	apparent  = 0.05   // likewise, where they cannot have
+	backOff   = 0.9    // where calls are dropped
+	forgiven  = 0.05   // of a window's calls may be, without a word
+	roomy     = 1.3    // gradient above which the limit grows at once, by quarters
+	spare     = 4      // a limit of more times the calls that there were is not used
+	steepest  = 0.2    // gradient below which none counts
+	probeSoon = 8      // busy windows to the next probe, while they find something
+	probeLate = 512    // and at most, while they do not
+	probePart = 0.2    // of the limit, well below 1 ÷ tolerated: more would not show what is tolerated
 )
 
 // NewAdaptive returns a limit that knows nothing yet. The error names the bad field.
@@ -135,6 +136,7 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 	probed, known := a.probe, a.least
 	a.probe = false
 	a.since.Store(math.MinInt64)
+	used := spare*peak >= int64(a.exact)
 	mean := 0.0
 	if served > 0 {
 		mean = max(1, float64(took)/served)
@@ -143,11 +145,13 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 			a.least = mean
 		case mean < a.least: // the fewer calls the less it means
 			a.least += (mean - a.least) * min(1, served/adaptiveCalls)
-		default:
+		case used:
 			a.least += (mean - a.least) * believed
+		default:
+			a.least += (mean - a.least) * apparent
 		}
 	}
-	switch used := 2*peak >= int64(a.exact); {
+	switch {
 	case probed: // as it was: only the least counts
 		if a.every = min(2*max(a.every, probeSoon), probeLate); a.least < 0.9*known {
 			a.every = probeSoon
@@ -157,13 +161,13 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 		a.storeLocked(a.exact * backOff)
 	case !used: // nothing shows whether there is room for more
 	default:
-		gradient := tolerated * a.least / mean
-		more := float64(headroom)
+		gradient, headroom := tolerated*a.least/mean, math.Sqrt(a.exact)
 		if gradient > roomy {
-			more = max(more, a.exact/2)
+			a.storeLocked(a.exact + max(headroom, a.exact/2)/2)
+		} else {
+			a.storeLocked(a.exact*(1-smoothing) + (a.exact*min(max(gradient, steepest), 1)+headroom)*smoothing)
 		}
-		a.storeLocked(a.exact*(1-smoothing) + (a.exact*min(max(gradient, steepest), 1)+more)*smoothing)
-		if a.busy++; a.busy >= max(a.every, probeSoon) {
+		if a.busy++; a.busy >= max(a.every, 1) { // the first one soon, lest it begins with a queue
 			a.probe, a.busy = true, 0
 			a.since.Store(int64(now))
 			a.limit.Store(max(int64(a.exact*probePart), int64(a.config.Min)))

@@ -53,7 +53,7 @@ func TestTheLessImportantLeavePlaces(t *testing.T) {
 		room    int
 		name    string
 	}{
-		{limit: 10, seen: ratelimit.Critical, p: ratelimit.Default, room: 8, name: "default calls leave a fifth to critical ones"},
+		{limit: 10, seen: ratelimit.Critical, p: ratelimit.Default, room: 6, name: "default calls leave a third to critical ones"},
 		{limit: 10, seen: ratelimit.Critical, p: ratelimit.Sheddable, room: 5, name: "sheddable calls leave half to critical ones"},
 		{limit: 10, seen: ratelimit.Default, p: ratelimit.Sheddable, room: 5, name: "and to default ones"},
 		{limit: 10, seen: ratelimit.Sheddable, p: ratelimit.Default, room: 10, name: "nobody leaves anything to the less important"},
@@ -82,11 +82,11 @@ func TestPlacesAreLeftOnlyWhileTheImportantCome(t *testing.T) {
 		l.TryAcquire(ratelimit.Critical)
 		l.Release(ratelimit.Critical)
 		time.Sleep(9 * time.Second)
-		if got := fill(l, ratelimit.Default); got != 8 {
+		if got := fill(l, ratelimit.Default); got != 6 {
 			t.Errorf("%d places after 9 s", got)
 		}
 		time.Sleep(2 * time.Second)
-		if got := fill(l, ratelimit.Default); got != 2 {
+		if got := fill(l, ratelimit.Default); got != 4 {
 			t.Errorf("%d more places after 11 s", got)
 		}
 	})

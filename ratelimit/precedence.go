@@ -7,7 +7,7 @@ import (
 
 // Precedence is how much of a limit calls of a priority may fill, so that there is
 // always some left for the more important: sheddable calls leave half, default
-// calls a fifth, as long as there were calls of a higher priority within the last
+// calls a third, as long as there were calls of a higher priority within the last
 // 10 s. Whoever uses no priorities has all. The zero value has seen none. It is safe
 // for concurrent use.
 type Precedence struct {
@@ -50,7 +50,7 @@ func part(limit int, p Priority) int {
 	if p < Default {
 		return (limit + 1) / 2
 	}
-	return (limit + 4) / 5
+	return (limit + 2) / 3
 }
 
 func (s *Precedence) lately(p Priority) bool {

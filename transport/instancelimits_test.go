@@ -306,13 +306,13 @@ func TestWhatIsLearnedOfInstances(t *testing.T) {
 		if limit() != 20 {
 			t.Fatalf("two instances begin with %d", limit())
 		}
-		g.Play("v1-a", fairleadtest.Status(503).After(time.Millisecond))
+		g.Play("v1-a", endingAs(transport.Timeout).After(time.Millisecond))
 		for range 2000 {
 			_ = m.Do(t.Context(), put(), g.Door(m))
 		}
 		low := limit()
 		if low >= 20 {
-			t.Fatalf("the limit is %d of 20 after refusals", low)
+			t.Fatalf("the limit is %d of 20 after timeouts", low)
 		}
 		g.Add(fairleadtest.Instances("orders", "v2-a")...)
 		p.Spec.Retries.MaxAttempts = 2

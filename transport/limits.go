@@ -143,8 +143,10 @@ func (l *limits) learn(lease *Lease, now time.Duration, result balancer.Result, 
 	if l.throttle != nil && !lease.copied {
 		l.throttle.Done(now, lease.priority, class == Success || class == Failure)
 	}
-	if l.instances != nil && (class == Success || class.refused()) {
-		l.instances.learn(lease, now, class.refused())
+	// Refusals do not teach: under overload they would take from every client its last
+	// places, those of critical calls among them.
+	if l.instances != nil && (class == Success || class == Timeout) {
+		l.instances.learn(lease, now, class == Timeout)
 	}
 }
 

@@ -35,7 +35,11 @@ func (m *Mesh) Pressure(service string) Pressure {
 
 // Pressure returns that of the server; the zero value where rules switched it off.
 func (a *Admission) Pressure() Pressure {
-	return a.pressed.read(balancer.Now(), a.limits.Load().level())
+	l := a.limits.Load()
+	if l == nil {
+		return Pressure{}
+	}
+	return a.pressed.read(balancer.Now(), l.level())
 }
 
 // pressed counts the calls that were refused in this second and in the last. The zero
