@@ -215,6 +215,9 @@ func (w *world) answer(number int32) {
 	a.live = false
 	c := &w.calls[a.call]
 	result, _ := a.ending.result()
+	if a.ending == overloaded && w.servers[a.server].asksFor(overloaded, &w.plan) > 0 {
+		result = balancer.Refused
+	}
 	if n := a.ticket.Node(); n != nil {
 		if w.reports && w.said[number].said && a.ending.answered() {
 			n.Report(time.Duration(w.now), w.said[number].load)
@@ -225,7 +228,7 @@ func (w *world) answer(number int32) {
 			w.suspect(c.client)
 		}
 	}
-	if a.ending == outOfTime || a.ending == tooLate {
+	if a.ending.late() {
 		w.leaves(number)
 	}
 	w.settle(number)

@@ -117,7 +117,7 @@ func (w *world) try(number uint32) {
 // failed.
 func (w *world) again(number uint32) {
 	c := &w.calls[number]
-	if c.failed != outOfTime {
+	if c.failed != outOfTime && !w.clients[c.client].crowded(c.priority) {
 		_, how := c.failed.result()
 		ended := retry.Ended{How: how, Code: c.failed.code(), Idempotent: w.plan.Idempotent}
 		if ended.Code != 0 {

@@ -20,7 +20,7 @@ type client struct {
 	bulk      *retry.Budget    // of sheddable calls, as package transport has it; nil: there are none
 	hedge     *retry.Hedge     // nil: there are no second attempts
 	latencies *retry.Latencies // likewise
-	limits    limiter
+	limits    *limiter
 	servers   []int32 // by the index of their node
 	version   int     // of the list that it knows
 	due       bool    // its pool is to be looked after soon
@@ -144,13 +144,15 @@ func (w *world) pick(c *call) (int32, *balancer.Node) {
 	if n == nil {
 		return none, nil
 	}
+	by.limits.precedence.Note(c.priority)
 	server := by.servers[n.Index()]
-	if (c.sent == 0 || !c.tried(server)) && by.takes(n) {
+	if (c.sent == 0 || !c.tried(server)) && by.takes(n, c.priority) {
 		return server, n
 	}
 	n.Unsent(r.Now)
 	r.Rand = w.picks.Uint64()
-	other := by.choice.Other(r, func(n *balancer.Node) bool { return !c.tried(by.servers[n.Index()]) && by.takes(n) }, by.takes)
+	ready := func(n *balancer.Node) bool { return by.takes(n, c.priority) }
+	other := by.choice.Other(r, func(n *balancer.Node) bool { return !c.tried(by.servers[n.Index()]) && ready(n) }, ready)
 	if other == nil {
 		return full, nil
 	}

@@ -51,9 +51,8 @@ func (e ending) end() end {
 // answered reports whether the server said anything.
 func (e ending) answered() bool { return e <= overloaded }
 
-// tooMuch reports whether a server seems to have too much to do: it says so, or does
-// not answer in time.
-func (e ending) tooMuch() bool { return e == overloaded || e == outOfTime || e == tooLate }
+// late reports whether nothing came in time.
+func (e ending) late() bool { return e == outOfTime || e == tooLate }
 
 // code is what it said, of what is no success, as HTTP has it; 0 if nothing.
 func (e ending) code() int {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
@@ -26,10 +27,12 @@ type limiter struct {
 	rate     *ratelimit.Bucket
 	learns   *ratelimit.AdaptiveConfig
 	learned  []*ratelimit.Adaptive // by instance
+	// precedence is what the less important leave at each.
+	precedence ratelimit.Precedence
 }
 
-func newLimiter(l *Limits) (of limiter, err error) {
-	of.learns = l.Instance
+func newLimiter(l *Limits) (of *limiter, err error) {
+	of = &limiter{learns: l.Instance}
 	if l.Throttle != nil {
 		if of.throttle, err = ratelimit.NewThrottle(*l.Throttle); err != nil {
 			return of, err
@@ -56,30 +59,35 @@ func (l *limiter) limit(server int32) *ratelimit.Adaptive {
 	return l.learned[server]
 }
 
-// takes reports whether a client may send another call to an instance.
-func (c *client) takes(n *balancer.Node) bool {
+// takes reports whether a client may send another call of a priority to an instance.
+func (c *client) takes(n *balancer.Node, p ratelimit.Priority) bool {
 	limit := c.limits.limit(c.servers[n.Index()])
-	return limit == nil || n.Outstanding() < limit.Limit()
+	return limit == nil || n.Outstanding() < c.limits.precedence.Room(limit.Limit(), p)
+}
+
+// crowded reports whether a client may send such a call to nobody at all.
+func (c *client) crowded(p ratelimit.Priority) bool {
+	return c.limits.learns != nil && c.choice != nil && !slices.ContainsFunc(c.choice.Called(), func(n *balancer.Node) bool { return c.takes(n, p) })
 }
 
 // admits asks the limits of a client whether a call is to be sent at all, in the order
 // in which package transport asks them.
 func (w *world) admits(c *call) bool {
-	l, now := &w.clients[c.client].limits, time.Duration(w.now)
+	l, now := w.clients[c.client].limits, time.Duration(w.now)
 	return (l.throttle == nil || l.throttle.Allow(now, c.priority, w.sheds.Uint64())) && (l.rate == nil || l.rate.Allow(now, c.priority))
 }
 
 // learn tells the limits of a client how an attempt ended, before that is counted as
 // done, as package transport does: a service that fails has accepted the call, and
-// who is slow or refuses has too much to do.
+// an instance that refuses looks after itself.
 func (w *world) learn(a *attempt) {
 	c := &w.calls[a.call]
-	l, now := &w.clients[c.client].limits, time.Duration(w.now)
+	l, now := w.clients[c.client].limits, time.Duration(w.now)
 	if l.throttle != nil {
 		l.throttle.Done(now, c.priority, a.ending == served || a.ending == failed)
 	}
-	if limit := l.limit(a.server); limit != nil && (a.ending == served || a.ending.tooMuch()) {
-		limit.Done(now, time.Duration(w.now-a.begun), a.ticket.Node().Outstanding(), a.ending.tooMuch())
+	if limit := l.limit(a.server); limit != nil && (a.ending == served || a.ending.late()) {
+		limit.Done(now, time.Duration(w.now-a.begun), a.ticket.Node().Outstanding(), a.ending.late())
 	}
 }
 
