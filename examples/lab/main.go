@@ -152,6 +152,10 @@ func (o *options) run(stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	trials, err := o.trials(&calls)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(stdout, "seeds %d to %d; %.1f million calls in %.1f s, of CPU %.1f s\n", o.seed, o.seed+uint64(o.seeds)-1, float64(calls)/1e6,
 		time.Since(began).Seconds(), (cputime.Used() - used).Seconds())
 	if err := report.Table(stdout, rows); err != nil {
@@ -160,18 +164,21 @@ func (o *options) run(stdout, stderr io.Writer) error {
 	if err := report.ArmTable(stdout, arms); err != nil {
 		return err
 	}
+	if err := report.TrialTable(stdout, trials); err != nil {
+		return err
+	}
 	if o.svg != "" {
-		if err := errors.Join(report.SVG(o.svg, rows), report.ArmSVG(o.svg, arms)); err != nil {
+		if err := errors.Join(report.SVG(o.svg, rows), report.ArmSVG(o.svg, arms), report.TrialSVG(o.svg, trials)); err != nil {
 			return fmt.Errorf("-svg: %w", err)
 		}
 	}
 	if o.html != "" {
-		if err := report.HTML(o.html, rows, arms); err != nil {
+		if err := report.HTML(o.html, rows, arms, trials); err != nil {
 			return fmt.Errorf("-html: %w", err)
 		}
 	}
 	if o.json {
-		return report.JSON(stdout, rows, arms)
+		return report.JSON(stdout, rows, arms, trials)
 	}
 	return nil
 }

@@ -57,12 +57,27 @@ func TestBadFlagsSayWhatIsAllowed(t *testing.T) {
 	}
 }
 
-// last returns the object in the last line of a run.
-func last(t *testing.T, output string) (all struct {
+// result is the object in the last line of a run.
+type result struct {
 	Rows      []map[string]any
 	Intervals []report.Interval
 	Features  []map[string]any
-}) {
+	Limits    []map[string]any
+}
+
+// arm is that of the first trial.
+func (r *result) arm(name string) map[string]any {
+	for _, row := range r.Limits {
+		if row["arm"] == name {
+			return row
+		}
+	}
+	return nil
+}
+
+func (r *result) goodput(arm string) float64 { return r.arm(arm)["goodput"].(float64) }
+
+func last(t *testing.T, output string) (all result) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(output), "\n")
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &all); err != nil {
@@ -138,11 +153,18 @@ func TestScenariosArePlans(t *testing.T) {
 				t.Errorf("%s, %q: %v", s.Name, f.Name, err)
 			}
 		}
+		for _, trial := range s.Trials {
+			for _, arm := range trial.Arms {
+				if err := arm.Plan.Validate(); err != nil || trial.Name == "" || arm.Name == "" {
+					t.Errorf("%s, %q, %q: %v", s.Name, trial.Name, arm.Name, err)
+				}
+			}
+		}
 		if s.About == "" {
 			t.Errorf("%s does not say what it is about", s.Name)
 		}
 	}
-	want := []string{"slow-one", "heterogeneous", "sinkhole", "new-instance", "zone-loss", "rolling-deploy", "autoscale", "gray", "many-clients", "overload", "retry-storm", "recovery", "outage", "bimodal"}
+	want := []string{"slow-one", "heterogeneous", "sinkhole", "new-instance", "zone-loss", "rolling-deploy", "autoscale", "gray", "many-clients", "overload", "retry-storm", "recovery", "outage", "bimodal", "priority"}
 	if !slices.Equal(names, want) {
 		t.Errorf("scenarios are %v, want %v", names, want)
 	}
@@ -232,56 +254,77 @@ func TestTheDefaultPolicy(t *testing.T) {
 
 func first(f float64, _ bool) float64 { return f }
 
-// The laboratory has no policy of its own: with another one in package balancer it
+// The laboratory has no policy of its own, and no limit: with others in the library it
 // shows other figures.
 func TestItIsTheLibraryThatDecides(t *testing.T) {
 	if testing.Short() || underRace {
 		t.Skip("it builds the program anew")
 	}
-	folder, err := filepath.Abs("../../balancer")
-	if err != nil {
-		t.Fatal(err)
+	for _, tt := range []struct {
+		name, file, of string
+		instead        string // of what it does
+		scenario       string
+		worse          func(t *testing.T, one, other result)
+	}{
+		{"a policy that draws a single node, and looks at nothing", "balancer/p2cewma.go", "func (p *p2cEWMA) Pick(r Request) *Node {", "return p.nodes[drawOne(r.Rand, len(p.nodes))]", "gray",
+			func(t *testing.T, one, other result) {
+				if p99, worse := one.Rows[0]["p99_ms"].(float64), other.Rows[0]["p99_ms"].(float64); worse < 1.05*p99 {
+					t.Errorf("p99 is %.1f ms, with the naive policy %.1f", p99, worse)
+				}
+				if share, worse := one.Rows[0]["bad_share"].(float64), other.Rows[0]["bad_share"].(float64); worse < 1.2*share {
+					t.Errorf("the bad have %.3f of their share, with the naive policy %.3f", share, worse)
+				}
+			}},
+		{"a limit that refuses nobody", "ratelimit/concurrency.go", "func (l *Concurrency) TryAcquire(p Priority) bool {", "return true", "overload",
+			func(t *testing.T, one, other result) {
+				if g, worse := one.goodput("server"), other.goodput("server"); worse > 0.2*g {
+					t.Errorf("goodput is %.3f, without limits %.3f", g, worse)
+				}
+			}},
+		{"a throttle that sends all", "ratelimit/throttle.go", "func (t *Throttle) Allow(now time.Duration, p Priority, random uint64) bool {", "return true", "overload",
+			func(t *testing.T, one, other result) {
+				if sent, more := one.arm("both")["attempts_per_call"].(float64), other.arm("both")["attempts_per_call"].(float64); more < 1.1*sent {
+					t.Errorf("%.3f of the calls are sent, without a throttle %.3f", sent, more)
+				}
+			}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			file, err := filepath.Abs("../../" + tt.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(source), tt.of) {
+				t.Fatalf("%s is not as it was", tt.file)
+			}
+			dir := t.TempDir()
+			double, overlay := filepath.Join(dir, "double.go"), filepath.Join(dir, "overlay.json")
+			for name, text := range map[string]string{
+				double:  strings.Replace(string(source), tt.of, tt.of+"\n\tif true {\n\t\t"+tt.instead+"\n\t}\n", 1),
+				overlay: fmt.Sprintf(`{"Replace": {%q: %q}}`, file, double),
+			} {
+				if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			tt.worse(t, built(t, tt.scenario), built(t, tt.scenario, "-overlay", overlay))
+		})
 	}
-	source, err := os.ReadFile(filepath.Join(folder, "p2cewma.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	// One that draws a single node, and looks at nothing.
-	const pick = "func (p *p2cEWMA) Pick(r Request) *Node {\n"
-	if !strings.Contains(string(source), pick) {
-		t.Fatal("p2cewma.go is not as it was")
-	}
-	naive := strings.Replace(string(source), pick, pick+"\tif true {\n\t\treturn p.nodes[drawOne(r.Rand, len(p.nodes))]\n\t}\n", 1)
-	dir := t.TempDir()
-	double, overlay := filepath.Join(dir, "double.go"), filepath.Join(dir, "overlay.json")
-	write := func(file, text string) {
-		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(double, naive)
-	write(overlay, fmt.Sprintf(`{"Replace": {%q: %q}}`, filepath.Join(folder, "p2cewma.go"), double))
+}
 
-	rows := map[bool]map[string]any{}
-	for _, sabotaged := range []bool{false, true} {
-		program := filepath.Join(dir, "lab")
-		args := []string{"build", "-o", program}
-		if sabotaged {
-			args = append(args, "-overlay", overlay)
-		}
-		if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		out, err := exec.Command(program, "-scenario", "gray", "-policy", "p2c-ewma", "-json").Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		rows[sabotaged] = last(t, string(out)).Rows[0]
+// built plays a scenario with a program that is built so.
+func built(t *testing.T, scenario string, flags ...string) result {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "lab")
+	if out, err := exec.Command("go", slices.Concat([]string{"build", "-o", program}, flags, []string{"."})...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
-	if p99, worse := rows[false]["p99_ms"].(float64), rows[true]["p99_ms"].(float64); worse < 1.05*p99 {
-		t.Errorf("p99 is %.1f ms, with the naive policy %.1f", p99, worse)
+	out, err := exec.Command(program, "-scenario", scenario, "-policy", "p2c-ewma", "-json").Output()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if share, worse := rows[false]["bad_share"].(float64), rows[true]["bad_share"].(float64); worse < 1.2*share {
-		t.Errorf("the bad have %.3f of their share, with the naive policy %.3f", share, worse)
-	}
+	return last(t, string(out))
 }

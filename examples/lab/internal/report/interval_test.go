@@ -67,7 +67,7 @@ func TestJSONIsOneLine(t *testing.T) {
 	}{{"several seeds", rows(), true}, {"one seed", rows()[:1], false}, {"nothing", nil, false}} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out strings.Builder
-			if err := JSON(&out, tt.rows, nil); err != nil {
+			if err := JSON(&out, tt.rows, nil, nil); err != nil {
 				t.Fatal(err)
 			}
 			if strings.Count(out.String(), "\n") != 1 {

@@ -9,12 +9,15 @@ import (
 
 // HTML writes a page with the table and the plots into a file. It needs nothing
 // but itself.
-func HTML(file string, rows []Row, all []Arm) error {
+func HTML(file string, rows []Row, all []Arm, trials []Trial) error {
 	var b, table strings.Builder
 	if err := Table(&table, rows); err != nil {
 		return err
 	}
 	if err := ArmTable(&table, all); err != nil {
+		return err
+	}
+	if err := TrialTable(&table, trials); err != nil {
 		return err
 	}
 	b.WriteString("<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>fairlead laboratory</title>\n" +
@@ -24,6 +27,9 @@ func HTML(file string, rows []Row, all []Arm) error {
 	}
 	for _, a := range armedOf(all) {
 		fmt.Fprintf(&b, "<h2>%s, features, %s</h2>\n%s", html.EscapeString(a.scenario), a.policy, a.svg())
+	}
+	for _, s := range sheets(trials) {
+		fmt.Fprintf(&b, "<h2>%s, limits</h2>\n%s", html.EscapeString(s.scenario), s.svg())
 	}
 	fmt.Fprintf(&b, "<h2>All figures</h2>\n<pre>%s</pre>\n</html>\n", html.EscapeString(table.String()))
 	return os.WriteFile(file, []byte(b.String()), 0o666)

@@ -26,6 +26,8 @@ type Row struct {
 	Connections     int      `json:"connections"`
 	AttemptsPerCall float64  `json:"attempts_per_call"`
 	Seed            uint64   `json:"seed"`
+	// Classes are there where calls have several priorities, the most important first.
+	Classes []Class `json:"classes,omitempty"`
 
 	Result *sim.Result `json:"-"`
 }
@@ -36,6 +38,7 @@ func NewRow(scenario, policy string, clients int, load float64, seed uint64, r *
 		Scenario: scenario, Policy: policy, Clients: clients, Load: load, Seed: seed, Result: r,
 		P50: milliseconds(r.Latency.Quantile(0.5)), P99: milliseconds(r.Latency.Quantile(0.99)), P999: milliseconds(r.Latency.Quantile(0.999)),
 		MaxOverMean: r.MaxOverMean(), Errors: r.ErrorShare(), Connections: r.Connections, AttemptsPerCall: r.AttemptsPerCall(),
+		Classes: classes(r),
 	}
 	if share, known := r.BadShare(); known {
 		row.BadShare = &share

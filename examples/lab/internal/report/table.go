@@ -47,12 +47,13 @@ func (e Estimate) text(digits, seeds int) string {
 
 // JSON writes everything in one line. Intervals are there if there are several
 // seeds.
-func JSON(to io.Writer, rows []Row, arms []Arm) error {
+func JSON(to io.Writer, rows []Row, arms []Arm, trials []Trial) error {
 	all := struct {
 		Rows      []Row      `json:"rows"`
 		Intervals []Interval `json:"intervals,omitempty"`
 		Features  []Arm      `json:"features,omitempty"`
-	}{Rows: rows, Features: arms}
+		Limits    []Trial    `json:"limits,omitempty"`
+	}{Rows: rows, Features: arms, Limits: trials}
 	for _, r := range rows {
 		if r.Seed != rows[0].Seed {
 			all.Intervals = Intervals(rows)

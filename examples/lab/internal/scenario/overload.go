@@ -1,12 +1,26 @@
 package scenario
 
-import "github.com/fairlead-go/fairlead/examples/lab/internal/sim"
+import (
+	"github.com/fairlead-go/fairlead/examples/lab/internal/sim"
+	"github.com/fairlead-go/fairlead/retry"
+)
 
 // overload has more to do than can be done: what is left to a policy is that all
 // instances are used, and none refuses while another is free.
 func overload() Scenario {
-	limited := servers("orders", 10)
-	limited.Limit = 40
+	full := servers("orders", 10)
+	full.Limit = 40
+	trouble := Trouble{10 * second, 40 * second}
+	tenfold := sim.Plan{
+		Length:     60 * second,
+		Warmup:     10 * second,
+		Clients:    20,
+		Idempotent: true,
+		Timeout:    second,
+		Traffic:    surge(10, trouble),
+		Fleet:      []sim.Class{servers("orders", 5)},
+		Retry:      retry.Policy{On: retry.ConnectFailure | retry.Reset | retry.TimedOut | retry.Overload, AttemptTimeout: 300 * ms},
+	}
 	return Scenario{
 		Name:  "overload",
 		About: "bursts of twice what ten instances can do; each refuses calls beyond forty",
@@ -16,7 +30,8 @@ func overload() Scenario {
 			Clients: 10,
 			Timeout: second,
 			Traffic: sim.Traffic{Load: 0.8, Bursts: sim.Bursts{Every: 10 * second, For: 2 * second, Times: 2.5}},
-			Fleet:   []sim.Class{limited},
+			Fleet:   []sim.Class{full},
 		},
+		Trials: []Trial{{Name: "ten times what can be done", Load: 10, Trouble: trouble, Arms: limited(tenfold)}},
 	}
 }

@@ -22,7 +22,13 @@ func recovery() Scenario {
 		p.Retry.AttemptTimeout, p.Retry.On = 300*ms, retry.ConnectFailure|retry.Reset|retry.TimedOut|retry.Overload
 	})
 	again.Length = 120 * second
-	limited := with(again, limits)
+	bounded := with(again, limits)
+	slows := with(again, func(p *sim.Plan) {
+		p.Length = 60 * second
+		p.Traffic = sim.Traffic{Load: 0.7}
+		p.Fleet = []sim.Class{servers("well", 5), servers("slow", 5)}
+		p.Changes = []sim.Change{{At: 10 * second, Class: "slow", To: sim.Condition{Slow: 10}}, {At: 20 * second, Class: "slow"}}
+	})
 	trouble := Trouble{10 * second, 20 * second}
 	return Scenario{
 		Name:  "recovery",
@@ -33,9 +39,10 @@ func recovery() Scenario {
 			{Name: "backoff", Without: with(again, atOnce), With: again, Trouble: trouble},
 			{Name: "servers that heed their callers, no budget", Without: with(again, unbounded), With: with(again, unbounded, heeded), Trouble: trouble},
 			{Name: "servers that heed their callers", Without: again, With: with(again, heeded), Trouble: trouble},
-			{Name: "limits at servers, no budget", Without: with(again, unbounded), With: with(limited, unbounded), Trouble: trouble},
-			{Name: "limits at servers", Without: again, With: limited, Trouble: trouble},
+			{Name: "limits at servers, no budget", Without: with(again, unbounded), With: with(bounded, unbounded), Trouble: trouble},
+			{Name: "limits at servers", Without: again, With: bounded, Trouble: trouble},
 		},
+		Trials: []Trial{{Name: "half of the servers ten times slower", Load: 0.7, Trouble: trouble, Arms: limited(slows)}},
 	}
 }
 

@@ -24,13 +24,15 @@ type Scenario struct {
 	// Features are what it is played without and with, for the default policy or
 	// those that are asked for.
 	Features []Feature
+	// Trials are what it is played in several ways, for the same policies.
+	Trials []Trial
 }
 
 // All returns the scenarios in the order in which they are shown.
 func All() []Scenario {
 	return []Scenario{
 		slowOne(), heterogeneous(), sinkhole(), newInstance(), zoneLoss(), rollingDeploy(),
-		autoscale(), gray(), manyClients(), overload(), retryStorm(), recovery(), outage(), bimodal(),
+		autoscale(), gray(), manyClients(), overload(), retryStorm(), recovery(), outage(), bimodal(), priority(),
 	}
 }
 
@@ -63,6 +65,14 @@ func (s *Scenario) Change(change func(*sim.Plan)) {
 		change(&features[i].With)
 	}
 	s.Features = features
+	trials := slices.Clone(s.Trials)
+	for i := range trials {
+		trials[i].Arms = slices.Clone(trials[i].Arms)
+		for k := range trials[i].Arms {
+			change(&trials[i].Arms[k].Plan)
+		}
+	}
+	s.Trials = trials
 }
 
 const (

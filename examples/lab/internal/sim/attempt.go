@@ -23,7 +23,9 @@ type attempt struct {
 	live   bool // its client waits
 	inside bool // its server works on it, or has it wait
 	away   bool // its server waits for the next hop
-	begins bool // what its server makes of it is counted
+	// entered says that its server has to let it out again.
+	entered bool
+	begins  bool // what its server makes of it is counted
 }
 
 // newAttempt finds room for an attempt.
@@ -46,7 +48,7 @@ func (w *world) send(call uint32) int32 {
 	c := &w.calls[call]
 	server, node := w.pick(c)
 	if server < 0 {
-		return none
+		return server
 	}
 	if int(c.sent) < len(c.went) {
 		c.went[c.sent] = server
@@ -99,6 +101,8 @@ func (w *world) arrive(number int32, at int64) {
 	case fate < how.Fails+how.Loses:
 		ending = broken
 	case limit > 0 && s.calls >= limit:
+		ending = overloaded
+	case s.refuses() && !w.enter(a):
 		ending = overloaded
 	default:
 		a.work = c.work
@@ -174,6 +178,7 @@ func (w *world) leave(number int32) {
 		result = balancer.Failure
 	}
 	w.out(number, result)
+	w.exit(a)
 	if s := w.servers[a.server]; w.plan.Heeds && a.owes {
 		s.busy--
 		w.work(s)
@@ -210,16 +215,20 @@ func (w *world) answer(number int32) {
 	a.live = false
 	c := &w.calls[a.call]
 	result, _ := a.ending.result()
+	if a.ending == overloaded && w.servers[a.server].asksFor(overloaded, &w.plan) > 0 {
+		result = balancer.Refused
+	}
 	if n := a.ticket.Node(); n != nil {
 		if w.reports && w.said[number].said && a.ending.answered() {
 			n.Report(time.Duration(w.now), w.said[number].load)
 		}
+		w.learn(a)
 		a.ticket.Done(time.Duration(w.now), result)
 		if result != balancer.Success || len(w.clients[c.client].pool.View().Outages) > 0 {
 			w.suspect(c.client)
 		}
 	}
-	if a.ending == outOfTime || a.ending == tooLate {
+	if a.ending.late() {
 		w.leaves(number)
 	}
 	w.settle(number)

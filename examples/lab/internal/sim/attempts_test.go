@@ -83,6 +83,10 @@ func TestNothingIsLost(t *testing.T) {
 		{"far away, who heeds callers", changed(troubled(), far, heeds, overload)},
 		{"crash", changed(troubled(), crash)},
 		{"crash of who heeds callers", changed(troubled(), crash, heeds, overload)},
+		{"limits of clients", changed(troubled(), overload, ranked, clientLimits)},
+		{"admission", changed(troubled(), overload, ranked, admission)},
+		{"both, and a crash", changed(troubled(), overload, ranked, clientLimits, admission, crash)},
+		{"chain of limited clients", changed(chain(sim.Condition{Fails: 0.3, Stalls: 0.1, StallsBy: 100}), ranked, clientLimits)},
 		{"chain", chain(sim.Condition{Fails: 0.3})},
 		{"chain, hedged", changed(chain(sim.Condition{Fails: 0.1, Stalls: 0.1, StallsBy: 100}), func(p *sim.Plan) {
 			p.Hedge, p.Retry.AttemptTimeout = &retry.HedgeConfig{}, 50*ms
@@ -105,8 +109,8 @@ func TestNothingIsLost(t *testing.T) {
 				if well := r.Latency.Count(); r.Errors+well != r.Calls {
 					t.Errorf("%d calls failed and %d did not, of %d", r.Errors, well, r.Calls)
 				}
-				if want := r.Calls + r.Retries + r.Hedges; r.Attempts != want {
-					t.Errorf("%d attempts: %d calls, %d retries, %d hedges are %d", r.Attempts, r.Calls, r.Retries, r.Hedges, want)
+				if want := r.Calls + r.Retries + r.Hedges - r.Withheld; r.Attempts != want {
+					t.Errorf("%d attempts: %d calls, %d retries, %d hedges, of which %d were not sent, are %d", r.Attempts, r.Calls, r.Retries, r.Hedges, r.Withheld, want)
 				}
 				for hop, n := range r.Hops {
 					if sum := n.Executions + n.Refused + n.Full + n.Unbegun; n.Attempts != sum {
@@ -116,9 +120,23 @@ func TestNothingIsLost(t *testing.T) {
 						t.Errorf("hop %d: %+v", hop, n)
 					}
 				}
+				calls := int64(0)
+				for i := range r.Ranks {
+					one := &r.Ranks[i]
+					calls += one.Calls
+					if one.All() != one.Calls || one.Well != one.Latency.Count() {
+						t.Errorf("of %d calls of priority %d is known how %d ended, %d of them well", one.Calls, i, one.All(), one.Well)
+					}
+				}
+				if calls != r.Calls {
+					t.Errorf("%d calls have a priority, of %d", calls, r.Calls)
+				}
 				began, ended, attempts := int64(0), int64(0), int64(0)
 				for _, m := range r.Course {
 					began, ended, attempts = began+m.Began, ended+m.Well+m.Failed, attempts+m.Attempts
+					if all := m.By[0].All() + m.By[1].All() + m.By[2].All(); all != m.Well+m.Failed {
+						t.Errorf("of %d calls that ended at some moment %d have a priority", m.Well+m.Failed, all)
+					}
 				}
 				if began != r.Played || ended > began || attempts > r.Hops[len(r.Hops)-1].Attempts {
 					t.Errorf("of %d calls %d began at some moment, %d ended, with %d attempts", r.Played, began, ended, attempts)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/retry"
 )
 
@@ -11,8 +12,12 @@ import (
 // be raced by another.
 const mostSent = 2*retry.MostAttempts - 1
 
-// none is no attempt, no server, no client.
-const none = -1
+// none is no attempt, no server, no client. Full is no attempt, and no server, since
+// the client has as many calls at each as it may.
+const (
+	none = -1
+	full = -2
+)
 
 // call is one call of a client with all its attempts.
 type call struct {
@@ -32,6 +37,7 @@ type call struct {
 	records       uint8  // of its attempts, and of events that are about it
 	counts        bool   // in the result
 	over          bool   // its client has done with it
+	priority      ratelimit.Priority
 	went          [mostSent]int32
 }
 
@@ -54,7 +60,7 @@ func (w *world) newCall() uint32 {
 func (w *world) begin(client uint32) {
 	number := w.newCall()
 	c := &w.calls[number]
-	*c = call{client: client, begun: w.now, limit: forever, work: w.plan.Work.draw(w.works), errand: noErrand, counts: w.now >= w.counted}
+	*c = call{client: client, begun: w.now, limit: forever, work: w.plan.Work.draw(w.works), errand: noErrand, counts: w.now >= w.counted, priority: w.priority()}
 	if w.plan.Timeout > 0 {
 		c.limit = w.now + int64(w.plan.Timeout)
 	}
@@ -62,6 +68,7 @@ func (w *world) begin(client uint32) {
 	w.moment().Began++
 	if c.counts {
 		w.result.Calls++
+		w.result.Ranks[c.priority.Index()].Calls++
 	}
 	w.start(number)
 }
@@ -73,19 +80,34 @@ func (w *world) start(number uint32) {
 	if w.keyed {
 		c.key = uint32(w.picks.Uint64N(uint64(len(w.keys))))
 	}
-	w.clients[c.client].budget.Deposit(time.Duration(w.now), 0)
 	w.outstanding++
+	if !w.admits(c) {
+		w.tally(c).Withheld++
+		w.end(number, withheld)
+		return
+	}
+	w.clients[c.client].budgetOf(c).Deposit(time.Duration(w.now), 0)
 	w.try(number)
 }
 
 // try makes the next attempt of a call.
 func (w *world) try(number uint32) {
 	sent := w.send(number)
-	if sent == none {
-		w.end(number, false)
+	c := &w.calls[number]
+	if sent == full {
+		w.tally(c).Withheld++
+	}
+	switch {
+	case sent == full && c.sent == 0:
+		w.end(number, withheld)
+		return
+	case sent == none && c.sent == 0:
+		w.end(number, inVain)
+		return
+	case sent < 0:
+		w.end(number, c.failed.end())
 		return
 	}
-	c := &w.calls[number]
 	c.first = sent
 	c.tries++
 	w.race(c)
@@ -95,13 +117,13 @@ func (w *world) try(number uint32) {
 // failed.
 func (w *world) again(number uint32) {
 	c := &w.calls[number]
-	if c.failed != outOfTime {
+	if c.failed != outOfTime && !w.clients[c.client].crowded(c.priority) {
 		_, how := c.failed.result()
 		ended := retry.Ended{How: how, Code: c.failed.code(), Idempotent: w.plan.Idempotent}
 		if ended.Code != 0 {
-			ended.RetryAfter = w.plan.Fleet[w.servers[c.failer].class].RetryAfter
+			ended.RetryAfter = w.servers[c.failer].asksFor(c.failed, &w.plan)
 		}
-		wait, more, err := w.plan.Retry.Next(w.clients[c.client].budget, time.Duration(w.now), ended, int(c.tries), w.fates.Uint64())
+		wait, more, err := w.plan.Retry.Next(w.clients[c.client].budgetOf(c), time.Duration(w.now), ended, int(c.tries), w.fates.Uint64())
 		if err != nil {
 			w.tally(c).Unpaid++
 		}
@@ -112,18 +134,18 @@ func (w *world) again(number uint32) {
 			return
 		}
 	}
-	w.end(number, false)
+	w.end(number, c.failed.end())
 }
 
 // end is when a client has done with a call.
-func (w *world) end(number uint32, well bool) {
+func (w *world) end(number uint32, how end) {
 	c := &w.calls[number]
 	c.over = true
 	w.outstanding--
 	if c.errand.of != none {
-		w.bring(c.errand, well)
+		w.bring(c.errand, how == well)
 	} else {
-		w.ended(c, well)
+		w.ended(c, how)
 		if closed := w.plan.Traffic.Closed; closed.Callers > 0 && w.now < w.over {
 			think := later(w.now, w.arrivals.ExpFloat64()*float64(closed.Think))
 			w.queue.push(event{at: max(think, w.now+1), who: c.client, kind: begins})

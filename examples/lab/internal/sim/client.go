@@ -6,6 +6,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/retry"
 )
 
@@ -16,11 +17,13 @@ type client struct {
 	pool      *balancer.Pool
 	choice    *balancer.Choice
 	budget    *retry.Budget
+	bulk      *retry.Budget    // of sheddable calls, as package transport has it; nil: there are none
 	hedge     *retry.Hedge     // nil: there are no second attempts
 	latencies *retry.Latencies // likewise
-	servers   []int32          // by the index of their node
-	version   int              // of the list that it knows
-	due       bool             // its pool is to be looked after soon
+	limits    *limiter
+	servers   []int32 // by the index of their node
+	version   int     // of the list that it knows
+	due       bool    // its pool is to be looked after soon
 }
 
 // newClient makes one that calls a hop.
@@ -38,6 +41,14 @@ func (w *world) newClient(number, hop int, zone string) (client, error) {
 	if c.budget, err = w.newBudget(); err != nil {
 		return c, err
 	}
+	if w.plan.Traffic.Shares[ratelimit.Sheddable.Index()] > 0 {
+		if c.bulk, err = w.newBudget(); err != nil {
+			return c, err
+		}
+	}
+	if c.limits, err = newLimiter(&w.plan.Limits); err != nil {
+		return c, err
+	}
 	if w.plan.Hedge != nil {
 		c.latencies = new(retry.Latencies)
 		if c.hedge, err = retry.NewHedge(*w.plan.Hedge); err != nil {
@@ -49,6 +60,14 @@ func (w *world) newClient(number, hop int, zone string) (client, error) {
 	}
 	c.pool, err = balancer.NewPool(balancer.PoolConfig{Balancing: b})
 	return c, err
+}
+
+// budgetOf returns what pays for the retries of a call.
+func (c *client) budgetOf(one *call) *retry.Budget {
+	if one.priority == ratelimit.Sheddable {
+		return c.bulk
+	}
+	return c.budget
 }
 
 // newBudget makes the budget of a client.
@@ -103,7 +122,8 @@ func (w *world) suspect(number uint32) {
 const redraws = 4
 
 // pick returns the number of the instance that a call goes to next and its node,
-// which an oracle has none of; -1 if there is nobody.
+// which an oracle has none of; none if there is nobody, full if
+// the limits of the client let it send to nobody.
 func (w *world) pick(c *call) (int32, *balancer.Node) {
 	if w.subject.Oracle != nil {
 		server := w.subject.Oracle.Choose(Fleet{w}, w.picks.Uint64())
@@ -117,19 +137,24 @@ func (w *world) pick(c *call) (int32, *balancer.Node) {
 	}
 	by := &w.clients[c.client]
 	if by.choice == nil {
-		return -1, nil
+		return none, nil
 	}
 	r := balancer.Request{Now: time.Duration(w.now), Rand: w.picks.Uint64(), Key: w.keys[c.key], Retry: c.sent > 0}
 	n := by.choice.Picker.Pick(r)
 	if n == nil {
-		return -1, nil
+		return none, nil
 	}
+	by.limits.precedence.Note(c.priority)
 	server := by.servers[n.Index()]
-	if c.sent == 0 || !c.tried(server) {
+	if (c.sent == 0 || !c.tried(server)) && by.takes(n, c.priority) {
 		return server, n
 	}
 	n.Unsent(r.Now)
 	r.Rand = w.picks.Uint64()
-	other := by.choice.Other(r, func(n *balancer.Node) bool { return !c.tried(by.servers[n.Index()]) }, func(*balancer.Node) bool { return true })
+	ready := func(n *balancer.Node) bool { return by.takes(n, c.priority) }
+	other := by.choice.Other(r, func(n *balancer.Node) bool { return !c.tried(by.servers[n.Index()]) && ready(n) }, ready)
+	if other == nil {
+		return full, nil
+	}
 	return by.servers[other.Index()], other
 }

@@ -3,13 +3,17 @@ package sim
 import (
 	"slices"
 	"time"
+
+	"github.com/fairlead-go/fairlead/ratelimit"
 )
 
 // Moment is what came of calls in a part of the time, by when they ended.
 type Moment struct {
 	Began  int64 // those that began in it
 	Well   int64
-	Failed int64
+	Failed int64 // however
+	// By is how they ended, by the index of their priority.
+	By [ratelimit.NumberOfPriorities]Ended
 	// Attempts are those that came to the last hop of all.
 	Attempts int64
 	P99      time.Duration // of those that went well
@@ -51,14 +55,20 @@ func (w *world) turnPage() {
 }
 
 // ended takes down how a call ended.
-func (w *world) ended(c *call, well bool) {
+func (w *world) ended(c *call, how end) {
 	m := w.moment()
-	if !well {
+	rank := &w.result.Ranks[c.priority.Index()]
+	m.By[c.priority.Index()].count(how)
+	if c.counts {
+		rank.count(how)
+	}
+	if how != well {
 		m.Failed++
 		return
 	}
 	m.Well++
 	if c.counts {
+		rank.Latency.add(time.Duration(w.now - c.begun))
 		w.course.latency.add(time.Duration(w.now - c.begun))
 	} else {
 		w.course.early.add(time.Duration(w.now - c.begun))

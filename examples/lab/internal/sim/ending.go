@@ -37,8 +37,22 @@ func (e ending) result() (balancer.Result, retry.Condition) {
 	return balancer.Failure, retry.TimedOut
 }
 
+// end is how a call ends whose last attempt ended so.
+func (e ending) end() end {
+	switch e {
+	case served:
+		return well
+	case overloaded:
+		return turnedAway
+	}
+	return inVain
+}
+
 // answered reports whether the server said anything.
 func (e ending) answered() bool { return e <= overloaded }
+
+// late reports whether nothing came in time.
+func (e ending) late() bool { return e == outOfTime || e == tooLate }
 
 // code is what it said, of what is no success, as HTTP has it; 0 if nothing.
 func (e ending) code() int {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/examples/lab/internal/sim"
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/retry"
 )
 
@@ -100,9 +101,28 @@ func (n *numbers) plan() sim.Plan {
 	for i := range p.Fleet {
 		p.Fleet[i].RetryAfter = n.time(second)
 	}
+	if n.flag() {
+		p.Traffic.Shares = sim.Shares{n.real(1), n.real(1), n.real(1)}
+	}
+	if n.flag() {
+		p.Limits.Throttle = &ratelimit.ThrottleConfig{K: 1 + n.real(3), Window: second + n.time(5*second), MaxReject: n.real(1)}
+	}
+	if n.flag() {
+		p.Limits.Rate = &ratelimit.RateConfig{Rate: n.real(1000), Burst: n.whole(50)}
+	}
+	if n.flag() {
+		p.Limits.Instance = &ratelimit.AdaptiveConfig{Min: n.whole(5), Initial: n.whole(20)}
+	}
+	for i := range p.Fleet {
+		if n.flag() && n.flag() {
+			p.Heeds = false
+			p.Fleet[i].Admission = sim.Admission{Concurrency: &ratelimit.ConcurrencyConfig{Max: n.whole(20)}, Deadlines: n.flag(), Refusal: n.real(0.1)}
+		}
+	}
 	if n.next()%4 == 0 && p.Calls() < 2000 { // else most plans were refused, for what chains have none of
 		p.Heeds, p.Deploys, p.Scaler = false, nil, sim.Scaler{}
 		for i := range p.Fleet {
+			p.Fleet[i].Admission = sim.Admission{}
 			p.Fleet[i].Hop, p.Fleet[i].From = i, 0
 		}
 	}
@@ -148,6 +168,11 @@ func FuzzPlans(f *testing.F) {
 		}
 		if most := int64(p.Retry.Most())*r.Calls + r.Hedges; r.Attempts > most {
 			t.Errorf("%d attempts of %d calls, at most %d are allowed", r.Attempts, r.Calls, most)
+		}
+		for i := range r.Ranks {
+			if one := &r.Ranks[i]; one.All() > one.Calls || one.Latency.Count() != one.Well {
+				t.Errorf("of %d calls of a priority %d ended, %d of them well", one.Calls, one.All(), one.Well)
+			}
 		}
 		for hop, n := range r.Hops {
 			if n.Attempts != n.Executions+n.Refused+n.Full+n.Unbegun || n.HedgesWon > n.Hedges || n.Stopped > n.Executions {

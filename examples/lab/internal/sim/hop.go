@@ -49,7 +49,7 @@ func (w *world) errand(of int32) {
 	c := &w.calls[number]
 	*c = call{
 		client: uint32(w.servers[a.server].caller), begun: w.now, limit: limit, work: w.plan.Work.draw(w.errands),
-		errand: errand{of, a.gen}, counts: w.calls[a.call].counts,
+		errand: errand{of, a.gen}, counts: w.calls[a.call].counts, priority: w.calls[a.call].priority,
 	}
 	w.start(number)
 }

@@ -39,6 +39,8 @@ type Plan struct {
 	// Shared bounds the retries of all clients together, as if they were of one
 	// process. nil: nothing does.
 	Shared *retry.BudgetConfig
+	// Limits are those of each client.
+	Limits Limits
 	// Heeds makes servers stop working for callers who have left, and not begin it.
 	// Without it a server ends all that came, as most do.
 	Heeds bool
@@ -57,6 +59,8 @@ type Class struct {
 	// Limit is how many calls one has at most, waiting ones among them; it refuses
 	// others at once. 0: there is no limit.
 	Limit int
+	// Admission is what each does before it works on a call.
+	Admission Admission
 	// RetryAfter is what it asks for in answers that are errors; 0: nothing.
 	RetryAfter time.Duration
 	// Hop is 0 of those that clients call. An instance of any other is called by each

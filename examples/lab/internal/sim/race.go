@@ -29,13 +29,13 @@ func (w *world) join(first int32) {
 	}
 	c := &w.calls[a.call]
 	by := &w.clients[c.client]
-	if by.hedge.Withdraw(time.Duration(w.now), by.budget) != nil {
+	if by.hedge.Withdraw(time.Duration(w.now), by.budgetOf(c)) != nil {
 		w.tally(c).Unhedged++
 		return
 	}
 	number := a.call
 	second := w.send(number)
-	if second == none {
+	if second < 0 {
 		return
 	}
 	w.attempts[second].second = true
@@ -66,7 +66,7 @@ func (w *world) settle(number int32) {
 		if other != none {
 			w.giveUp(other)
 		}
-		w.end(a.call, true)
+		w.end(a.call, well)
 	case other == none:
 		w.again(a.call)
 	case !a.second:

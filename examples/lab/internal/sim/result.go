@@ -1,6 +1,10 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"github.com/fairlead-go/fairlead/ratelimit"
+)
 
 // Result is what came of a plan. Unless said otherwise it is of the calls that
 // began after the warm-up.
@@ -13,6 +17,11 @@ type Result struct {
 	// Hops are the tallies of all services that call each other, for these calls. The
 	// first is that of the service which clients call, as above.
 	Hops []Tally
+	// Ranks are these calls by the index of their priority.
+	Ranks [ratelimit.NumberOfPriorities]Ranked
+	// Capacity is how many calls the instances that are there at the beginning can do
+	// in a second.
+	Capacity float64
 
 	Instances []Instance
 	// Connections are the pairs of a client and an instance that it may call, at the
@@ -41,6 +50,10 @@ const periods = 60
 
 func newResult(p *Plan) Result {
 	r := Result{Hops: make([]Tally, p.hops()), Latency: newHistogram(), Period: max(1, (p.Length+periods-1)/periods)}
+	r.Capacity = p.rate()
+	for i := range r.Ranks {
+		r.Ranks[i].Latency = newHistogram()
+	}
 	r.Course = make([]Moment, periods+1)
 	for range periods {
 		r.Shares = append(r.Shares, make([]int64, len(p.Fleet)))

@@ -21,9 +21,10 @@ type server struct {
 	calls     int     // it has, waiting ones among them; counted where somebody asks
 	stretches []stretch
 
-	caller  int32   // the client that it is of the next hop
-	waiting []int32 // attempts, and
-	busy    int     // workers that are, where it heeds its callers
+	entrance entrance
+	caller   int32   // the client that it is of the next hop
+	waiting  []int32 // attempts, and
+	busy     int     // workers that are, where it heeds its callers
 
 	worked   float64 // nanoseconds of work that came since the scaler looked
 	attempts int64   // that count in the result
@@ -33,6 +34,21 @@ type server struct {
 	reporter *transport.LoadReporter // nil: nobody asks
 	usage    usage
 }
+
+// refuses reports whether it has an admission.
+func (s *server) refuses() bool { return s.entrance.limit != nil || s.entrance.least != nil }
+
+// asksFor is how long it wants to be left alone after an error.
+func (s *server) asksFor(after ending, p *Plan) time.Duration {
+	if d := p.Fleet[s.class].RetryAfter; d != 0 || after != overloaded || !s.refuses() {
+		return d
+	}
+	return shedFor
+}
+
+// shedFor is what servers with an admission ask for, if nothing else is said: as
+// much as those of package transport.
+const shedFor = time.Second
 
 type stage uint8
 

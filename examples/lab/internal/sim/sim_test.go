@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/examples/lab/internal/bound"
 	"github.com/fairlead-go/fairlead/examples/lab/internal/sim"
+	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/retry"
 )
 
@@ -241,7 +242,18 @@ func TestBadPlansAreRefused(t *testing.T) {
 		"a hop is missing": {func(p *sim.Plan) { p.Fleet[1].Hop = 2 }, "Hop"},
 		"hops that heed":   {func(p *sim.Plan) { p.Fleet[1].Hop, p.Heeds = 1, true }, "Heeds"},
 		"hops that come":   {func(p *sim.Plan) { p.Fleet[1].Hop, p.Fleet[1].From = 1, second }, "Fleet[1].From"},
-		"too many clients": {func(p *sim.Plan) { p.Clients, p.Fleet[0].Count = 100_000, 10_000 }, "Clients"},
+		"a bad throttle":   {func(p *sim.Plan) { p.Limits.Throttle = &ratelimit.ThrottleConfig{K: 1} }, "ThrottleConfig.K"},
+		"a bad rate":       {func(p *sim.Plan) { p.Limits.Rate = &ratelimit.RateConfig{} }, "RateConfig.Rate"},
+		"a bad limit":      {func(p *sim.Plan) { p.Limits.Instance = &ratelimit.AdaptiveConfig{Min: 9, Max: 3} }, "AdaptiveConfig.Max"},
+		"a bad admission":  {func(p *sim.Plan) { p.Fleet[1].Admission.Concurrency = &ratelimit.ConcurrencyConfig{} }, "ConcurrencyConfig.Max"},
+		"waiting for a place": {func(p *sim.Plan) {
+			p.Fleet[1].Admission.Concurrency = &ratelimit.ConcurrencyConfig{Max: 1, MaxWait: second}
+		}, "Concurrency.MaxWait"},
+		"refusing is more than work": {func(p *sim.Plan) { p.Fleet[1].Admission.Refusal = 2 }, "Refusal"},
+		"admission of who heeds":     {func(p *sim.Plan) { p.Heeds, p.Fleet[1].Admission.Deadlines = true, true }, "Fleet[1].Admission"},
+		"admission of hops":          {func(p *sim.Plan) { p.Fleet[1].Hop, p.Fleet[1].Admission.Deadlines = 1, true }, "Fleet[1].Admission"},
+		"shares are no shares":       {func(p *sim.Plan) { p.Traffic.Shares[1] = -1 }, "Traffic.Shares[1]"},
+		"too many clients":           {func(p *sim.Plan) { p.Clients, p.Fleet[0].Count = 100_000, 10_000 }, "Clients"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := small()

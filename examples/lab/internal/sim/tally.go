@@ -11,6 +11,9 @@ type Tally struct {
 	Unbegun    int64 // attempts that were given up before a server began them
 	Stopped    int64 // executions that a server did not end, since its caller had left
 
+	// Withheld are attempts that were not made, since the limits of their client kept
+	// it from that.
+	Withheld  int64
 	Retries   int64 // attempts that follow others
 	Unpaid    int64 // retries that the budget did not pay for
 	Hedges    int64 // attempts that raced others

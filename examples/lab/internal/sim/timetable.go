@@ -114,7 +114,7 @@ func (w *world) come(class, count int) {
 	c := &w.plan.Fleet[class]
 	for range min(count, mostServers-len(w.servers)) {
 		s := &server{class: class, zone: w.zoneOf(c.Zone), condition: c.Condition, stage: listed, free: make([]int64, c.Workers), from: w.now, until: forever, caller: none,
-			instance: w.newInstance(len(w.servers), c)}
+			instance: w.newInstance(len(w.servers), c), entrance: w.entrance(c.Admission)}
 		s.stretches = stretches(w.nature, w.now, w.over+int64(time.Minute), c.Pauses, c.Neighbours)
 		if w.reports {
 			s.report()
@@ -161,6 +161,7 @@ func (w *world) crash(number int) {
 		a.gen++ // what was to come of it does not
 		a.events = 0
 		a.away = false
+		a.entered = false
 		if a.inside {
 			a.inside = false
 			s.count(-1, w.now)
@@ -176,7 +177,7 @@ func (w *world) crash(number int) {
 		w.drop(i)
 	}
 	clear(s.free)
-	s.busy, s.waiting = 0, nil
+	s.busy, s.waiting, s.entrance = 0, nil, w.entrance(w.plan.Fleet[s.class].Admission)
 }
 
 // lost are the attempts that an instance loses which crashes, in the order of their

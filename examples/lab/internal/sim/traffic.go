@@ -17,6 +17,8 @@ type Traffic struct {
 	Bursts Bursts
 	// Day makes it rise and fall.
 	Day Day
+	// Shares are the priorities of calls.
+	Shares Shares
 	// Closed is another kind of traffic, in the place of all of the above.
 	Closed Closed
 }

@@ -47,6 +47,8 @@ func (p Plan) Validate() error {
 		p.Budget.Validate(),
 		p.validateExtras(),
 		p.validateHops(),
+		p.validateLimits(),
+		p.validateAdmission(),
 		p.Balancing.Validate(),
 		p.validateCost(),
 	)
@@ -148,6 +150,7 @@ func (t *Traffic) validate() error {
 		}
 	}
 	return first(
+		t.Shares.validate(),
 		number("Traffic.Load", t.Load, 0, 100),
 		within("Traffic.Bursts.Every", t.Bursts.Every, 0, 24*time.Hour),
 		within("Traffic.Bursts.For", t.Bursts.For, 0, 24*time.Hour),
@@ -185,6 +188,7 @@ func (c Class) validate() error {
 		whole("Hop", c.Hop, 0, mostHops),
 		whole("Weight", c.Weight, 0, 10_000),
 		within("From", c.From, 0, 24*time.Hour),
+		c.Admission.validate(),
 		c.Condition.validate(),
 		c.Pauses.validate("Pauses"),
 		c.Neighbours.validate("Neighbours"),

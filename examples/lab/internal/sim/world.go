@@ -51,7 +51,7 @@ type world struct {
 
 	// Everything that is by chance has a source of its own, so that a policy that
 	// asks for more of one thing changes nothing else.
-	arrivals, comers, works, picks, fates, nature, errands *rand.Rand
+	arrivals, comers, works, picks, fates, nature, errands, ranks, sheds *rand.Rand
 
 	result    Result
 	course    course
@@ -79,7 +79,7 @@ func Run(plan Plan, subject Subject, seed uint64) (*Result, error) {
 func newWorld(plan Plan, subject Subject, seed uint64) (*world, error) {
 	w := &world{plan: plan, subject: subject, seed: seed, reports: subject.Reports, now: beginning}
 	w.counted, w.over = beginning+int64(plan.Warmup), beginning+int64(plan.Length)
-	for i, source := range []**rand.Rand{&w.arrivals, &w.comers, &w.works, &w.picks, &w.fates, &w.nature, &w.errands} {
+	for i, source := range []**rand.Rand{&w.arrivals, &w.comers, &w.works, &w.picks, &w.fates, &w.nature, &w.errands, &w.ranks, &w.sheds} {
 		*source = rand.New(rand.NewPCG(seed, uint64(i)))
 	}
 	if k, ok := subject.Policy.(interface{ Keyed() bool }); ok && k.Keyed() {
@@ -94,8 +94,11 @@ func newWorld(plan Plan, subject Subject, seed uint64) (*world, error) {
 	if subject.Oracle != nil && (plan.Heeds || len(w.lists) > 1) {
 		return nil, errors.New("an oracle knows no servers that heed their callers, and no hops: allowed are policies")
 	}
+	if subject.Oracle != nil && plan.Limits.Instance != nil {
+		return nil, errors.New("an oracle knows no limits of clients: allowed are policies")
+	}
 	for _, c := range plan.Fleet {
-		w.detailed = w.detailed || c.Limit > 0
+		w.detailed = w.detailed || c.Limit > 0 || c.Admission.isAny()
 	}
 	w.result = newResult(&plan)
 	w.course = newCourse(w.result.Period)
