@@ -470,13 +470,17 @@ func TestWhatAnAdmissionLearnsFrom(t *testing.T) {
 func TestAdmissionTells(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := new(logged)
-		var events []transport.Event
-		a := admits(t, newMesh(t, orders(), log.option(), transport.WithObserver(func(e transport.Event) { events = append(events, e) })),
+		told := make(chan transport.Event, 100)
+		a := admits(t, newMesh(t, orders(), log.option(), transport.WithObserver(func(e transport.Event) { told <- e })),
 			transport.AdmissionConfig{Rate: ratelimit.RateConfig{Rate: 0.001, Burst: 1}})
 		for range 12 {
 			all, _ := admitted(t, a, 10, arrival(ordinary))
 			done(all, transport.Success)
 			time.Sleep(time.Second)
+		}
+		var events []transport.Event
+		for len(told) > 0 {
+			events = append(events, <-told)
 		}
 		if got := log.lines("calls are refused by this server"); got != 2 || len(events) != 2 || events[0].Kind != transport.LimitReached || !strings.Contains(events[0].Text, `server: limit "code"`) {
 			t.Errorf("%d lines, %+v", got, events)

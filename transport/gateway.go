@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 
 	"github.com/fairlead-go/fairlead/balancer"
@@ -85,12 +86,7 @@ func (o *options) allowsGateway(service string) bool {
 	if service == o.gateway {
 		return true
 	}
-	for _, name := range o.fallbacks {
-		if name == service {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(o.fallbacks, service)
 }
 
 // viaGateway makes a call one to a gateway, where its turn comes and that is

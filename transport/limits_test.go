@@ -429,7 +429,7 @@ func TestNoLimitIsMissedByANewDocument(t *testing.T) {
 	stop := make(chan struct{})
 	for range 2 {
 		all.Go(func() {
-			for n := 0; n < 900; n++ {
+			for n := range 900 {
 				select {
 				case <-stop:
 					return

@@ -3,6 +3,7 @@ package transport_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,12 +115,17 @@ func TestWhatIsSentForACallHasItsPriority(t *testing.T) {
 			g := versions("v1-a")
 			route := rule.Route{Name: "all", Priority: "critical", Mirror: &rule.Mirror{Percent: 100_00}}
 			m := obeying(t, g, ordersPolicy(route))
+			var mu sync.Mutex
 			var seen []ratelimit.Priority
 			_ = m.Do(t.Context(), get(), copiedDoor{tryFunc(func(ctx context.Context, call *transport.Call) transport.Outcome {
+				mu.Lock()
 				seen = append(seen, call.Priority)
+				mu.Unlock()
 				return g.Door(m).Try(ctx, call)
 			})})
 			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
 			if len(seen) != 2 || seen[0]+seen[1] != critical+sheddable {
 				t.Errorf("the call and its copy are %v", seen)
 			}

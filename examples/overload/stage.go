@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -80,19 +81,20 @@ func (s *stage) tell(r *run) {
 	if t.ends[answered] > 0 {
 		p99 = fmt.Sprintf("%.0f", milliseconds(quantile(t.answers, 0.99)))
 	}
-	line := fmt.Sprintf("  %-5s %4d calls/s: %4d answered", now, t.all, t.ends[answered])
+	var line strings.Builder
+	line.WriteString(fmt.Sprintf("  %-5s %4d calls/s: %4d answered", now, t.all, t.ends[answered]))
 	if r.limits {
-		line += fmt.Sprintf(", %4d not sent, %3d refused", t.ends[withheld], t.ends[refused])
+		line.WriteString(fmt.Sprintf(", %4d not sent, %3d refused", t.ends[withheld], t.ends[refused]))
 	}
-	line += fmt.Sprintf(", %4d late;", t.ends[late])
+	line.WriteString(fmt.Sprintf(", %4d late;", t.ends[late]))
 	for k, kind := range kinds {
-		line += fmt.Sprintf(" %s %3.0f %%", kind.priority, 100*t.share(k))
+		line.WriteString(fmt.Sprintf(" %s %3.0f %%", kind.priority, 100*t.share(k)))
 	}
-	line += fmt.Sprintf("; p99 %4s ms; %5d in hand", p99, at.inHand)
+	line.WriteString(fmt.Sprintf("; p99 %4s ms; %5d in hand", p99, at.inHand))
 	if r.limits {
-		line += fmt.Sprintf(", pressure %.2f", at.pressure)
+		line.WriteString(fmt.Sprintf(", pressure %.2f", at.pressure))
 	}
-	s.say("%s", line)
+	s.say("%s", line.String())
 }
 
 func (s *stage) verdict(v step) {
