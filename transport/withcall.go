@@ -22,17 +22,30 @@ type settings struct {
 
 type settingsKey struct{}
 
+// governed is a context and what it says of calls, in one.
+type governed struct {
+	context.Context
+	settings
+}
+
+func (g *governed) Value(key any) any {
+	if _, ok := key.(settingsKey); ok {
+		return &g.settings
+	}
+	return g.Context.Value(key)
+}
+
 // WithCall returns a context whose calls, over HTTP and gRPC alike, carry the
 // given properties. Those that are not given are taken over from ctx.
 func WithCall(ctx context.Context, options ...CallOption) context.Context {
-	s := new(settings)
+	g := &governed{Context: ctx}
 	if outer, ok := ctx.Value(settingsKey{}).(*settings); ok {
-		*s = *outer
+		g.settings = *outer
 	}
 	for _, o := range options {
-		o(s)
+		o(&g.settings)
 	}
-	return context.WithValue(ctx, settingsKey{}, s)
+	return g
 }
 
 // Key names what the call is about, such as a user or a tenant. It reaches the
