@@ -195,7 +195,7 @@ func (a Admitted) Done(c Class) {
 		now := balancer.Now()
 		a.held.learn(c, now)
 		if a.least != nil && c == Success {
-			a.least.Record(now, a.held.took)
+			a.least.Record(now, a.held.took())
 		}
 	}
 	a.held.release(a.priority)

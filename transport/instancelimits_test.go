@@ -185,6 +185,30 @@ func TestFullSubsets(t *testing.T) {
 	})
 }
 
+// A fallback that is chosen from, since the instances of the route fail, is chosen
+// from again where the one that was picked is full.
+func TestAFullInstanceOfAFallback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		route := to("v1")
+		route.Fallback = "v2"
+		g, picks := versions("v1-a", "v2-a", "v2-b"), new(fairleadtest.Picks)
+		m := obeying(t, g, ordersPolicy(route), transport.WithBalancing(balancer.Balancing{Policy: picks, OutlierDetection: balancer.OutlierDetection{Off: true}}), each(1))
+		g.Play("v1-a", fairleadtest.Status(500))
+		for range 50 {
+			_ = m.Do(t.Context(), put(), g.Door(m))
+		}
+		g.Forget()
+		picks.To("v2-a")
+		endless(t, m, get())
+		for range 30 {
+			_ = m.Do(t.Context(), put(), g.Door(m))
+		}
+		if got := g.called(); got != "v2-b" {
+			t.Errorf("calls go to %s", got)
+		}
+	})
+}
+
 // A second attempt never goes where the first is, nor to an instance that is full; it
 // is not made then, which is no refusal of the call.
 func TestASecondAttemptFindsAllOthersFull(t *testing.T) {

@@ -121,3 +121,35 @@ func TestALearnedLimitSeesTheServiceAlone(t *testing.T) {
 		}
 	})
 }
+
+// And a service that takes longer the more calls there are has too many.
+func TestALearnedLimitFollowsTheLatency(t *testing.T) {
+	for _, per := range []rule.Scope{rule.PerService, rule.PerInstance} {
+		t.Run("per "+per.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fleet := orders("a")
+				m := knowing(t, newMesh(t, fleet, inAnyCase(), transport.WithConcurrency(per, ratelimit.ConcurrencyConfig{
+					Adaptive: &ratelimit.AdaptiveConfig{Min: 1, Max: 50, Initial: 50},
+				})))
+				fleet.Play("a", fairleadtest.OK().After(20*time.Millisecond))
+				var all sync.WaitGroup
+				for range 50 {
+					all.Go(func() {
+						for n := range 400 {
+							if n == 200 {
+								fleet.Play("a", fairleadtest.OK().After(500*time.Millisecond))
+							}
+							if m.Do(t.Context(), put(), fleet.Door(m)) != nil {
+								time.Sleep(20 * time.Millisecond)
+							}
+						}
+					})
+				}
+				all.Wait()
+				if got := limitNamed(t, m, "code per "+per.String()).Concurrency; got >= 40 {
+					t.Errorf("the limit is %d of 50 although calls take 25 times as long", got)
+				}
+			})
+		})
+	}
+}

@@ -419,49 +419,6 @@ func TestLimitsOutliveDocuments(t *testing.T) {
 	}
 }
 
-// A document may come while a call makes what a new method counts with.
-func TestNoLimitIsMissedByANewDocument(t *testing.T) {
-	g := versions("v1-a")
-	p := ordersPolicy()
-	p.Spec.Limits = []rule.RateLimit{{Name: "rate", Rate: hourly(1e9), Per: "method"}}
-	m := obeying(t, g, p)
-	var all sync.WaitGroup
-	stop := make(chan struct{})
-	for range 2 {
-		all.Go(func() {
-			for n := range 900 {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				call := get()
-				call.Method = "M" + string(rune('A'+n/30)) + string(rune('A'+n%30))
-				_ = m.Do(t.Context(), call, g.Door(m))
-			}
-		})
-	}
-	p.Spec.Limits[0].Rate, p.Spec.Limits[0].Burst = hourly(1), 1
-	time.Sleep(5 * time.Millisecond)
-	g.Put(p)
-	eventually(t, "the second document", func() bool { return limitNamed(t, m, "rate").Rate < 1 })
-	close(stop)
-	all.Wait()
-	passed := 0
-	for range 2 {
-		for n := range 900 {
-			call := get()
-			call.Method = "M" + string(rune('A'+n/30)) + string(rune('A'+n%30))
-			if m.Do(t.Context(), call, g.Door(m)) == nil {
-				passed++
-			}
-		}
-	}
-	if passed > 900 {
-		t.Errorf("%d calls pass, one of each of 900 methods may", passed)
-	}
-}
-
 func TestBadLimits(t *testing.T) {
 	tests := []struct {
 		name    string

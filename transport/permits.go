@@ -4,7 +4,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/ratelimit"
 )
 
@@ -17,7 +16,7 @@ type permits struct {
 	count int32                    // accessed atomically; 0: they are given back
 	end   Class                    // how the call ended, as far as limits learn of it
 	began time.Duration            // when it had all of them
-	took  time.Duration            // from then to its end
+	ended time.Duration            // when it did
 }
 
 func (p *permits) hold(l *ratelimit.Concurrency) {
@@ -32,9 +31,12 @@ func (p *permits) hold(l *ratelimit.Concurrency) {
 
 func (p *permits) holds() bool { return atomic.LoadInt32(&p.count) > 0 }
 
-// learn says how the call ended, and that it did so at now, before they are given
-// back: a caller who takes his time to read an answer says nothing of the service.
-func (p *permits) learn(class Class, now time.Duration) { p.end, p.took = class, now-p.began }
+// learn says how the call ended, and when, before they are given back: a caller who
+// takes his time to read an answer says nothing of the service.
+func (p *permits) learn(class Class, now time.Duration) { p.end, p.ended = class, now }
+
+// took is how long the call did.
+func (p *permits) took() time.Duration { return p.ended - p.began }
 
 // release gives all of them back. Limits that learn do so from calls that were
 // answered, and from those for which the service has too much to do: how long it
@@ -44,11 +46,10 @@ func (p *permits) release(of ratelimit.Priority) {
 	if n == 0 {
 		return
 	}
-	now := balancer.Now()
 	for i := range n {
 		switch l := p.at(i); {
 		case p.end == Success || p.end.refused():
-			l.Done(of, now, p.took, p.end.refused())
+			l.Done(of, p.ended, p.took(), p.end.refused())
 		default:
 			l.Release(of)
 		}

@@ -278,7 +278,7 @@ func TestCopiesThrottleNobody(t *testing.T) {
 		g.Play("v2-a", fairleadtest.Status(503))
 		route := to("v1")
 		route.Mirror = &rule.Mirror{Subset: "v2", Percent: 100_00}
-		m := obeying(t, g, ordersPolicy(route), transport.WithThrottle(ratelimit.ThrottleConfig{}))
+		m := obeying(t, g, ordersPolicy(route), transport.WithThrottle(ratelimit.ThrottleConfig{K: 1.5}))
 		for range 2000 {
 			if err := m.Do(t.Context(), get(), copiedDoor{g.Door(m)}); err != nil {
 				t.Fatal(err)
