@@ -131,23 +131,25 @@ func TestALearnedLimitFollowsTheLatency(t *testing.T) {
 				m := knowing(t, newMesh(t, fleet, inAnyCase(), transport.WithConcurrency(per, ratelimit.ConcurrencyConfig{
 					Adaptive: &ratelimit.AdaptiveConfig{Min: 1, Max: 50, Initial: 50},
 				})))
-				fleet.Play("a", fairleadtest.OK().After(20*time.Millisecond))
+				five := acquiring(m, func(lease transport.Lease) transport.Outcome { // are worked on at a time
+					time.Sleep(20 * time.Millisecond * time.Duration(max(1, lease.Node().Outstanding()/5)))
+					return fairleadtest.OK().Outcome
+				})
 				var all sync.WaitGroup
 				for range 50 {
 					all.Go(func() {
-						for n := range 400 {
-							if n == 200 {
-								fleet.Play("a", fairleadtest.OK().After(500*time.Millisecond))
-							}
-							if m.Do(t.Context(), put(), fleet.Door(m)) != nil {
+						for range 400 {
+							call := put()
+							if m.Do(t.Context(), call, five) != nil {
 								time.Sleep(20 * time.Millisecond)
 							}
+							call.Release()
 						}
 					})
 				}
 				all.Wait()
 				if got := limitNamed(t, m, "code per "+per.String()).Concurrency; got >= 40 {
-					t.Errorf("the limit is %d of 50 although calls take 25 times as long", got)
+					t.Errorf("the limit is %d of 50 although no more than five are worked on at a time", got)
 				}
 			})
 		})

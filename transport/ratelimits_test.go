@@ -301,6 +301,7 @@ func TestThePlaceGoesToTheMostImportant(t *testing.T) {
 		for range 4 {
 			ends = append(ends, endless(t, m, get()))
 		}
+		var mu sync.Mutex
 		var order []ratelimit.Priority
 		var all sync.WaitGroup
 		for _, p := range []ratelimit.Priority{ratelimit.Sheddable, ratelimit.Default, ratelimit.Critical} {
@@ -308,6 +309,8 @@ func TestThePlaceGoesToTheMostImportant(t *testing.T) {
 				call := get()
 				call.Priority = p
 				if err := m.Do(t.Context(), call, fleet.Door(m)); err == nil {
+					mu.Lock()
+					defer mu.Unlock()
 					order = append(order, p)
 				}
 			})
