@@ -51,7 +51,8 @@ func judge(f figures) []step {
 	say("goodput", f.Goodput >= leastGoodput, "%.0f %% of the capacity was of use; 80 %% or more", 100*f.Goodput)
 	say("critical", f.Critical >= leastCritical, "%.1f %% of critical calls were answered; 99 %% or more", 100*f.Critical)
 	say("shed", f.Critical >= f.Default && f.Default >= f.Sheddable && f.Sheddable < 0.5, "%.0f %% of default calls were answered and %.0f %% of sheddable ones, which go first", 100*f.Default, 100*f.Sheddable)
-	say("withheld", f.Withheld > f.Calls/4 && f.WithheldP50 < 100*f.CalmP99, "a call that is not sent costs %.0f µs, p99 %.0f µs; an answer takes %.0f ms", f.WithheldP50, f.WithheldP99, f.CalmP99)
+	tenth := 1000 * f.CalmP99 / 10 // of what an answer takes, in microseconds
+	say("withheld", f.Withheld > f.Calls/4 && f.WithheldP50 < tenth, "a call that is not sent costs %.0f µs, p99 %.0f µs; an answer takes %.0f ms", f.WithheldP50, f.WithheldP99, f.CalmP99)
 	say("queue", f.InHand <= 10*servers*workers, "%d calls in hand at most, for %d workers", f.InHand, servers*workers)
 	say("pressure", f.Pressure > 0.9 && f.Relief < f.Pressure, "the application read a pressure of %.2f, and %.2f in the end; servers left out of %d answers what is optional", f.Pressure, f.Relief, f.Short)
 	say("recovery", f.Recovered != nil && *f.Recovered <= mostSeconds, "p99 and success were normal %s; within %.0f s", f.recovered(), mostSeconds)

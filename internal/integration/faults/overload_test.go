@@ -39,7 +39,7 @@ const (
 // in hand, and that critical calls are believed to be so.
 var overloadRules = fmt.Sprintf(`"retries":{"maxAttempts":3,"retryOn":["connect-failure","reset","timeout","overload"]},
 	"throttle":{},"concurrency":[{"name":"each","per":"instance","adaptive":{}}],
-	"server":{"concurrency":[{"name":"all","adaptive":{"max":%d},"wait":"150ms"}]}`, mostInHand)
+	"server":{"concurrency":[{"name":"all","adaptive":{"max":%d}}]}`, mostInHand)
 
 // mixed are the priorities of calls: the critical ones are half of what can be done,
 // at ten times the load.
@@ -63,6 +63,7 @@ func overload(p fleet.Protocol, fault string, off ...string) row {
 		number: 42, fault: fault, heavy: true,
 		setup: func(s *scene) {
 			s.protocol, s.scale.warm, s.scale.deadline = p, 3*time.Second, time.Second
+			s.tardy = s.scale.deadline // the caller, who has much to do
 			s.base()
 			s.fleet = fleet.New(s, s.via(s.fleetLink), service, time.Duration(float64(few*fewWorkers)/s.capacity()*float64(time.Second)))
 			s.fleet.Protocol, s.fleet.Workers, s.fleet.Admission = p, fewWorkers, true
