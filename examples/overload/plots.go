@@ -75,15 +75,21 @@ func plots(without, with *run) []plot {
 		refusals("with limits: calls not sent, a second", withheld),
 		refusals("with limits: calls refused by servers, a second", refused),
 		pair("calls in hand at servers", 100, true, func(r *run, l *line) {
-			for _, m := range r.moments {
-				l.points = append(l.points, [2]float64{m.at.Seconds(), float64(m.inHand)})
-			}
+			r.eachMoment(func(m moment) { l.points = append(l.points, [2]float64{m.at.Seconds(), float64(m.inHand)}) })
 		}),
 		pair("pressure, as applications read it", 1, false, func(r *run, l *line) {
-			for _, m := range r.moments {
-				l.points = append(l.points, [2]float64{m.at.Seconds(), m.pressure})
-			}
+			r.eachMoment(func(m moment) { l.points = append(l.points, [2]float64{m.at.Seconds(), m.pressure}) })
 		}),
+	}
+}
+
+// eachMoment yields those of the script.
+func (r *run) eachMoment(do func(moment)) {
+	_, end := span(after)
+	for _, m := range r.moments {
+		if m.at >= 0 && m.at < end {
+			do(m)
+		}
 	}
 }
 
