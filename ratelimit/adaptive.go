@@ -186,7 +186,7 @@ func (a *Adaptive) learnLocked(now time.Duration) {
 		switch {
 		case a.least == 0:
 			a.least = mean
-		case probed: // so few do not wait for each other
+		case probed && (a.config.Alone || mean < a.least): // so few do not wait for each other
 			a.least += (mean - a.least) * min(1, served/adaptiveProbe)
 		case mean < a.least: // the fewer calls the less it means
 			a.least += (mean - a.least) * min(1, served/adaptiveCalls)

@@ -48,6 +48,7 @@ func bimodal(r *rand.Rand) float64 {
 func lognormal(r *rand.Rand) float64 { return math.Exp(r.NormFloat64() - 0.5) }
 
 func newWorked(t *testing.T, workers int, service func(*rand.Rand) float64, c ratelimit.AdaptiveConfig) *worked {
+	c.Alone = true
 	limit, err := ratelimit.NewAdaptive(c)
 	if err != nil {
 		t.Fatal(err)

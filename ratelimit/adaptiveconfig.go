@@ -14,6 +14,10 @@ type AdaptiveConfig struct {
 	Min     int // the least it may become; 0: 4
 	Max     int // the most it may become; 0: 1000
 	Initial int // what it begins with; 0: 20, within Min and Max
+	// Alone says that all calls to what is limited pass this one limit, as at a server.
+	// Then it finds out, within two minutes, that calls have come to take longer for
+	// another reason than their number. Of many who share something none can tell.
+	Alone bool
 }
 
 // AtClient returns c with the defaults of a limit that a client has for each

@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"slices"
+
 	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/rule"
 )
@@ -52,10 +54,24 @@ func (a *Admission) obeyLocked() {
 		a.limits.Store(nil)
 		return
 	}
+	asked.concurrency = alone(asked.concurrency)
 	l := newLimits(asked, nil, a.last, func(rule.LimitTable) *ratelimit.Bucket { return nil })
 	if l == nil {
 		l = &limits{}
 	}
 	a.last = l
 	a.limits.Store(l)
+}
+
+// alone tells limits that learn that they see all calls of the server.
+func alone(limits []rule.ConcurrencyTable) []rule.ConcurrencyTable {
+	limits = slices.Clone(limits)
+	for i := range limits {
+		if a := limits[i].Config.Adaptive; a != nil {
+			c := *a
+			c.Alone = true
+			limits[i].Config.Adaptive = &c
+		}
+	}
+	return limits
 }

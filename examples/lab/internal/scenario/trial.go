@@ -42,7 +42,7 @@ func clientLimits(p *sim.Plan) {
 func serverLimits(p *sim.Plan) {
 	p.Fleet = slices.Clone(p.Fleet)
 	for i := range p.Fleet {
-		p.Fleet[i].Admission = sim.Admission{Concurrency: &ratelimit.ConcurrencyConfig{Adaptive: &ratelimit.AdaptiveConfig{}}, Deadlines: true}
+		p.Fleet[i].Admission = sim.Admission{Concurrency: &ratelimit.ConcurrencyConfig{Adaptive: &ratelimit.AdaptiveConfig{Alone: true}}, Deadlines: true}
 	}
 }
 
