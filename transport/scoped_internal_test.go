@@ -9,7 +9,8 @@ import (
 	"github.com/fairlead-go/fairlead/rule"
 )
 
-func newInt(c int) *int { return &c }
+//go:fix inline
+func newInt(c int) *int { return new(c) }
 
 func set(one *int, c int) error { *one = c; return nil }
 
