@@ -123,7 +123,7 @@ func (a *Admission) Admit(ctx context.Context, call Arrival) (Admitted, error) {
 			return Admitted{}, a.refuse(err, now)
 		}
 	}
-	s := subject{method: methodKey{method: call.Method}, priority: call.Priority, request: call.Request}
+	s := subject{method: call.Method, priority: call.Priority, request: call.Request}
 	if s.request == nil {
 		s.request = bare{method: call.Method}
 	}
@@ -191,7 +191,7 @@ type Admitted struct {
 // not the server's doing. What was a success, or too much to do, teaches limits that
 // learn; the length of a stream teaches nothing.
 func (a Admitted) Done(c Class) {
-	if !a.stream && (a.least != nil || a.held.holds()) {
+	if !a.stream && (a.least != nil || a.held.apt) {
 		now := balancer.Now()
 		a.held.learn(c, now)
 		if a.least != nil && c == Success {

@@ -44,13 +44,13 @@ func (l *concurrencyLimit) pass(ctx context.Context, s *subject, held *permits) 
 	one := l.of(l.is.Per, s)
 	if l.is.Config.MaxWait == 0 {
 		if one.TryAcquire(s.priority) {
-			held.hold(one)
+			held.hold(one, l.is.Config.Adaptive != nil)
 			return nil
 		}
 	} else {
 		err := one.Acquire(ctx, s.priority)
 		if err == nil {
-			held.hold(one)
+			held.hold(one, l.is.Config.Adaptive != nil)
 		}
 		if !errors.Is(err, ratelimit.ErrConcurrency) {
 			return err

@@ -175,7 +175,7 @@ func (m *Mesh) attempts(ctx context.Context, call *Call, attempt Attempt) error 
 		}
 		call.sent = call.sent || outcome.Sent
 		if outcome.Class == Success && !call.plan.repeats(outcome.Code) || call.tries >= most || !m.again(ctx, call, attempt, &outcome) {
-			if call.Holds() && !call.Stream { // whose length says nothing, and which may be over already
+			if call.held.apt && !call.Stream { // whose length says nothing, and which may be over already
 				call.held.learn(outcome.judged(), balancer.Now())
 			}
 			return m.finish(ctx, call, outcome)

@@ -153,12 +153,16 @@ func (l *limits) learn(lease *Lease, now time.Duration, result balancer.Result, 
 // limited is stage 4 of a call. Limits count calls, not attempts, and stand before
 // all work.
 func (m *Mesh) limited(ctx context.Context, call *Call) error {
-	s := subject{method: call.methodKey(), key: call.key, priority: call.Priority, request: call.Request}
+	s := subject{plan: call.plan, method: call.Method, key: call.key, priority: call.Priority, request: call.Request}
 	if s.request == nil {
 		s.request = bare{call.Protocol, call.Method, call.key, m.Caller()}
 	}
-	err := call.plan.limits.pass(ctx, balancer.Now(), &s, &call.held)
+	if call.now == 0 {
+		call.now = balancer.Now()
+	}
+	err := call.plan.limits.pass(ctx, call.now, &s, &call.held)
 	if err == nil {
+		call.now = call.held.began
 		return nil
 	}
 	if r, ok := err.(*Refusal); ok {

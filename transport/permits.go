@@ -15,11 +15,13 @@ type permits struct {
 	more  []*ratelimit.Concurrency // few calls have any
 	count int32                    // accessed atomically; 0: they are given back
 	end   Class                    // how the call ended, as far as limits learn of it
+	apt   bool                     // one of the limits learns
 	began time.Duration            // when it had all of them
 	ended time.Duration            // when it did
 }
 
-func (p *permits) hold(l *ratelimit.Concurrency) {
+func (p *permits) hold(l *ratelimit.Concurrency, learns bool) {
+	p.apt = p.apt || learns
 	n := atomic.LoadInt32(&p.count)
 	if int(n) < len(p.first) {
 		p.first[n] = l

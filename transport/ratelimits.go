@@ -13,10 +13,19 @@ import (
 
 // subject is a call as limits see it, at a client or at a server.
 type subject struct {
-	method   methodKey
+	plan     *plan // of its route; nil at a server
+	method   string
 	key      string // that code gave
 	priority ratelimit.Priority
 	request  rule.Request
+}
+
+func (s *subject) methodKey() methodKey {
+	k := methodKey{method: s.method}
+	if s.plan != nil {
+		k.routeKey = s.plan.of
+	}
+	return k
 }
 
 // refusals counts what a limit refused, by priority.

@@ -34,10 +34,11 @@ func (s *scoped[T, C]) of(per rule.Scope, call *subject) *T {
 	case rule.PerClass:
 		return s.classes[call.priority.Index()]
 	case rule.PerMethod:
-		if one := s.methods.of(call.method); one != nil {
+		key := call.methodKey()
+		if one := s.methods.of(key); one != nil {
 			return one
 		}
-		if one := s.methods.add(call.method, func() *T { return s.made(*s.config.Load()) }); one != nil {
+		if one := s.methods.add(key, func() *T { return s.made(*s.config.Load()) }); one != nil {
 			return one
 		}
 	}

@@ -16,7 +16,7 @@ func set(one *int, c int) error { *one = c; return nil }
 
 // Which calls are counted together.
 func TestScoped(t *testing.T) {
-	get, put := &subject{method: methodKey{method: "Get"}}, &subject{method: methodKey{method: "Put"}, priority: ratelimit.Critical}
+	get, put := &subject{method: "Get"}, &subject{method: "Put", priority: ratelimit.Critical}
 	for _, tt := range []struct {
 		per      rule.Scope
 		together bool
@@ -55,7 +55,7 @@ func TestScopedMissesNone(t *testing.T) {
 		return &c
 	}
 	var both sync.WaitGroup
-	both.Go(func() { s.of(rule.PerMethod, &subject{method: methodKey{method: "Get"}}) })
+	both.Go(func() { s.of(rule.PerMethod, &subject{method: "Get"}) })
 	<-making
 	both.Go(func() { s.set(2, set) })
 	time.Sleep(10 * time.Millisecond) // who does not wait is through by then
