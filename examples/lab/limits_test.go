@@ -138,6 +138,27 @@ func TestLimitsThatClientsLearn(t *testing.T) {
 	}
 }
 
+// Each client measures the queue of the others, too, and must not take it for how long
+// calls take at the least.
+func TestLimitsThatClientsLearnDoNotDrift(t *testing.T) {
+	if testing.Short() || underRace {
+		t.Skip("it plays a million calls")
+	}
+	p := sim.Plan{
+		Length: 300 * time.Second, Warmup: 1, Clients: 10, Timeout: 2 * time.Second, Traffic: sim.Traffic{Load: 2},
+		Fleet: []sim.Class{{Name: "usual", Count: 3, Workers: 4}}, Limits: sim.Limits{Instance: &ratelimit.AdaptiveConfig{Min: 1, Initial: 4}},
+	}
+	r, err := sim.Run(p, sim.Subject{Policy: balancer.P2CEWMA{}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, last := r.P99(20*time.Second, 60*time.Second), r.P99(250*time.Second, p.Length)
+	t.Logf("p99 is %v, after five minutes %v", first, last)
+	if goodput := r.Goodput(20*time.Second, p.Length); last > 3*first/2 || goodput < 0.95 {
+		t.Errorf("p99 is %v at first and %v after five minutes, goodput %.3f", first, last, goodput)
+	}
+}
+
 // settled is how long after a moment goodput and p99 are as they are later on, within
 // a tenth and one and a half times.
 func settled(r *sim.Result, from, later time.Duration) time.Duration {
