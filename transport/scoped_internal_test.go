@@ -24,7 +24,8 @@ func TestScoped(t *testing.T) {
 	}{{rule.PerService, true, 1}, {rule.PerMethod, false, 3}, {rule.PerClass, false, 4}} {
 		var s scoped[int, int]
 		s.begin(tt.per, 1, newInt)
-		if got := s.of(tt.per, get) == s.of(tt.per, put); got != tt.together || s.of(tt.per, get) != s.of(tt.per, get) {
+		first, again := s.of(tt.per, get), s.of(tt.per, get)
+		if got := first == s.of(tt.per, put); got != tt.together || first != again {
 			t.Errorf("per %v: two calls are counted together: %t", tt.per, got)
 		}
 		s.set(2, set)

@@ -114,7 +114,7 @@ func (n *numbers) plan() sim.Plan {
 		p.Limits.Instance = &ratelimit.AdaptiveConfig{Min: n.whole(5), Initial: n.whole(20)}
 	}
 	for i := range p.Fleet {
-		if n.flag() && n.flag() {
+		if n.next()%4 == 0 {
 			p.Heeds = false
 			p.Fleet[i].Admission = sim.Admission{Concurrency: &ratelimit.ConcurrencyConfig{Max: n.whole(20)}, Deadlines: n.flag(), Refusal: n.real(0.1)}
 		}
