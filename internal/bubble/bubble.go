@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Goroutines returns how many goroutines there are in synctest bubbles, that of
-// the test among them. It panics outside of a bubble.
+// Goroutines returns how many goroutines there are in synctest bubbles, among them
+// that of the test and those of synctest itself, so that it is the difference of two
+// that says something. It panics outside of a bubble.
 func Goroutines() int {
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
