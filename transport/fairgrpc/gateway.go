@@ -1,8 +1,6 @@
 package fairgrpc
 
-import (
-	"google.golang.org/grpc"
-)
+import "google.golang.org/grpc"
 
 // forService is the metadata of a call that was sent to another service in place of
 // its own, as to a gateway: it names the one that it is for.
@@ -28,27 +26,19 @@ func (d *door) gateway(service string) (*grpc.ClientConn, error) {
 }
 
 // Redirect implements [transport.Redirector].
-func (u *unary) Redirect(service string) (err error) {
-	if u.cc, err = redirected(u.door, u.cc, service); err == nil {
-		u.call.Service = service
+func (u *unary) Redirect(service string) error {
+	channel, err := u.door.gateway(service)
+	if err == nil {
+		u.cc, u.call.Service = channel, service
 	}
 	return err
 }
 
 // Redirect implements [transport.Redirector].
-func (s *streaming) Redirect(service string) (err error) {
-	if s.cc, err = redirected(s.door, s.cc, service); err == nil {
-		s.call.Service = service
+func (s *streaming) Redirect(service string) error {
+	channel, err := s.door.gateway(service)
+	if err == nil {
+		s.cc, s.call.Service = channel, service
 	}
 	return err
-}
-
-// redirected returns the channel to a service, and else the one at hand with the
-// reason.
-func redirected(d *door, at *grpc.ClientConn, service string) (*grpc.ClientConn, error) {
-	to, err := d.gateway(service)
-	if err != nil {
-		return at, err
-	}
-	return to, nil
 }
