@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -148,13 +147,12 @@ func (a *Admission) enough(ctx context.Context, now time.Duration, least *retry.
 	if !bounded || least == nil {
 		return nil
 	}
-	rest := time.Until(deadline)
-	if least.Allows(now, rest) {
+	err := tooLate(least, now, deadline, ErrNoTime)
+	if err == nil {
 		return nil
 	}
 	a.hopeless[p.Index()].Add(1)
-	took, _ := least.Least(now)
-	return &Refusal{Limit: "deadline", Priority: p, Err: fmt.Errorf("%w: %s are left, and no call took less than %s of late", ErrNoTime, rest, took)}
+	return &Refusal{Limit: "deadline", Priority: p, Err: err}
 }
 
 // shedFor is how long a client is asked to stay away that is refused for want of

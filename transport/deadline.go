@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/retry"
 )
 
 // ErrNoTime is wrapped by the error of a call which would have been tried again,
@@ -35,14 +36,23 @@ func (m *Mesh) enough(ctx context.Context, call *Call) error {
 	if call.method = call.service.methods.of(call); call.method == nil {
 		return nil
 	}
-	now, rest := balancer.Now(), time.Until(deadline)
-	if call.method.least.Allows(now, rest) {
+	err := tooLate(call.method.least, balancer.Now(), deadline, context.DeadlineExceeded)
+	if err == nil {
 		return nil
 	}
-	least, _ := call.method.least.Least(now)
 	call.service.counts.one(&call.service.counts.hopeless)
-	return &Error{Stage: StageDeadline, Class: Timeout, Service: call.Service, Method: call.Method,
-		Err: fmt.Errorf("%w: %s are left, and no call took less than %s of late", context.DeadlineExceeded, rest, least)}
+	return &Error{Stage: StageDeadline, Class: Timeout, Service: call.Service, Method: call.Method, Err: err}
+}
+
+// tooLate is the error, of some kind, of a call that has less time left until its
+// deadline than those of its method took of late at the least; nil if it has enough.
+func tooLate(least *retry.Least, now time.Duration, deadline time.Time, kind error) error {
+	rest := time.Until(deadline)
+	if least.Allows(now, rest) {
+		return nil
+	}
+	took, _ := least.Least(now)
+	return fmt.Errorf("%w: %s are left, and no call took less than %s of late", kind, rest, took)
 }
 
 // hasTimeFor reports whether a call has the time to wait and for one more attempt.
