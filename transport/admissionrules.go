@@ -3,7 +3,6 @@ package transport
 import (
 	"slices"
 
-	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/rule"
 )
 
@@ -55,7 +54,7 @@ func (a *Admission) obeyLocked() {
 		return
 	}
 	asked.concurrency = alone(asked.concurrency)
-	l := newLimits(asked, nil, a.last, func(rule.LimitTable) *ratelimit.Bucket { return nil })
+	l := newLimits(asked, nil, a.last, nil)
 	if l == nil {
 		l = &limits{}
 	}
