@@ -2,7 +2,6 @@ package etcd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -89,13 +88,12 @@ func (f *clientFeed) update(revision int64, change func() bool) {
 	}
 }
 
-// trouble implements sink. Of a row only the first is told, and where an etcd
-// that was away now refuses, or the other way round.
+// trouble implements sink. Of a row only the first is told, see isMoreOf.
 func (f *clientFeed) trouble(err error) {
 	err = fmt.Errorf("discovery/etcd: clients of %s: %w", f.service, err)
 	heard := f.heard()
 	f.mu.Lock()
-	if f.err != nil && errors.Is(f.err, discovery.ErrUnauthorized) == errors.Is(err, discovery.ErrUnauthorized) {
+	if isMoreOf(f.err, err) {
 		f.mu.Unlock()
 		return
 	}

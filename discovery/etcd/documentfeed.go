@@ -3,7 +3,6 @@ package etcd
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -11,7 +10,6 @@ import (
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 
-	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/rule"
 )
 
@@ -102,12 +100,11 @@ func (f *documentFeed) update(change func(*documentReport)) {
 	}
 }
 
-// trouble implements sink. Of a row only the first is told, and where an etcd
-// that was away now refuses, or the other way round.
+// trouble implements sink. Of a row only the first is told, see isMoreOf.
 func (f *documentFeed) trouble(err error) {
 	err = fmt.Errorf("discovery/etcd: %s: %w", f.key, err)
 	changed := f.publish(func(r *documentReport) {
-		if r.err == nil || errors.Is(r.err, discovery.ErrUnauthorized) != errors.Is(err, discovery.ErrUnauthorized) {
+		if !isMoreOf(r.err, err) {
 			r.err = err
 		}
 		r.document.Live = false

@@ -124,13 +124,18 @@ func (f *feed) goLiveLocked(now time.Time) bool {
 	return true
 }
 
-// trouble implements sink for the instances. Of a row only the first is told,
-// and where an etcd that was away now refuses, or the other way round.
+// isMoreOf reports whether an error is more of the last trouble, nil if there was
+// none: an etcd that was away and now refuses, or the other way round, is another.
+func isMoreOf(last, err error) bool {
+	return last != nil && errors.Is(last, discovery.ErrUnauthorized) == errors.Is(err, discovery.ErrUnauthorized)
+}
+
+// trouble implements sink for the instances. Of a row only the first is told.
 func (f *feed) trouble(err error) {
 	err = fmt.Errorf("discovery/etcd: instances of %s: %w", f.service, err)
 	heard := f.heard()
 	f.mu.Lock()
-	if f.err != nil && errors.Is(f.err, discovery.ErrUnauthorized) == errors.Is(err, discovery.ErrUnauthorized) {
+	if isMoreOf(f.err, err) {
 		f.mu.Unlock()
 		return
 	}
