@@ -54,7 +54,8 @@ func refuse(t *testing.T) *refuser {
 }
 
 // connected waits until the client's balancer uses the refuser, and returns how
-// many streams it has refused by then.
+// many streams it has refused by then. An instance that answers must be in use
+// already, or a call may know nobody but the refuser.
 func (r *refuser) connected(t *testing.T, conn *grpc.ClientConn) int64 {
 	t.Helper()
 	eventually(t, "the refuser is connected", func() bool {

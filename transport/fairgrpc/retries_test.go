@@ -226,8 +226,10 @@ func TestG11AttemptsAreCountedOnce(t *testing.T) {
 func TestG11TransparentRetriesDoNotEatAttempts(t *testing.T) {
 	r, good := refuse(t), start(t, "good")
 	saying("x", status.Error(codes.Unavailable, "no"), good)
-	w := ruled(t, retrying(2, "UNAVAILABLE"), []*backend{good, {id: "refuser", addr: r.addr}}, inTurnInAnyCase())
+	w := ruled(t, retrying(2, "UNAVAILABLE"), []*backend{good}, inTurnInAnyCase())
 	conn := w.dial()
+	warm(t, conn, good)
+	w.announce(&backend{id: "refuser", addr: r.addr})
 	r.connected(t, conn)
 	var seen int64
 	eventually(t, "a call that was refused first has its second attempt", func() bool {

@@ -203,9 +203,10 @@ func TestStreamToNobody(t *testing.T) {
 func TestG11RefusedStreamIsOpenedElsewhere(t *testing.T) {
 	w := newWorld(t, inTurnInAnyCase())
 	r, good := refuse(t), start(t, "good")
-	w.announce(good, &backend{id: "refuser", addr: r.addr})
+	w.announce(good)
 	conn := w.dial()
 	warm(t, conn, good)
+	w.announce(&backend{id: "refuser", addr: r.addr})
 	before := r.connected(t, conn)
 	good.executed.Store(0)
 	for range 20 {

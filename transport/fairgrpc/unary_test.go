@@ -126,9 +126,10 @@ func TestG11TransparentRetriesAreInTheLedger(t *testing.T) {
 	w := newWorld(t, inTurnInAnyCase())
 	refusers := []*refuser{refuse(t), refuse(t)}
 	good := start(t, "good")
-	w.announce(good, &backend{id: "refuser0", addr: refusers[0].addr})
+	w.announce(good)
 	conn := w.dial()
 	warm(t, conn, good)
+	w.announce(&backend{id: "refuser0", addr: refusers[0].addr})
 	refusers[0].connected(t, conn)
 	good.executed.Store(0)
 
