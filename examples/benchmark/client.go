@@ -8,38 +8,18 @@ import (
 	"io"
 	"os"
 	"runtime/pprof"
-	"time"
+
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/client"
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/load"
 )
 
-// assignment is all that a client process is told.
-type assignment struct {
-	Variant          string
-	Scenario         scenario
-	Addrs            []string // of the instances
-	Servers          []int    // processes whose CPU counts, too
-	Warmup, Duration time.Duration
-	Profile          string // file, "" for none
-}
-
-// measurement is all that it answers.
-type measurement struct {
-	Calls, Errors  int64
-	FirstError     string
-	Elapsed        time.Duration
-	CPU            time.Duration // of all processes; 0 where that is unknown
-	ClientCPU      time.Duration
-	RSS            int64 // bytes of all processes; 0 where that is unknown
-	Allocs         uint64
-	P50, P99, P999 time.Duration
-}
-
-// client is the life of a client process: one run.
-func client(stdin io.Reader, stdout io.Writer) (err error) {
-	var a assignment
+// call is the life of a client process: one run.
+func call(stdin io.Reader, stdout io.Writer) (err error) {
+	var a client.Assignment
 	if err := json.NewDecoder(stdin).Decode(&a); err != nil {
 		return err
 	}
-	open := dial(a.Variant, a.Scenario.Protocol)
+	open := client.Dial(a.Variant, a.Scenario.Protocol)
 	if open == nil {
 		return fmt.Errorf("variant %q does not speak %s", a.Variant, a.Scenario.Protocol)
 	}
@@ -47,7 +27,7 @@ func client(stdin io.Reader, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
+	defer func() { err = errors.Join(err, c.Close()) }()
 	if a.Profile != "" {
 		f, err := os.Create(a.Profile)
 		if err != nil {
@@ -59,9 +39,9 @@ func client(stdin io.Reader, stdout io.Writer) (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	m, err := load{
-		call: c.call, concurrency: a.Scenario.Concurrency, warmup: a.Warmup, duration: a.Duration, servers: a.Servers,
-	}.run(context.Background())
+	m, err := load.Closed{
+		Worker: c.Worker, Concurrency: a.Scenario.Concurrency, Warmup: a.Warmup, Duration: a.Duration, Processes: a.Servers,
+	}.Run(context.Background())
 	if err != nil {
 		return err
 	}

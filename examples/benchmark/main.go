@@ -44,6 +44,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/client"
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/report"
 	"github.com/fairlead-go/fairlead/internal/environment"
 )
 
@@ -80,7 +82,7 @@ func parse(args []string, stderr io.Writer) (plan, error) {
 		return plan{}, err
 	}
 	var errs [4]error
-	p.variants, errs[0] = names("variants", *against, compared())
+	p.variants, errs[0] = names("variants", *against, client.Compared())
 	p.scenarios, errs[1] = scenarios(*protocols, *payloads, *concurrencies)
 	errs[2] = p.validate()
 	if flags.NArg() > 0 {
@@ -104,17 +106,17 @@ func run(ctx context.Context, p plan, stdout, stderr io.Writer) error {
 	}
 	defer instances.stop()
 
-	report := report{Environment: env}
-	if c := estimateOf(make([]float64, p.pairs)).Confidence; c < 0.95 {
-		report.Warnings = append(report.Warnings, fmt.Sprintf("%d pairs give intervals of %.0f %% only: 6 or more give 95 %%", p.pairs, 100*c))
+	found := report.Report{Environment: env}
+	if c := report.Confidence(p.pairs); c < 0.95 {
+		found.Warnings = append(found.Warnings, fmt.Sprintf("%d pairs give intervals of %.0f %% only: 6 or more give 95 %%", p.pairs, 100*c))
 	}
 	for _, s := range p.scenarios {
 		lanes := p.lanes(s)
-		fmt.Fprintf(stderr, "%s: %d rounds of %d runs\n", s.title(), p.pairs, len(lanes))
+		fmt.Fprintf(stderr, "%s: %d rounds of %d runs\n", s.Title(), p.pairs, len(lanes))
 		if err := p.measure(ctx, s, lanes, instances); err != nil {
-			return fmt.Errorf("%s: %w", s.title(), err)
+			return fmt.Errorf("%s: %w", s.Title(), err)
 		}
-		report.add(s, lanes)
+		found.Add(s, lanes)
 	}
-	return report.print(stdout, p.json)
+	return found.Print(stdout, p.json)
 }

@@ -11,6 +11,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/client"
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/load"
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/report"
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
 )
 
 // TestMain lets the processes of a run be this test binary in another role.
@@ -20,7 +25,7 @@ func TestMain(m *testing.M) {
 }
 
 // outcome runs a command line and returns its report.
-func outcome(t *testing.T, args ...string) (report, string) {
+func outcome(t *testing.T, args ...string) (report.Report, string) {
 	t.Helper()
 	p, err := parse(args, t.Output())
 	if err != nil {
@@ -31,7 +36,7 @@ func outcome(t *testing.T, args ...string) (report, string) {
 		t.Fatalf("%v\n%s", err, &out)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	var r report
+	var r report.Report
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil {
 		t.Fatalf("last line: %v\n%s", err, &out)
 	}
@@ -74,7 +79,7 @@ func TestARunEndsWithARowAndRatiosForEveryVariant(t *testing.T) {
 			continue
 		}
 		ratios++
-		if of.Base != base(of.Protocol) || of.Pairs != 2 || of.Low <= 0 || of.Low > of.Median || of.Median > of.High {
+		if of.Base != client.Base(of.Protocol) || of.Pairs != 2 || of.Low <= 0 || of.Low > of.Median || of.Median > of.High {
 			t.Errorf("ratio makes no sense: %+v", of)
 		}
 	}
@@ -86,8 +91,41 @@ func TestARunEndsWithARowAndRatiosForEveryVariant(t *testing.T) {
 	}
 }
 
+func TestAccountsIncludeTheServers(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("not told by this system")
+	}
+	all, err := startInstances(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer all.stop()
+	server := []int{all.child.Process.Pid}
+	before := used(t, server[0])
+	m, err := runClient(t.Context(), client.Assignment{
+		Variant: "plain", Scenario: scenario.Scenario{Protocol: scenario.HTTP1, Payload: 128, Concurrency: 4},
+		Addrs: all.addrs[scenario.HTTP1], Servers: server, Duration: 300 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if servers := m.CPU - m.ClientCPU; servers <= 0 || servers > used(t, server[0])-before {
+		t.Errorf("the run charged the servers %v, more than they used", servers)
+	}
+}
+
+// used is the CPU that a process has had.
+func used(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	cpu, _, err := load.Usage(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cpu
+}
+
 func TestJSONNamesFieldsAsReadersExpectThem(t *testing.T) {
-	line, err := json.Marshal(report{Rows: []row{{}}, Ratios: []ratio{{}}})
+	line, err := json.Marshal(report.Report{Rows: []report.Row{{}}, Ratios: []report.Ratio{{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,10 +160,10 @@ func TestFailedCallsShowInTheRowAndFailTheRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	for _, protocol := range []string{http1, grpc1} {
-		s := scenario{Protocol: protocol, Payload: 16, Concurrency: 2}
-		m, err := runClient(t.Context(), assignment{
-			Variant: base(protocol), Scenario: s, Addrs: []string{l.Addr().String()}, Servers: nil, Duration: 50 * time.Millisecond,
+	for _, protocol := range []string{scenario.HTTP1, scenario.GRPC} {
+		s := scenario.Scenario{Protocol: protocol, Payload: 16, Concurrency: 2}
+		m, err := runClient(t.Context(), client.Assignment{
+			Variant: client.Base(protocol), Scenario: s, Addrs: []string{l.Addr().String()}, Servers: nil, Duration: 50 * time.Millisecond,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -133,10 +171,10 @@ func TestFailedCallsShowInTheRowAndFailTheRun(t *testing.T) {
 		if m.Calls != 0 || m.Errors == 0 || m.FirstError == "" {
 			t.Fatalf("%s: %+v", protocol, m)
 		}
-		var r report
-		r.add(s, []*lane{{name: base(protocol), runs: []measurement{m}}})
+		var r report.Report
+		r.Add(s, []*report.Lane{{Name: client.Base(protocol), Runs: []load.Measurement{m}}})
 		var out bytes.Buffer
-		if err := r.print(&out, false); err == nil || !strings.Contains(err.Error(), "calls failed") {
+		if err := r.Print(&out, false); err == nil || !strings.Contains(err.Error(), "calls failed") {
 			t.Errorf("%s: print returned %v", protocol, err)
 		}
 		if r.Rows[0].Errors != m.Errors || !strings.Contains(out.String(), m.FirstError) {

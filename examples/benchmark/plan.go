@@ -6,11 +6,15 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/client"
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/report"
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
 )
 
 // plan is what the command line asks for.
 type plan struct {
-	scenarios        []scenario
+	scenarios        []scenario.Scenario
 	variants         []string // compared with the base of each protocol
 	pairs            int
 	warmup, duration time.Duration
@@ -30,53 +34,43 @@ func (p plan) validate() error {
 	return nil
 }
 
-// again is the row of the base against itself.
-const again = "A/A"
-
-// lane is one row of a scenario: a variant with its runs, one per round.
-type lane struct {
-	name    string
-	variant string // of which it is a run; the base in the lane A/A
-	runs    []measurement
-}
-
 // lanes returns the rows of a scenario: the base, the base again, and what is
 // compared with it, if it speaks the protocol.
-func (p plan) lanes(s scenario) []*lane {
-	b := base(s.Protocol)
-	lanes := []*lane{{name: b, variant: b}, {name: again, variant: b}}
+func (p plan) lanes(s scenario.Scenario) []*report.Lane {
+	b := client.Base(s.Protocol)
+	lanes := []*report.Lane{{Name: b, Variant: b}, {Name: report.Again, Variant: b}}
 	for _, v := range p.variants {
-		if dial(v, s.Protocol) != nil {
-			lanes = append(lanes, &lane{name: v, variant: v})
+		if client.Dial(v, s.Protocol) != nil {
+			lanes = append(lanes, &report.Lane{Name: v, Variant: v})
 		}
 	}
 	return lanes
 }
 
 // measure adds a run to each lane in each round.
-func (p plan) measure(ctx context.Context, s scenario, lanes []*lane, on *instances) error {
+func (p plan) measure(ctx context.Context, s scenario.Scenario, lanes []*report.Lane, on *instances) error {
 	for round := range p.pairs {
 		for _, i := range order(round, len(lanes)) {
 			l := lanes[i]
-			m, err := runClient(ctx, assignment{
-				Variant: l.variant, Scenario: s, Addrs: on.addrs[s.Protocol], Servers: []int{on.child.Process.Pid},
+			m, err := runClient(ctx, client.Assignment{
+				Variant: l.Variant, Scenario: s, Addrs: on.addrs[s.Protocol], Servers: []int{on.child.Process.Pid},
 				Warmup: p.warmup, Duration: p.duration, Profile: p.profile(s, l, round),
 			})
 			if err != nil {
-				return fmt.Errorf("round %d, %s: %w", round+1, l.name, err)
+				return fmt.Errorf("round %d, %s: %w", round+1, l.Name, err)
 			}
-			l.runs = append(l.runs, m)
+			l.Runs = append(l.Runs, m)
 		}
 	}
 	return nil
 }
 
 // profile is the file for the CPU profile of a run.
-func (p plan) profile(s scenario, l *lane, round int) string {
+func (p plan) profile(s scenario.Scenario, l *report.Lane, round int) string {
 	if p.profiles == "" {
 		return ""
 	}
-	name := strings.ReplaceAll(l.name, "/", "")
+	name := strings.ReplaceAll(l.Name, "/", "")
 	return filepath.Join(p.profiles, fmt.Sprintf("%s-%d-%d-%s-%d.pprof", s.Protocol, s.Payload, s.Concurrency, name, round))
 }
 

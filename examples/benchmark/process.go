@@ -8,6 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"time"
+
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/client"
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/load"
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/target"
 )
 
 // roleVariable tells a child of this program what it is.
@@ -26,9 +30,9 @@ func play() {
 	case "":
 		return
 	case serverRole:
-		err = serve(os.Stdin, os.Stdout)
+		err = target.Serve(os.Stdin, os.Stdout)
 	case clientRole:
-		err = client(os.Stdin, os.Stdout)
+		err = call(os.Stdin, os.Stdout)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "benchmark:", err)
@@ -50,26 +54,26 @@ func child(ctx context.Context, role string) (*exec.Cmd, error) {
 }
 
 // runClient makes one run in a process of its own.
-func runClient(ctx context.Context, a assignment) (measurement, error) {
+func runClient(ctx context.Context, a client.Assignment) (load.Measurement, error) {
 	// Calls have no deadline; a run must.
 	ctx, cancel := context.WithTimeout(ctx, a.Warmup+a.Duration+30*time.Second)
 	defer cancel()
 	cmd, err := child(ctx, clientRole)
 	if err != nil {
-		return measurement{}, err
+		return load.Measurement{}, err
 	}
 	task, err := json.Marshal(a)
 	if err != nil {
-		return measurement{}, err
+		return load.Measurement{}, err
 	}
 	cmd.Stdin = bytes.NewReader(task)
 	out, err := cmd.Output()
 	if err != nil {
-		return measurement{}, fmt.Errorf("client process: %w", err)
+		return load.Measurement{}, fmt.Errorf("client process: %w", err)
 	}
-	var m measurement
+	var m load.Measurement
 	if err := json.Unmarshal(out, &m); err != nil {
-		return measurement{}, fmt.Errorf("client process said %q: %w", out, err)
+		return load.Measurement{}, fmt.Errorf("client process said %q: %w", out, err)
 	}
 	return m, nil
 }

@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"fmt"
@@ -22,7 +22,7 @@ func read(servers []int) (accounts, error) {
 	runtime.ReadMemStats(&memory)
 	a := accounts{allocs: memory.Mallocs}
 	for _, pid := range append([]int{os.Getpid()}, servers...) {
-		cpu, resident, err := usage(pid)
+		cpu, resident, err := Usage(pid)
 		if err != nil {
 			return accounts{}, fmt.Errorf("account of process %d: %w", pid, err)
 		}
@@ -37,8 +37,8 @@ func read(servers []int) (accounts, error) {
 	return a, nil
 }
 
-func (a accounts) since(b accounts) measurement {
-	return measurement{
+func (a accounts) since(b accounts) Measurement {
+	return Measurement{
 		Elapsed:   a.at.Sub(b.at),
 		CPU:       a.client + a.servers - b.client - b.servers,
 		ClientCPU: a.client - b.client,

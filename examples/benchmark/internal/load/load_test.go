@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"context"
@@ -14,16 +14,16 @@ import (
 func TestLoadCountsTheCallsOfTheMeasuredTimeOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var inFlight, most, calls atomic.Int64
-		m, err := load{
-			concurrency: 3, warmup: 550 * time.Millisecond, duration: time.Second,
-			call: func(context.Context) error {
+		m, err := Closed{
+			Concurrency: 3, Warmup: 550 * time.Millisecond, Duration: time.Second,
+			Worker: forAll(func(context.Context) error {
 				most.Store(max(most.Load(), inFlight.Add(1)))
 				defer inFlight.Add(-1)
 				calls.Add(1)
 				time.Sleep(100 * time.Millisecond)
 				return nil
-			},
-		}.run(t.Context())
+			}),
+		}.Run(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,18 +42,22 @@ func TestLoadCountsTheCallsOfTheMeasuredTimeOnly(t *testing.T) {
 func TestLoadCountsEveryFailureAndNoFailureAsACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n atomic.Int64
-		m, err := load{
-			concurrency: 1, duration: time.Second,
-			call: func(context.Context) error {
+		m, err := Closed{
+			Concurrency: 1, Duration: time.Second,
+			Worker: forAll(func(context.Context) error {
 				time.Sleep(99 * time.Millisecond)
 				if n.Add(1)%2 == 0 {
 					return errors.New("no")
 				}
 				return nil
-			},
-		}.run(t.Context())
+			}),
+		}.Run(t.Context())
 		if err != nil || m.Calls != 5 || m.Errors != 5 || m.FirstError != "no" {
 			t.Errorf("got %+v, %v", m, err)
 		}
 	})
+}
+
+func forAll(call func(context.Context) error) func() func(context.Context) error {
+	return func() func(context.Context) error { return call }
 }

@@ -1,10 +1,12 @@
-package main
+package report
 
 import (
 	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/load"
 )
 
 func TestEstimateTakesTheNarrowestIntervalThatIsSureEnough(t *testing.T) {
@@ -59,48 +61,17 @@ func TestIntervalHoldsTheTrueMedianAsOftenAsItSays(t *testing.T) {
 
 func TestRatiosAreTakenWithinARound(t *testing.T) {
 	// The machine becomes slower and slower, and one run was disturbed.
-	seconds := func(of ...float64) (runs []measurement) {
+	seconds := func(of ...float64) (runs []load.Measurement) {
 		for _, s := range of {
-			runs = append(runs, measurement{Calls: 1000, CPU: time.Duration(s * float64(time.Second))})
+			runs = append(runs, load.Measurement{Calls: 1000, CPU: time.Duration(s * float64(time.Second))})
 		}
 		return runs
 	}
-	e, known := compare(seconds(1.1, 6, 10.5), seconds(1, 3, 10), cpu)
+	e, known := compare(seconds(1.1, 6, 10.5), seconds(1, 3, 10), load.Measurement.CPUPerCall)
 	if !known || math.Abs(e.Median-1.1) > 1e-6 {
 		t.Errorf("got %+v, want 1.1: the ratio of the medians is 2", e)
 	}
-	if _, known := compare([]measurement{{Calls: 1}}, []measurement{{Calls: 1}}, cpu); known {
+	if _, known := compare([]load.Measurement{{Calls: 1}}, []load.Measurement{{Calls: 1}}, load.Measurement.CPUPerCall); known {
 		t.Error("a figure that the system did not tell was compared")
-	}
-}
-
-func TestNoLaneRunsEarlierOrBehindTheSameOneMoreOftenThanAnother(t *testing.T) {
-	const n = 4
-	var places [n][n]int // by lane and place
-	var first [n][n]int  // by two lanes: how often one ran before the other
-	for round := range 2 * n {
-		ran := map[int]bool{}
-		for place, lane := range order(round, n) {
-			places[lane][place]++
-			for other := range ran {
-				first[other][lane]++
-			}
-			ran[lane] = true
-		}
-		if len(ran) != n {
-			t.Fatalf("round %d ran %v", round, ran)
-		}
-	}
-	for a := range n {
-		for place, count := range places[a] {
-			if count != 2 {
-				t.Errorf("lane %d stood %d times at place %d, want 2", a, count, place)
-			}
-		}
-		for b := range a {
-			if first[a][b] != first[b][a] {
-				t.Errorf("lane %d ran before lane %d %d times, and after it %d times", a, b, first[a][b], first[b][a])
-			}
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 )
 
 // roundRobinGRPC is grpc's own round robin over the addresses.
-func roundRobinGRPC(a assignment) (caller, error) {
+func roundRobinGRPC(a Assignment) (Caller, error) {
 	list := manual.NewBuilderWithScheme("list")
 	state := resolver.State{}
 	for _, addr := range a.Addrs {
@@ -23,9 +23,9 @@ func roundRobinGRPC(a assignment) (caller, error) {
 	conn, err := grpc.NewClient("list:///orders", grpc.WithResolvers(list), grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"round_robin":{}}]}`))
 	if err != nil {
-		return caller{}, err
+		return Caller{}, err
 	}
-	return caller{call: place(conn, a.Scenario.Payload), close: conn.Close}, nil
+	return Caller{Worker: forAll(place(conn, a.Scenario.Payload)), Close: conn.Close}, nil
 }
 
 // place sends the payload and expects as much in return.

@@ -5,31 +5,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
 )
-
-// scenario is what is called and how hard: all that two variants must have in
-// common to be compared.
-type scenario struct {
-	Protocol    string `json:"protocol"`
-	Payload     int    `json:"payload"`     // bytes, in either direction
-	Concurrency int    `json:"concurrency"` // calls in flight
-	Handler     string `json:"handler"`     // what the server does
-	Deadline    string `json:"deadline"`    // of each call
-}
-
-// The handlers and deadlines there are so far.
-const (
-	thin = "thin" // echoes
-	none = "none"
-)
-
-func (s scenario) title() string {
-	return fmt.Sprintf("%s, %d B, concurrency %d, %s handler, deadline %s", s.Protocol, s.Payload, s.Concurrency, s.Handler, s.Deadline)
-}
 
 // scenarios combines lists of a command line.
-func scenarios(protocols, payloads, concurrencies string) ([]scenario, error) {
-	ps, err := names("protocol", protocols, []string{http1, grpc1})
+func scenarios(protocols, payloads, concurrencies string) ([]scenario.Scenario, error) {
+	ps, err := names("protocol", protocols, []string{scenario.HTTP1, scenario.GRPC})
 	if err != nil {
 		return nil, err
 	}
@@ -41,11 +23,11 @@ func scenarios(protocols, payloads, concurrencies string) ([]scenario, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []scenario
+	var all []scenario.Scenario
 	for _, p := range ps {
 		for _, b := range bytes {
 			for _, c := range inFlight {
-				all = append(all, scenario{Protocol: p, Payload: b, Concurrency: c, Handler: thin, Deadline: none})
+				all = append(all, scenario.Scenario{Protocol: p, Payload: b, Concurrency: c, Handler: scenario.Thin, Deadline: scenario.None})
 			}
 		}
 	}

@@ -1,22 +1,25 @@
-package main
+package report
 
 import (
 	"math"
 	"slices"
+
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/load"
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
 )
 
-// ratio is a variant's figure over the base's.
-type ratio struct {
+// Ratio is a variant's figure over the base's.
+type Ratio struct {
 	Variant string `json:"variant"`
 	Base    string `json:"base"`
-	scenario
+	scenario.Scenario
 	Metric string `json:"metric"` // a field of row, or client_cpu_us_per_req
-	estimate
+	Estimate
 }
 
-// estimate is the median of one ratio per round, with the interval in which
+// Estimate is the median of one ratio per round, with the interval in which
 // the true median lies.
-type estimate struct {
+type Estimate struct {
 	Median float64 `json:"median"`
 	Low    float64 `json:"low"`
 	High   float64 `json:"high"`
@@ -29,15 +32,18 @@ type estimate struct {
 // estimateOf takes the interval from the order statistics: the k-th smallest
 // and the k-th largest enclose the median unless fewer than k of n fair coins
 // fall on one side. This supposes nothing of the distribution.
-func estimateOf(ratios []float64) estimate {
+func estimateOf(ratios []float64) Estimate {
 	sorted := slices.Sorted(slices.Values(ratios))
 	n := len(sorted)
 	k, outside := 1, tail(n, 1)
 	for wider := tail(n, k+1); wider <= 0.025 && k+1 <= n/2; wider = tail(n, k+1) {
 		k, outside = k+1, wider
 	}
-	return estimate{Median: median(sorted), Low: sorted[k-1], High: sorted[n-k], Confidence: 1 - 2*outside, Pairs: n}
+	return Estimate{Median: median(sorted), Low: sorted[k-1], High: sorted[n-k], Confidence: 1 - 2*outside, Pairs: n}
 }
+
+// Confidence is that of the intervals that so many pairs give.
+func Confidence(pairs int) float64 { return estimateOf(make([]float64, pairs)).Confidence }
 
 // tail is the chance that fewer than k of n fair coins show heads.
 func tail(n, k int) float64 {
@@ -56,7 +62,7 @@ func median(sorted []float64) float64 {
 }
 
 // medianOf is the median of a figure over runs.
-func medianOf(runs []measurement, figure func(measurement) float64) float64 {
+func medianOf(runs []load.Measurement, figure func(load.Measurement) float64) float64 {
 	values := make([]float64, len(runs))
 	for i, m := range runs {
 		values[i] = figure(m)
@@ -67,12 +73,12 @@ func medianOf(runs []measurement, figure func(measurement) float64) float64 {
 
 // compare takes one ratio per round. It reports false where the figure is not
 // known.
-func compare(runs, base []measurement, figure func(measurement) float64) (estimate, bool) {
+func compare(runs, base []load.Measurement, figure func(load.Measurement) float64) (Estimate, bool) {
 	ratios := make([]float64, len(runs))
 	for round := range runs {
 		over, under := figure(runs[round]), figure(base[round])
 		if over <= 0 || under <= 0 {
-			return estimate{}, false
+			return Estimate{}, false
 		}
 		ratios[round] = over / under
 	}

@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"bytes"
@@ -10,12 +10,12 @@ import (
 )
 
 // plainHTTP is an http.Client that takes the hosts in turn.
-func plainHTTP(a assignment) (caller, error) {
+func plainHTTP(a Assignment) (Caller, error) {
 	pool := httpPool(a.Scenario.Concurrency)
 	client := &http.Client{Transport: &rotation{hosts: a.Addrs, base: pool}}
-	return caller{
-		call:  post(client, "http://orders/echo", a.Scenario.Payload),
-		close: func() error { pool.CloseIdleConnections(); return nil },
+	return Caller{
+		Worker: forAll(post(client, "http://orders/echo", a.Scenario.Payload)),
+		Close:  func() error { pool.CloseIdleConnections(); return nil },
 	}, nil
 }
 

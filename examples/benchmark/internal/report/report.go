@@ -1,4 +1,5 @@
-package main
+// Package report says what a benchmark found: rows, and ratios to a base.
+package report
 
 import (
 	"cmp"
@@ -7,21 +8,23 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/load"
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
 	"github.com/fairlead-go/fairlead/internal/environment"
 )
 
-// report is what the benchmark found; with -json its last line.
-type report struct {
+// Report is what the benchmark found; with -json its last line.
+type Report struct {
 	Environment environment.Environment `json:"environment"`
-	Rows        []row                   `json:"rows"`
-	Ratios      []ratio                 `json:"ratios"`
+	Rows        []Row                   `json:"rows"`
+	Ratios      []Ratio                 `json:"ratios"`
 	Warnings    []string                `json:"warnings,omitempty"`
 }
 
-// row is a variant in a scenario: medians over its runs, errors of all of them.
-type row struct {
+// Row is a variant in a scenario: medians over its runs, errors of all of them.
+type Row struct {
 	Variant string `json:"variant"`
-	scenario
+	scenario.Scenario
 	RPS          float64 `json:"rps"`
 	P50          float64 `json:"p50_us"`
 	P99          float64 `json:"p99_us"`
@@ -32,17 +35,17 @@ type row struct {
 	Errors       int64   `json:"errors"`
 }
 
-// add adds the rows and ratios of a scenario; the first lane is the base.
-func (r *report) add(s scenario, lanes []*lane) {
+// Add adds the rows and ratios of a scenario; the first lane is the base.
+func (r *Report) Add(s scenario.Scenario, lanes []*Lane) {
 	base := lanes[0]
 	for _, l := range lanes {
-		in := row{
-			Variant: l.name, scenario: s, RPS: medianOf(l.runs, rps),
-			P50: medianOf(l.runs, p50), P99: medianOf(l.runs, p99), P999: medianOf(l.runs, p999),
-			CPU: medianOf(l.runs, cpu), RSS: medianOf(l.runs, rss), ClientAllocs: medianOf(l.runs, allocs),
+		in := Row{
+			Variant: l.Name, Scenario: s, RPS: medianOf(l.Runs, load.Measurement.RPS),
+			P50: medianOf(l.Runs, load.Measurement.MicrosP50), P99: medianOf(l.Runs, load.Measurement.MicrosP99), P999: medianOf(l.Runs, load.Measurement.MicrosP999),
+			CPU: medianOf(l.Runs, load.Measurement.CPUPerCall), RSS: medianOf(l.Runs, load.Measurement.MebibytesRSS), ClientAllocs: medianOf(l.Runs, load.Measurement.AllocsPerCall),
 		}
 		first := ""
-		for _, m := range l.runs {
+		for _, m := range l.Runs {
 			in.Errors += m.Errors
 			first = cmp.Or(first, m.FirstError)
 		}
@@ -56,21 +59,21 @@ func (r *report) add(s scenario, lanes []*lane) {
 	}
 }
 
-func (r *report) compare(s scenario, l, base *lane) {
+func (r *Report) compare(s scenario.Scenario, l, base *Lane) {
 	for _, f := range figures() {
-		e, known := compare(l.runs, base.runs, f.of)
+		e, known := compare(l.Runs, base.Runs, f.of)
 		if !known {
 			r.warn(s, l, "no ratio of %s: it is not known here", f.title)
 			continue
 		}
-		r.Ratios = append(r.Ratios, ratio{Variant: l.name, Base: base.name, scenario: s, Metric: f.metric, estimate: e})
+		r.Ratios = append(r.Ratios, Ratio{Variant: l.Name, Base: base.Name, Scenario: s, Metric: f.metric, Estimate: e})
 		if f.metric != figures()[0].metric {
 			continue
 		}
 		if e.High-e.Low > widest {
 			r.warn(s, l, "the interval of the CPU ratio is %.2f wide: the machine is busy, or -pairs or -duration is too small", e.High-e.Low)
 		}
-		if l.name == again && e.Confidence >= 0.95 && (e.Low > 1 || e.High < 1) {
+		if l.Name == Again && e.Confidence >= 0.95 && (e.Low > 1 || e.High < 1) {
 			r.warn(s, l, "the base differs from itself: do not trust this scenario")
 		}
 	}
@@ -79,13 +82,13 @@ func (r *report) compare(s scenario, l, base *lane) {
 // widest is how wide an interval may be before it is worth a warning.
 const widest = 0.06
 
-func (r *report) warn(s scenario, l *lane, format string, args ...any) {
-	r.Warnings = append(r.Warnings, fmt.Sprintf("%s, %s: ", s.title(), l.name)+fmt.Sprintf(format, args...))
+func (r *Report) warn(s scenario.Scenario, l *Lane, format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf("%s, %s: ", s.Title(), l.Name)+fmt.Sprintf(format, args...))
 }
 
-// print writes the tables and, with asJSON, one line of JSON after them. The
+// Print writes the tables and, with asJSON, one line of JSON after them. The
 // error says that calls failed.
-func (r *report) print(w io.Writer, asJSON bool) error {
+func (r *Report) Print(w io.Writer, asJSON bool) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(table, "\nprotocol\tpayload\tconc.\tvariant\treq/s\tp50 µs\tp99 µs\tp99.9 µs\tCPU µs/req\tRSS MB\tclient allocs\terrors\t\n")
 	failed := int64(0)
@@ -110,7 +113,7 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 	return nil
 }
 
-func (r *report) printRatios(w io.Writer) {
+func (r *Report) printRatios(w io.Writer) {
 	fmt.Fprintln(w, "\nRatios to the base: median of the rounds [interval]. CPU is that of all processes per request.")
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(table, "protocol\tpayload\tconc.\tvariant ÷ base\t")
@@ -131,11 +134,11 @@ func (r *report) printRatios(w io.Writer) {
 }
 
 // cells are the ratios of a row.
-func (r *report) cells(in row) string {
+func (r *Report) cells(in Row) string {
 	cells := ""
 	for _, f := range figures() {
 		for _, of := range r.Ratios {
-			if !f.shown || of.Metric != f.metric || of.Variant != in.Variant || of.scenario != in.scenario {
+			if !f.shown || of.Metric != f.metric || of.Variant != in.Variant || of.Scenario != in.Scenario {
 				continue
 			}
 			if cells == "" {

@@ -1,4 +1,5 @@
-package main
+// Package load makes calls and measures what they cost.
+package load
 
 import (
 	"context"
@@ -10,12 +11,12 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// load is a closed loop: each worker begins its next call when its last ended.
-type load struct {
-	call             func(context.Context) error
-	concurrency      int
-	warmup, duration time.Duration
-	servers          []int
+// Closed is a closed loop: each worker begins its next call when its last ended.
+type Closed struct {
+	Worker           func() func(context.Context) error // what each worker calls with
+	Concurrency      int
+	Warmup, Duration time.Duration
+	Processes        []int // whose CPU counts beside that of this one
 }
 
 // The phases of a load.
@@ -25,22 +26,22 @@ const (
 	over
 )
 
-// run keeps the load up for warmup and duration. Calls count that end while it
+// Run keeps the load up for warmup and duration. Calls count that end while it
 // measures, failures from the beginning to the end.
-func (l load) run(ctx context.Context) (measurement, error) {
+func (l Closed) Run(ctx context.Context) (Measurement, error) {
 	var phase atomic.Int32
 	var running sync.WaitGroup // the workers, ended by the phase
-	workers := make([]*worker, l.concurrency)
+	workers := make([]*worker, l.Concurrency)
 	for i := range workers {
 		workers[i] = &worker{latencies: newHistogram()}
-		running.Go(func() { workers[i].run(ctx, l.call, &phase) })
+		running.Go(func() { workers[i].run(ctx, l.Worker(), &phase) })
 	}
-	time.Sleep(l.warmup)
-	before, errBefore := read(l.servers)
+	time.Sleep(l.Warmup)
+	before, errBefore := read(l.Processes)
 	phase.Store(measuring)
-	time.Sleep(l.duration)
+	time.Sleep(l.Duration)
 	phase.Store(over)
-	after, errAfter := read(l.servers)
+	after, errAfter := read(l.Processes)
 	running.Wait()
 	m := after.since(before)
 	all := newHistogram()

@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"bytes"
@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// usage returns how long the threads of a process have run, in user and in
+// Usage returns how long the threads of a process have run, in user and in
 // system mode, and how many bytes of memory it holds.
 //
 // The time is that of the process's CPU clock, which the scheduler keeps in
 // nanoseconds; /proc/<pid>/stat counts in ticks of 10 ms.
-func usage(pid int) (cpu time.Duration, resident int64, err error) {
+func Usage(pid int) (cpu time.Duration, resident int64, err error) {
 	// clock_getcpuclockid(3): the complement of the process above three bits,
 	// of which 2 means the scheduler's account.
 	const scheduled = 2

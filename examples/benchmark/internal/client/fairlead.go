@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 
 // openMesh returns a mesh that finds the instances in a static list. There is
 // no OpenTelemetry SDK: what is measured goes nowhere.
-func openMesh(a assignment, level transport.Level) (*transport.Mesh, error) {
+func openMesh(a Assignment, level transport.Level) (*transport.Mesh, error) {
 	list, err := discovery.NewStatic(discovery.Addrs("orders", a.Addrs...)...)
 	if err != nil {
 		return nil, err
@@ -30,35 +30,35 @@ func openMesh(a assignment, level transport.Level) (*transport.Mesh, error) {
 
 // fairleadHTTP is the client of [plainHTTP], with the same settings, through a
 // mesh.
-func fairleadHTTP(level transport.Level) dialer {
-	return func(a assignment) (caller, error) {
+func fairleadHTTP(level transport.Level) Dialer {
+	return func(a Assignment) (Caller, error) {
 		mesh, err := openMesh(a, level)
 		if err != nil {
-			return caller{}, err
+			return Caller{}, err
 		}
 		client := &http.Client{Transport: fairhttp.New(mesh, httpPool(a.Scenario.Concurrency))}
-		return caller{
-			call:  post(client, "mesh://orders/echo", a.Scenario.Payload),
-			close: func() error { return mesh.Close(context.Background()) },
+		return Caller{
+			Worker: forAll(post(client, "mesh://orders/echo", a.Scenario.Payload)),
+			Close:  func() error { return mesh.Close(context.Background()) },
 		}, nil
 	}
 }
 
 // fairleadGRPC is the client of [roundRobinGRPC] through a mesh.
-func fairleadGRPC(level transport.Level) dialer {
-	return func(a assignment) (caller, error) {
+func fairleadGRPC(level transport.Level) Dialer {
+	return func(a Assignment) (Caller, error) {
 		mesh, err := openMesh(a, level)
 		if err != nil {
-			return caller{}, err
+			return Caller{}, err
 		}
 		conn, err := grpc.NewClient("mesh:///orders",
 			append(fairgrpc.DialOptions(mesh), grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 		if err != nil {
-			return caller{}, err
+			return Caller{}, err
 		}
-		return caller{
-			call:  place(conn, a.Scenario.Payload),
-			close: func() error { return errors.Join(conn.Close(), mesh.Close(context.Background())) },
+		return Caller{
+			Worker: forAll(place(conn, a.Scenario.Payload)),
+			Close:  func() error { return errors.Join(conn.Close(), mesh.Close(context.Background())) },
 		}, nil
 	}
 }
