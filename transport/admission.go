@@ -143,11 +143,14 @@ func (a *Admission) leastOf(method string) *retry.Least {
 
 // enough refuses a call whose answer would come too late: it would only be work.
 func (a *Admission) enough(ctx context.Context, now time.Duration, least *retry.Least, p ratelimit.Priority) error {
-	deadline, bounded := ctx.Deadline()
-	if !bounded || least == nil {
+	if least == nil {
 		return nil
 	}
-	err := tooLate(least, now, deadline, ErrNoTime)
+	left, bounded := timeLeft(ctx)
+	if !bounded {
+		return nil
+	}
+	err := tooLate(least, now, left, ErrNoTime)
 	if err == nil {
 		return nil
 	}

@@ -4,38 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 )
-
-// attemptTime is the context of an attempt that has less time than its call. It
-// ends with the time, unless the answer has begun by then: what follows the
-// beginning may take as long as the call has.
-type attemptTime struct {
-	context.Context // cancelled when the time is up
-	deadline        time.Time
-	timer           *time.Timer
-	up              func() // cancels Context, with the reason
-	why             *attemptTimeout
-	begun           atomic.Bool
-}
-
-// Deadline is that of the attempt, and once the answer has begun, of the call.
-func (a *attemptTime) Deadline() (time.Time, bool) {
-	if a.begun.Load() {
-		return a.Context.Deadline()
-	}
-	return a.deadline, true
-}
-
-// Err is that of a deadline, where it is the attempt's time that was up.
-func (a *attemptTime) Err() error {
-	err := a.Context.Err()
-	if err != nil && context.Cause(a.Context) == error(a.why) {
-		return context.DeadlineExceeded
-	}
-	return err
-}
 
 // hurry returns the context of an attempt that has no more than its own time,
 // unless the call has less. [Call.Release] or the next attempt ends it.
@@ -44,24 +14,15 @@ func (c *Call) hurry(ctx context.Context) context.Context {
 	if timeout == 0 || c.Stream {
 		return ctx
 	}
-	now := time.Now()
-	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(now) <= timeout {
+	if left, bounded := timeLeft(ctx); bounded && left <= timeout {
 		return ctx
 	}
-	if !c.AnswersInParts {
-		ctx, cancel := context.WithTimeoutCause(ctx, timeout, why)
-		c.endAttempt = cancel
-		return ctx
+	timed := c.service.mesh.timers.After(ctx, timeout, why)
+	c.endAttempt = timed.Release
+	if c.AnswersInParts {
+		c.began = timed
 	}
-	inner, cancel := context.WithCancelCause(ctx)
-	a := &attemptTime{Context: inner, deadline: now.Add(timeout), why: why, up: func() { cancel(why) }}
-	a.timer = time.AfterFunc(timeout, a.up)
-	c.began = a
-	c.endAttempt = func() {
-		a.timer.Stop()
-		cancel(nil)
-	}
-	return a
+	return timed
 }
 
 // Deadline is that of the call, given the context of an attempt, whose own may come
@@ -76,18 +37,7 @@ func (c *Call) Deadline(ctx context.Context) (time.Time, bool) {
 // Began is told by a door that the answer has begun: from now on it has the time
 // of the call. It reports whether it had begun in time; if not, its context has
 // ended and says why.
-func (c *Call) Began() bool {
-	a := c.began
-	if a == nil {
-		return true
-	}
-	a.begun.Store(true)
-	if a.timer.Stop() {
-		return true
-	}
-	a.up() // its goroutine has begun, and may not have come to that
-	return false
-}
+func (c *Call) Began() bool { return c.began == nil || c.began.Lift() }
 
 // attemptTimeout is the cause of an attempt that had no more time.
 type attemptTimeout struct {

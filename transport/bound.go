@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/fairlead-go/fairlead/internal/deadline"
 )
 
 // bound returns a context that ends when the rules' timeout does, unless the
@@ -15,17 +17,29 @@ func (c *Call) bound(ctx context.Context) context.Context {
 	if why == nil || c.Stream {
 		return ctx
 	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= why.timeout {
+	if left, bounded := timeLeft(ctx); bounded && left <= why.timeout {
 		return ctx
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, why.timeout, why)
+	timed := c.service.mesh.timers.After(ctx, why.timeout, why)
 	if outer := c.release; outer != nil { // of the service that it was redirected from
-		c.release = func() { cancel(); outer() }
+		c.release = func() { timed.Release(); outer() }
 	} else {
-		c.release = cancel
+		c.release = timed.Release
 	}
 	c.ruled = true
-	return ctx
+	return timed
+}
+
+// timeLeft is how much of it a context has; false: it has no end.
+func timeLeft(ctx context.Context) (time.Duration, bool) {
+	if timed, ok := ctx.(*deadline.Context); ok {
+		return timed.Rest(), true
+	}
+	at, bounded := ctx.Deadline()
+	if !bounded {
+		return 0, false
+	}
+	return time.Until(at), true
 }
 
 // Explain adds to an error that the rules gave the call no more time, where that

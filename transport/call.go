@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/deadline"
 	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/rule"
 )
@@ -93,7 +94,7 @@ type progress struct {
 	traced     bool           // at level Full
 	sent       bool           // something of one of them may have reached a server
 	span       trace.Span
-	began      *attemptTime       // of the attempt, where its time ends with the beginning of the answer
+	began      *deadline.Context  // of the attempt, where its time ends with the beginning of the answer
 	endAttempt context.CancelFunc // ends the context of the last attempt; may be nil
 	held       permits            // in limits of concurrency
 }

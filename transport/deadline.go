@@ -26,7 +26,7 @@ func (m *Mesh) enough(ctx context.Context, call *Call) error {
 	if call.Stream || call.Probe {
 		return nil
 	}
-	deadline, bounded := ctx.Deadline()
+	left, bounded := timeLeft(ctx)
 	if !bounded {
 		if call.plan.hedge != nil {
 			call.method = call.service.methods.of(call)
@@ -36,7 +36,7 @@ func (m *Mesh) enough(ctx context.Context, call *Call) error {
 	if call.method = call.service.methods.of(call); call.method == nil {
 		return nil
 	}
-	err := tooLate(call.method.least, balancer.Now(), deadline, context.DeadlineExceeded)
+	err := tooLate(call.method.least, balancer.Now(), left, context.DeadlineExceeded)
 	if err == nil {
 		return nil
 	}
@@ -44,24 +44,23 @@ func (m *Mesh) enough(ctx context.Context, call *Call) error {
 	return &Error{Stage: StageDeadline, Class: Timeout, Service: call.Service, Method: call.Method, Err: err}
 }
 
-// tooLate is the error, of some kind, of a call that has less time left until its
-// deadline than those of its method took of late at the least; nil if it has enough.
-func tooLate(least *retry.Least, now time.Duration, deadline time.Time, kind error) error {
-	rest := time.Until(deadline)
-	if least.Allows(now, rest) {
+// tooLate is the error, of some kind, of a call that has less time left than those of
+// its method took of late at the least; nil if it has enough.
+func tooLate(least *retry.Least, now, left time.Duration, kind error) error {
+	if least.Allows(now, left) {
 		return nil
 	}
 	took, _ := least.Least(now)
-	return fmt.Errorf("%w: %s are left, and no call took less than %s of late", kind, rest, took)
+	return fmt.Errorf("%w: %s are left, and no call took less than %s of late", kind, left, took)
 }
 
 // hasTimeFor reports whether a call has the time to wait and for one more attempt.
 func (c *Call) hasTimeFor(ctx context.Context, wait time.Duration) bool {
-	deadline, bounded := ctx.Deadline()
+	left, bounded := timeLeft(ctx)
 	if !bounded {
 		return true
 	}
-	rest := time.Until(deadline) - wait
+	rest := left - wait
 	if rest <= 0 {
 		return false
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/internal/callback"
+	"github.com/fairlead-go/fairlead/internal/deadline"
 	"github.com/fairlead-go/fairlead/retry"
 )
 
@@ -33,6 +34,7 @@ type Mesh struct {
 	budget    *retry.Budget            // of all services together
 	bulk      *retry.Budget            // of their sheddable calls; the same where several meshes share one
 	sharing   sync.Mutex               // held to set it
+	timers    deadline.Timers          // of calls and attempts that the rules give a time
 	judging   *callback.Callback       // of options.judge
 	callbacks callbacks
 	observing *observing // nil: there is no observer
