@@ -14,8 +14,7 @@ import (
 func BenchmarkCall(b *testing.B) {
 	why := errors.New("no more time")
 	var timers deadline.Timers
-	server, stop := context.WithCancel(context.Background()) // as that of a handler
-	defer stop()
+	server := b.Context()
 	for _, p := range []struct {
 		name   string
 		parent context.Context
