@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// result is what one run of a benchmark has printed.
+type result struct {
+	count  int     // of operations
+	time   float64 // ns, of one
+	allocs float64 // of one; NaN-free: 0 if nothing was said
+}
+
+// results reads the output of a test binary: by names without the number of
+// processors, which is printed where it is not 1.
+func results(output string, cpus int) map[string]result {
+	found := map[string]result{}
+	for line := range strings.Lines(output) {
+		fields := strings.Fields(line)
+		if len(fields) < 4 || !isBenchmark(fields[0]) {
+			continue
+		}
+		name := fields[0]
+		if cpus != 1 {
+			name = strings.TrimSuffix(name, fmt.Sprintf("-%d", cpus))
+		}
+		var r result
+		var err error
+		if r.count, err = strconv.Atoi(fields[1]); err != nil {
+			continue
+		}
+		for i := 2; i+1 < len(fields); i += 2 {
+			value, err := strconv.ParseFloat(fields[i], 64)
+			if err != nil {
+				break
+			}
+			switch fields[i+1] {
+			case "ns/op":
+				r.time = value
+			case "allocs/op":
+				r.allocs = value
+			}
+		}
+		if r.time > 0 {
+			found[name] = r
+		}
+	}
+	return found
+}
