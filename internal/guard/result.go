@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/fairlead-go/fairlead/internal/cputime"
 )
 
 // result is what one run of a benchmark has printed.
 type result struct {
 	count  int     // of operations
-	time   float64 // ns, of one
-	allocs float64 // of one; NaN-free: 0 if nothing was said
+	time   float64 // of the processor, in ns, of one; 0: it was not measured
+	allocs float64 // of one
 }
 
 // results reads the output of a test binary: by names without the number of
@@ -38,13 +40,14 @@ func results(output string, cpus int) map[string]result {
 			}
 			switch fields[i+1] {
 			case "ns/op":
+				found[name] = r
+			case cputime.Unit:
 				r.time = value
+				found[name] = r
 			case "allocs/op":
 				r.allocs = value
+				found[name] = r
 			}
-		}
-		if r.time > 0 {
-			found[name] = r
 		}
 	}
 	return found
