@@ -26,24 +26,17 @@ func judge(ctx context.Context, run runner, limits []limit, benchtime time.Durat
 	if err := sweep(ctx, run, limits, out); err != nil {
 		return err
 	}
-	var all, measured []*measurement
+	var all []*measurement
 	for _, l := range limits {
-		m := &measurement{limit: l}
-		all = append(all, m)
-		if m.skipped() == "" {
-			measured = append(measured, m)
-		}
+		all = append(all, &measurement{limit: l})
 	}
 	g := meter{run, benchtime, map[side]int{}}
-	if err := g.measure(ctx, measured); err != nil {
+	if err := g.measure(ctx, all); err != nil {
 		return err
-	}
-	for _, m := range all {
-		fmt.Fprintln(out, "SAMPLES", m.limit, m.samples)
 	}
 	print(out, all)
 	var errs []error
-	for _, m := range measured {
+	for _, m := range all {
 		if !m.holds() {
 			errs = append(errs, m.err())
 		}
@@ -59,8 +52,8 @@ func sweep(ctx context.Context, run runner, limits []limit, out io.Writer) error
 	for i, pkg := range pkgs {
 		all.Go(func() {
 			var printed string
-			printed, errs[i] = run(ctx, pkg, 1, "1x", ".", "")
-			found[i] = results(printed, 1)
+			printed, errs[i] = run(ctx, pkg, ".", "", "1x")
+			found[i] = results(printed)
 		})
 	}
 	all.Wait()
@@ -86,10 +79,6 @@ func print(out io.Writer, all []*measurement) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "line\tlimited\tpairs\tis\tlimit\theadroom\t")
 	for _, m := range all {
-		if why := m.skipped(); why != "" {
-			fmt.Fprintf(table, "%d\t%s\tSKIPPED: %s\n", m.line, m.limit, why)
-			continue
-		}
 		value, most := fmt.Sprintf("%.2f×", m.value()), fmt.Sprintf("%.2f×", m.most)
 		if m.kind == allocs {
 			value, most = fmt.Sprintf("%v allocs", m.value()), fmt.Sprintf("%v allocs", m.most)

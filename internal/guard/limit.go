@@ -18,20 +18,15 @@ const (
 	allocs = "allocs"
 )
 
-// mostCPUs and mostRatio keep a typing error from saying nothing: no machine has
-// more of the ones, and what is a thousand times slower is no counterpart.
-const (
-	mostCPUs  = 1024
-	mostRatio = 1000
-)
+// mostRatio keeps a typing error from saying nothing.
+const mostRatio = 100
 
 // limit is one line of the file of limits.
 type limit struct {
 	line      int
 	kind      string
-	cpus      int
 	pkg       string   // its directory, below that of the module
-	benchmark string   // as it is printed, without the number of processors
+	benchmark string   // as it is printed
 	against   []string // whose times together are 1; none for allocations
 	most      float64
 	reason    string
@@ -77,11 +72,11 @@ func parse(r io.Reader) ([]limit, error) {
 }
 
 func (l limit) same(other limit) bool {
-	return l.kind == other.kind && l.cpus == other.cpus && l.pkg == other.pkg && slices.Equal(l.benchmarks(), other.benchmarks())
+	return l.kind == other.kind && l.pkg == other.pkg && slices.Equal(l.benchmarks(), other.benchmarks())
 }
 
 func parseLine(fields []string) (limit, error) {
-	l := limit{cpus: 1}
+	var l limit
 	next := func() (first string) {
 		if len(fields) > 0 {
 			first, fields = fields[0], fields[1:]
@@ -92,13 +87,6 @@ func parseLine(fields []string) (limit, error) {
 		return l, fmt.Errorf("kind is %q: allowed are %q and %q", l.kind, ratio, allocs)
 	}
 	l.pkg = next()
-	if text, ok := strings.CutPrefix(l.pkg, "cpu="); ok {
-		var err error
-		if l.cpus, err = strconv.Atoi(text); err != nil || l.cpus < 1 || l.cpus > mostCPUs {
-			return l, fmt.Errorf("cpu is %q: allowed is 1 to %d", text, mostCPUs)
-		}
-		l.pkg = next()
-	}
 	if l.pkg == "" || path.Clean(l.pkg) != l.pkg || path.IsAbs(l.pkg) || strings.HasPrefix(l.pkg, ".") {
 		return l, fmt.Errorf("package is %q: allowed is a directory below that of the module, such as transport/fairhttp", l.pkg)
 	}

@@ -18,7 +18,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	limits := flag.String("limits", "internal/guard/limits.txt", "`file` of limits")
-	benchtime := flag.Duration("benchtime", 50*time.Millisecond, "how long a benchmark runs each time")
+	benchtime := flag.Duration("benchtime", 30*time.Millisecond, "CPU `time` that a benchmark takes in a round")
 	flag.Parse()
 	if err := guard(ctx, ".", *limits, *benchtime, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "guard:", err)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -11,35 +10,26 @@ import (
 	"github.com/fairlead-go/fairlead/internal/cputime"
 )
 
-// rounds are how many pairs are run at first, and how many more, twice, of what
-// would fail: a neighbour's noise is gone by then, a regression is not.
+// rounds are how many there are at first, and how many more, twice, of what would
+// fail: a neighbour's noise is gone by then, and a regression is not.
 var rounds = []int{5, 10, 20}
 
-// measurement is what was found of a limit.
+// measurement is what was found of a limit, a sample in each round.
 type measurement struct {
 	limit
 	samples []float64
 }
 
-// skipped says why nothing is measured; "" if it is.
-func (m *measurement) skipped() string {
-	if have := runtime.NumCPU(); have < m.cpus {
-		return fmt.Sprintf("needs %d processors, there are %d", m.cpus, have)
-	}
-	return ""
-}
-
 // value is what counts of the samples.
 //
 // Of ratios it is the median. Noise can only slow a side down, so that the least
-// ratio is the one whose counterpart was disturbed most, and would let regressions
-// pass; the mean is whatever the worst pair says. A pair runs within a fraction of
-// a second, so that what slows both sides for longer, such as another clock of the
-// processor, is not in its ratio at all; and the pairs of a benchmark are apart in
-// time, since all others have a pair in between, so that what disturbs one seldom
-// disturbs most.
+// ratio is that whose counterpart was disturbed most, and would let regressions
+// pass; the mean is whatever the worst says. The sides of a sample run within one
+// round, so that what slows all of them for longer, such as a neighbour that has
+// the cache, is in no ratio; and the samples are a round apart, so that what is
+// over sooner is in few of them.
 //
-// Of allocations it is the least: others' can only be counted with them.
+// Of allocations it is the least, since there can only be others' with them.
 func (m *measurement) value() float64 {
 	sorted := slices.Sorted(slices.Values(m.samples))
 	if m.kind == allocs {
@@ -53,40 +43,28 @@ func (m *measurement) holds() bool { return m.value() <= m.most }
 
 // headroom is by how much the value could grow.
 func (m *measurement) headroom() string {
-	switch {
-	case m.kind == allocs:
+	if m.kind == allocs {
 		return strconv.FormatFloat(m.most-m.value(), 'f', -1, 64)
-	default:
-		return fmt.Sprintf("%.0f%%", (m.most/m.value()-1)*100)
 	}
+	return fmt.Sprintf("%.0f%%", (m.most/m.value()-1)*100)
 }
 
 // meter runs benchmarks.
 type meter struct {
 	run    runner
-	time   time.Duration // that a run of a benchmark takes
+	time   time.Duration // of the processor, that a benchmark takes in a round
 	counts map[side]int  // of operations that take so long
 }
 
-// side is one benchmark of a pair.
-type side struct {
-	pkg, benchmark string
-	cpus           int
-}
+// side is one benchmark of a ratio. Several ratios may have it.
+type side struct{ pkg, benchmark string }
 
 // measure takes samples of all, and then more of those that would fail.
 func (g *meter) measure(ctx context.Context, all []*measurement) error {
-	for _, pairs := range rounds {
-		for n := range pairs {
-			for _, m := range all {
-				if m.kind == allocs && n > 0 {
-					continue
-				}
-				sample, err := g.sample(ctx, m.limit, n%2 == 1)
-				if err != nil {
-					return err
-				}
-				m.samples = append(m.samples, sample)
+	for _, n := range rounds {
+		for i := range n {
+			if err := g.round(ctx, all, i%2 == 1); err != nil {
+				return err
 			}
 		}
 		all = slices.DeleteFunc(slices.Clone(all), (*measurement).holds)
@@ -94,28 +72,47 @@ func (g *meter) measure(ctx context.Context, all []*measurement) error {
 	return nil
 }
 
-// sample runs both sides, one or the other first.
-func (g *meter) sample(ctx context.Context, l limit, reverse bool) (float64, error) {
-	sides := l.benchmarks()
-	times := make([]float64, len(sides))
-	for i := range sides {
-		if reverse {
-			i = len(sides) - 1 - i
+// round takes one sample of all: it runs the benchmarks in their order, each once,
+// or in the opposite order, so that none profits from coming first or last.
+func (g *meter) round(ctx context.Context, all []*measurement, backwards bool) error {
+	order := slices.Clone(all)
+	if backwards {
+		slices.Reverse(order)
+	}
+	ran := map[side]result{}
+	for _, m := range order {
+		names := m.benchmarks()
+		if backwards {
+			slices.Reverse(names)
 		}
-		r, err := g.result(ctx, side{l.pkg, sides[i], l.cpus})
-		if err != nil {
-			return 0, fmt.Errorf("line %d: %w", l.line, err)
+		for _, name := range names {
+			s := side{m.pkg, name}
+			if _, again := ran[s]; again {
+				continue
+			}
+			r, err := g.result(ctx, s)
+			if err != nil {
+				return fmt.Errorf("line %d: %w", m.line, err)
+			}
+			ran[s] = r
 		}
-		if l.kind == allocs {
-			return r.allocs, nil
-		}
-		times[i] = r.time
+	}
+	for _, m := range all {
+		m.samples = append(m.samples, m.sample(ran))
+	}
+	return nil
+}
+
+func (m *measurement) sample(ran map[side]result) float64 {
+	limited := ran[side{m.pkg, m.benchmark}]
+	if m.kind == allocs {
+		return limited.allocs
 	}
 	bound := 0.0
-	for _, t := range times[1:] {
-		bound += t
+	for _, name := range m.against {
+		bound += ran[side{m.pkg, name}].time
 	}
-	return times[0] / bound, nil
+	return limited.time / bound
 }
 
 // result runs a benchmark for as many operations as take the time by a first try, and
@@ -133,16 +130,16 @@ func (g *meter) result(ctx context.Context, s side) (result, error) {
 
 func (g *meter) once(ctx context.Context, s side, benchtime string) (result, error) {
 	match, deeper := only(s.benchmark)
-	out, err := g.run(ctx, s.pkg, s.cpus, benchtime, match, deeper)
+	out, err := g.run(ctx, s.pkg, match, deeper, benchtime)
 	if err != nil {
 		return result{}, err
 	}
-	r, ok := results(out, s.cpus)[s.benchmark]
+	r, ok := results(out)[s.benchmark]
 	if !ok {
 		return r, fmt.Errorf("%s has no benchmark %s, or it has no result:\n%s", s.pkg, s.benchmark, out)
 	}
-	if r.time <= 0 {
-		return r, fmt.Errorf("%s %s prints no %s: it has to call cputime.Start", s.pkg, s.benchmark, cputime.Unit)
+	if !(r.time > 0) {
+		return r, fmt.Errorf("%s: %s prints no %s: it has to call cputime.Start", s.pkg, s.benchmark, cputime.Unit)
 	}
 	return r, nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -10,29 +9,19 @@ import (
 
 // result is what one run of a benchmark has printed.
 type result struct {
-	count  int     // of operations
 	time   float64 // of the processor, in ns, of one; 0: it was not measured
 	allocs float64 // of one
 }
 
-// results reads the output of a test binary: by names without the number of
-// processors, which is printed where it is not 1.
-func results(output string, cpus int) map[string]result {
+// results reads what a test binary prints of its benchmarks, by their names.
+func results(output string) map[string]result {
 	found := map[string]result{}
 	for line := range strings.Lines(output) {
 		fields := strings.Fields(line)
 		if len(fields) < 4 || !isBenchmark(fields[0]) {
 			continue
 		}
-		name := fields[0]
-		if cpus != 1 {
-			name = strings.TrimSuffix(name, fmt.Sprintf("-%d", cpus))
-		}
 		var r result
-		var err error
-		if r.count, err = strconv.Atoi(fields[1]); err != nil {
-			continue
-		}
 		for i := 2; i+1 < len(fields); i += 2 {
 			value, err := strconv.ParseFloat(fields[i], 64)
 			if err != nil {
@@ -40,13 +29,13 @@ func results(output string, cpus int) map[string]result {
 			}
 			switch fields[i+1] {
 			case "ns/op":
-				found[name] = r
+				found[fields[0]] = r
 			case cputime.Unit:
 				r.time = value
-				found[name] = r
+				found[fields[0]] = r
 			case "allocs/op":
 				r.allocs = value
-				found[name] = r
+				found[fields[0]] = r
 			}
 		}
 	}
