@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/cputime"
 	"github.com/fairlead-go/fairlead/internal/fixture"
 )
 
@@ -37,7 +38,7 @@ func BenchmarkPick(b *testing.B) {
 		for _, size := range sizes {
 			b.Run(fmt.Sprintf("policy=%s/nodes=%d", p.name, size), func(b *testing.B) {
 				pool := warmPool(b, p.policy, size)
-				b.ReportAllocs()
+				cputime.Start(b)
 				b.RunParallel(func(pb *testing.PB) {
 					for pb.Next() {
 						pick(pool)
@@ -86,7 +87,7 @@ func BenchmarkPickLowerBound(b *testing.B) {
 				nodes[i].cost.Store(rand.Uint64N(1000))
 			}
 			table.Store(&nodes)
-			b.ReportAllocs()
+			cputime.Start(b)
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					boundPick(&table)

@@ -10,6 +10,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/internal/cputime"
 )
 
 var hashPolicies = []struct {
@@ -41,8 +42,7 @@ func BenchmarkPickHash(b *testing.B) {
 		for _, size := range sizes {
 			b.Run(fmt.Sprintf("policy=%s/nodes=%d", p.name, size), func(b *testing.B) {
 				picker := p.policy.Picker(balancer.Among(newNodes(b, size)...))
-				b.ReportAllocs()
-				b.ResetTimer()
+				cputime.Start(b)
 				b.RunParallel(func(pb *testing.PB) {
 					var last *balancer.Node
 					for i := rand.IntN(len(keys)); pb.Next(); i++ {
@@ -68,7 +68,7 @@ func BenchmarkPickHashLowerBound(b *testing.B) {
 				for i := range table {
 					table[i] = uint16(i)
 				}
-				b.ResetTimer()
+				cputime.Start(b)
 				b.RunParallel(func(pb *testing.PB) {
 					sum := 0
 					for i := rand.IntN(len(keys)); pb.Next(); i++ {

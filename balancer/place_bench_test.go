@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/cputime"
 	"github.com/fairlead-go/fairlead/internal/fixture"
 )
 
@@ -43,7 +44,7 @@ func BenchmarkPickPlaced(b *testing.B) {
 			b.Run(fmt.Sprintf("placement=%s/nodes=%d", p.name, size), func(b *testing.B) {
 				pool := balancing(b, p.balancing)
 				pool.Update(spreadOut(size), balancer.Now())
-				b.ReportAllocs()
+				cputime.Start(b)
 				b.RunParallel(func(pb *testing.PB) {
 					for pb.Next() {
 						pick(pool)

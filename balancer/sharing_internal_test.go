@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/cputime"
 )
 
 const cacheLine = 64
@@ -88,6 +89,7 @@ func BenchmarkPickSharing(b *testing.B) {
 						pickers[i] = P2CEWMA{}.Picker(Among(nodes...))
 					}
 					var callers atomic.Uint32
+					cputime.Start(b)
 					b.RunParallel(func(pb *testing.PB) {
 						picker := pickers[int(callers.Add(1))%services]
 						for pb.Next() {

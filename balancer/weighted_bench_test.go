@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/internal/cputime"
 )
 
 // unequal returns n weights of which hardly two are the same.
@@ -27,7 +28,7 @@ func BenchmarkPickUnequal(b *testing.B) {
 			b.Run(fmt.Sprintf("policy=%s/nodes=%d", p.policy, size), func(b *testing.B) {
 				pool := newPool(b, p.policy)
 				reweigh(pool, unequal(size)...)
-				b.ReportAllocs()
+				cputime.Start(b)
 				b.RunParallel(func(pb *testing.PB) {
 					for pb.Next() {
 						pick(pool)

@@ -7,6 +7,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/fairlead-go/fairlead/breaker"
+	"github.com/fairlead-go/fairlead/internal/cputime"
 )
 
 // BenchmarkAllow is to be read beside BenchmarkGobreakerTwoStep, which counts over
@@ -26,7 +27,7 @@ func BenchmarkAllow(b *testing.B) {
 		b.Run(bb.name, func(b *testing.B) {
 			br := newBreaker(b, bb.config)
 			br.SetMode(bb.mode)
-			b.ReportAllocs()
+			cputime.Start(b)
 			for b.Loop() {
 				ticket, err := br.Allow()
 				if err == nil {
@@ -38,7 +39,7 @@ func BenchmarkAllow(b *testing.B) {
 	b.Run("open", func(b *testing.B) {
 		br := newBreaker(b, breaker.Config{ConsecutiveFailures: 1, OpenFor: time.Hour})
 		end(b, br, breaker.Failure)
-		b.ReportAllocs()
+		cputime.Start(b)
 		for b.Loop() {
 			if _, err := br.Allow(); err == nil {
 				b.Fatal("let through")
@@ -47,7 +48,7 @@ func BenchmarkAllow(b *testing.B) {
 	})
 	b.Run("closed, parallel", func(b *testing.B) {
 		br := newBreaker(b, breaker.Config{})
-		b.ReportAllocs()
+		cputime.Start(b)
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
 				ticket, _ := br.Allow()
@@ -68,7 +69,7 @@ func BenchmarkGobreakerTwoStep(b *testing.B) {
 	}
 	b.Run("closed", func(b *testing.B) {
 		br := newPlain()
-		b.ReportAllocs()
+		cputime.Start(b)
 		for b.Loop() {
 			done, err := br.Allow()
 			if err == nil {
@@ -82,7 +83,7 @@ func BenchmarkGobreakerTwoStep(b *testing.B) {
 			done, _ := br.Allow()
 			done(errFailed)
 		}
-		b.ReportAllocs()
+		cputime.Start(b)
 		for b.Loop() {
 			if _, err := br.Allow(); err == nil {
 				b.Fatal("let through")
@@ -91,7 +92,7 @@ func BenchmarkGobreakerTwoStep(b *testing.B) {
 	})
 	b.Run("closed, parallel", func(b *testing.B) {
 		br := newPlain()
-		b.ReportAllocs()
+		cputime.Start(b)
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
 				done, _ := br.Allow()

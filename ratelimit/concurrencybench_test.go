@@ -5,10 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-go/fairlead/internal/cputime"
 	"github.com/fairlead-go/fairlead/ratelimit"
 )
 
-// BenchmarkInFlight is a call that finds a place, and its end.
+// BenchmarkInFlight is a call that finds a place, and its end, beside the semaphore
+// that a channel is.
 func BenchmarkInFlight(b *testing.B) {
 	ctx := context.Background()
 	for name, c := range map[string]ratelimit.ConcurrencyConfig{
@@ -18,7 +20,7 @@ func BenchmarkInFlight(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			l := newConcurrency(b, c)
-			b.ReportAllocs()
+			cputime.Start(b)
 			b.RunParallel(func(pb *testing.PB) {
 				for now := time.Duration(0); pb.Next(); now += time.Microsecond {
 					if l.Acquire(ctx, ratelimit.Default) == nil {
@@ -28,6 +30,19 @@ func BenchmarkInFlight(b *testing.B) {
 			})
 		})
 	}
+	b.Run("channel", func(b *testing.B) {
+		places := make(chan struct{}, 1000)
+		cputime.Start(b)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				select {
+				case places <- struct{}{}:
+					<-places
+				default:
+				}
+			}
+		})
+	})
 	b.Run("refused", func(b *testing.B) {
 		l := newConcurrency(b, ratelimit.ConcurrencyConfig{Max: 1})
 		l.TryAcquire(ratelimit.Default)
@@ -46,7 +61,7 @@ func BenchmarkThrottle(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			b.ReportAllocs()
+			cputime.Start(b)
 			b.RunParallel(func(pb *testing.PB) {
 				random := uint64(1)
 				for now := time.Duration(0); pb.Next(); now += time.Microsecond {

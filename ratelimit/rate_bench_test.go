@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/fairlead-go/fairlead/internal/cputime"
 	"github.com/fairlead-go/fairlead/ratelimit"
 )
 
@@ -18,7 +19,7 @@ func BenchmarkAllow(b *testing.B) {
 	c := ratelimit.RateConfig{Rate: 1e9, Burst: 1e9}
 	began := time.Now()
 	loop := func(b *testing.B, allow func()) {
-		b.ReportAllocs()
+		cputime.Start(b)
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
 				allow()
@@ -69,7 +70,7 @@ func BenchmarkAllow(b *testing.B) {
 	b.Run("buckets", func(b *testing.B) {
 		buckets := newBuckets(b, c)
 		var start atomic.Int64
-		b.ReportAllocs()
+		cputime.Start(b)
 		b.RunParallel(func(pb *testing.PB) {
 			for i := int(start.Add(500)); pb.Next(); i++ {
 				now := time.Since(began)

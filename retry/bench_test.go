@@ -3,9 +3,11 @@ package retry_test
 import (
 	"context"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/fairlead-go/fairlead/internal/cputime"
 	"github.com/fairlead-go/fairlead/retry"
 )
 
@@ -13,10 +15,27 @@ import (
 func BenchmarkBudgetDeposit(b *testing.B) {
 	budget := newBudget(b, retry.BudgetConfig{})
 	began := time.Now()
-	b.ReportAllocs()
+	cputime.Start(b)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			budget.Deposit(time.Since(began), rand.Uint64())
+		}
+	})
+}
+
+// BenchmarkBudgetDepositLowerBound is the least that counting calls can cost that do
+// not wait for each other: read the clock, draw where to count, and add one there.
+func BenchmarkBudgetDepositLowerBound(b *testing.B) {
+	var calls [8]struct {
+		count atomic.Uint64
+		_     [120]byte
+	}
+	began := time.Now()
+	cputime.Start(b)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			second := uint64(time.Since(began) / time.Second)
+			calls[rand.Uint64()%uint64(len(calls))].count.Add(1 + second<<32)
 		}
 	})
 }

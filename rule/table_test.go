@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fairlead-go/fairlead/internal/cputime"
 	"github.com/fairlead-go/fairlead/rule"
 )
 
@@ -263,18 +264,32 @@ func one(t testing.TB, n int, set func(*rule.Match, string), c call) (*rule.Tabl
 	return table, &c
 }
 
-// BenchmarkMatch is what a call pays for the routes of its service.
+// BenchmarkMatch is what a call pays for the routes of its service, beside finding
+// its path in a map.
 func BenchmarkMatch(b *testing.B) {
 	for _, n := range []int{1, 10, 100} {
 		for _, k := range kinds {
 			b.Run(fmt.Sprintf("routes=%d/kind=%s", n, k.name), func(b *testing.B) {
 				table, c := k.make(b, n)
-				b.ReportAllocs()
+				cputime.Start(b)
 				for b.Loop() {
 					table.Route(c)
 				}
 			})
 		}
+		b.Run(fmt.Sprintf("routes=%d/kind=map", n), func(b *testing.B) {
+			routes := map[string]*rule.RouteTable{}
+			for i := range n {
+				routes["/v1/"+value(i)] = new(rule.RouteTable)
+			}
+			path := "/v1/" + value(n-1)
+			cputime.Start(b)
+			for b.Loop() {
+				if routes[path] == nil {
+					b.Fatal("no route")
+				}
+			}
+		})
 		b.Run(fmt.Sprintf("routes=%d/kind=regex", n), func(b *testing.B) {
 			table, c := one(b, n, func(m *rule.Match, text string) { m.Path = regex("/v1/" + text + "/[a-z]+") }, call{method: "GET", path: "/v1/" + value(n-1) + "/more"})
 			b.ReportAllocs()

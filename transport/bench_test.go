@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"math/rand/v2"
 	"runtime"
 	"testing"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/cputime"
 	"github.com/fairlead-go/fairlead/internal/fixture"
 	"github.com/fairlead-go/fairlead/rule"
 	"github.com/fairlead-go/fairlead/transport"
@@ -52,7 +55,7 @@ func BenchmarkAcquire(b *testing.B) {
 		b.Run(fmt.Sprintf("nodes=%d", nodes), func(b *testing.B) {
 			m := meshOf(b, nodes)
 			warm(b, m)
-			b.ReportAllocs()
+			cputime.Start(b)
 			b.RunParallel(func(pb *testing.PB) {
 				ctx := context.Background()
 				for pb.Next() {
@@ -63,6 +66,28 @@ func BenchmarkAcquire(b *testing.B) {
 						return
 					}
 					lease.Done(transport.Outcome{Class: transport.Success, Sent: true, Answered: true})
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkAcquireLowerBound is the least that an attempt can do: choose among as many
+// instances, and count the call in and out.
+func BenchmarkAcquireLowerBound(b *testing.B) {
+	for _, nodes := range []int{10, 1_000, 10_000} {
+		b.Run(fmt.Sprintf("nodes=%d", nodes), func(b *testing.B) {
+			pool, err := balancer.NewPool(balancer.PoolConfig{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			pool.Update(fixture.Snapshot("orders", nodes), balancer.Now())
+			cputime.Start(b)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					now := balancer.Now()
+					node := pool.View().Picker(discovery.HTTP).Pick(balancer.Request{Now: now, Rand: rand.Uint64()})
+					node.Start(now).Done(balancer.Now(), balancer.Success)
 				}
 			})
 		})
@@ -91,7 +116,7 @@ func BenchmarkParts(b *testing.B) {
 			b.Fatal(err)
 		}
 		request := &seen{path: "/v1/orders/42"}
-		b.ReportAllocs()
+		cputime.Start(b)
 		b.RunParallel(func(pb *testing.PB) {
 			for bits := uint64(0); pb.Next(); bits += 0x9e3779b97f4a7c15 {
 				if table.Decide(request, bits).Route == nil {
@@ -116,8 +141,7 @@ func BenchmarkParts(b *testing.B) {
 				ReadyToTrip:  func(gobreaker.Counts) bool { return false },
 			})
 		}
-		b.ReportAllocs()
-		b.ResetTimer()
+		cputime.Start(b)
 		b.RunParallel(func(pb *testing.PB) {
 			for bits := uint64(0); pb.Next(); bits += 0x9e3779b97f4a7c15 {
 				done, err := all[bits>>32*1000>>32].Allow() // no other is the last one's, as with instances
@@ -158,8 +182,7 @@ func halves(b *testing.B, rules ...transport.Option) {
 	}
 	n := 0
 	calls(func() bool { n++; return n < 50_000 }) // so that each instance has its breaker
-	b.ReportAllocs()
-	b.ResetTimer()
+	cputime.Start(b)
 	b.RunParallel(func(pb *testing.PB) { calls(pb.Next) })
 }
 

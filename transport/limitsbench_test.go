@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/cputime"
 	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/rule"
 	"github.com/fairlead-go/fairlead/transport"
@@ -54,8 +55,7 @@ func BenchmarkLimit(b *testing.B) {
 			}
 			n := 0
 			calls(func() bool { n++; return n < 50_000 }) // so that each instance has its limit
-			b.ReportAllocs()
-			b.ResetTimer()
+			cputime.Start(b)
 			b.RunParallel(func(pb *testing.PB) { calls(pb.Next) })
 		})
 	}
@@ -105,8 +105,7 @@ func rateRules() rule.Server {
 }
 
 func admitting(b *testing.B, a *transport.Admission, ctx context.Context) {
-	b.ReportAllocs()
-	b.ResetTimer()
+	cputime.Start(b)
 	b.RunParallel(func(pb *testing.PB) {
 		call := arrival(ratelimit.Default)
 		for pb.Next() {

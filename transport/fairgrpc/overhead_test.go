@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/cputime"
 )
 
 // governed returns a client through a mesh, plain one of gRPC's round_robin,
@@ -84,7 +85,7 @@ func BenchmarkUnary(b *testing.B) {
 	}{{"round_robin", plain}, {"fairlead", governed}} {
 		b.Run("balancer="+bb.name, func(b *testing.B) {
 			conn := bb.dial(b, silent(b, "a"), silent(b, "b"), silent(b, "c"))
-			b.ReportAllocs()
+			cputime.Start(b)
 			b.SetParallelism(16 / runtime.GOMAXPROCS(0))
 			b.RunParallel(func(pb *testing.PB) {
 				ctx := context.Background()

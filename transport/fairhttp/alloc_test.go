@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fairlead-go/fairlead/internal/cputime"
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
 )
 
@@ -109,7 +110,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 		urls []string
 	}{{"plain", plain, urls}, {"fairhttp", governed, []string{"mesh://orders/"}}} {
 		b.Run(c.name, func(b *testing.B) {
-			b.ReportAllocs()
+			cputime.Start(b)
 			for i := 0; b.Loop(); i++ {
 				roundTrip(b, c.rt, "GET", c.urls[i%len(c.urls)])
 			}
