@@ -146,7 +146,7 @@ func (a *Admission) enough(ctx context.Context, now time.Duration, least *retry.
 	if least == nil {
 		return nil
 	}
-	left, bounded := timeLeft(ctx)
+	left, bounded := timeLeft(ctx, now)
 	if !bounded {
 		return nil
 	}

@@ -13,7 +13,7 @@ func (m *Mesh) attempt(ctx context.Context, call *Call, attempt Attempt) Outcome
 	if call.method == nil {
 		return m.once(ctx, call, attempt)
 	}
-	begun := balancer.Now()
+	begun := call.clock()
 	if hedger := call.hedger(attempt); hedger != nil {
 		return m.hedged(ctx, call, attempt, hedger, begun)
 	}

@@ -14,10 +14,11 @@ func (c *Call) hurry(ctx context.Context) context.Context {
 	if timeout == 0 || c.Stream {
 		return ctx
 	}
-	if left, bounded := timeLeft(ctx); bounded && left <= timeout {
+	now := c.clock()
+	if left, bounded := timeLeft(ctx, now); bounded && left <= timeout {
 		return ctx
 	}
-	timed := c.service.mesh.timers.After(ctx, timeout, why)
+	timed := c.service.mesh.timers.After(ctx, now, timeout, why)
 	c.endAttempt = timed.Release
 	if c.AnswersInParts {
 		c.began = timed

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/internal/deadline"
 )
 
@@ -17,29 +18,22 @@ func (c *Call) bound(ctx context.Context) context.Context {
 	if why == nil || c.Stream {
 		return ctx
 	}
-	if left, bounded := timeLeft(ctx); bounded && left <= why.timeout {
+	now := c.clock()
+	if left, bounded := timeLeft(ctx, now); bounded && left <= why.timeout {
 		return ctx
 	}
-	timed := c.service.mesh.timers.After(ctx, why.timeout, why)
-	if outer := c.release; outer != nil { // of the service that it was redirected from
-		c.release = func() { timed.Release(); outer() }
-	} else {
-		c.release = timed.Release
-	}
+	c.timed = c.service.mesh.timers.After(ctx, now, why.timeout, why)
 	c.ruled = true
-	return timed
+	return c.timed
 }
 
 // timeLeft is how much of it a context has; false: it has no end.
-func timeLeft(ctx context.Context) (time.Duration, bool) {
+func timeLeft(ctx context.Context, now time.Duration) (time.Duration, bool) {
 	if timed, ok := ctx.(*deadline.Context); ok {
-		return timed.Rest(), true
+		return timed.Rest(now), true
 	}
 	at, bounded := ctx.Deadline()
-	if !bounded {
-		return 0, false
-	}
-	return time.Until(at), true
+	return balancer.At(at) - now, bounded
 }
 
 // Explain adds to an error that the rules gave the call no more time, where that

@@ -57,46 +57,48 @@ type Call struct {
 }
 
 // progress is what is known of a call beyond what its door says. It begins anew where
-// the call is redirected.
+// the call is redirected. Small fields stand together: every call allocates it.
 type progress struct {
 	service *service
 	// What the rules, and code, say of the call, settled once.
-	decided     bool
-	table       *rule.Table // nil: nothing
-	route       *rule.RouteTable
-	narrowing   rule.Narrowing
-	plan        *plan
-	method      *method // nil: what it takes is not looked at
+	table     *rule.Table // nil: nothing
+	route     *rule.RouteTable
+	narrowing rule.Narrowing
+	plan      *plan
+	method    *method            // nil: what it takes is not looked at
+	key       string             // that code gave
+	bits      uint64             // that chose the destination, until the first pick; 0: none
+	pin       string             // the only instance it may go to, as code said
+	only      *balancer.Node     // the only one this attempt may go to; nil: any
+	release   context.CancelFunc // of what else bounds its time: of the service that it was redirected from, or of a race; may be nil
+	timed     *deadline.Context  // the timeout that the rules set, for Release; may be nil
+
+	now        time.Duration // read by clock, for what follows at once; 0: it waited since
+	tried      ledger
+	race       *race          // while a second attempt may be on its way
+	node       *balancer.Node // of the last pick
+	span       trace.Span
+	began      *deadline.Context  // of the attempt, where its time ends with the beginning of the answer
+	endAttempt context.CancelFunc // ends the context of the last attempt; may be nil
+	held       permits            // in limits of concurrency
+	picks      int                // every pick, also those that a door's own library made
+	tries      int                // attempts that Do made
+
+	decided     bool // what the rules say is settled
 	tolerance   rule.FaultTolerance
 	tolerated   bool               // code said that of this call
 	declared    bool               // code said of this call whether it is idempotent
 	idempotent  bool               // it is only by the rules
 	prioritized bool               // code said of this call how important it is
 	given       ratelimit.Priority // its priority before the rules
-	key         string             // that code gave
-	bits        uint64             // that chose the destination, until the first pick; 0: none
-	pin         string             // the only instance it may go to, as code said
-	only        *balancer.Node     // the only one this attempt may go to; nil: any
 	redirected  bool               // to another service, since its own failed
 	failed      bool               // what there is to hand out is a failure
 	replied     bool               // the error is the service's answer, and no failure of it
-	release     context.CancelFunc // of the timeout that the rules set; may be nil
-	ruled       bool               // there is such a timeout, and it comes before the caller's
-
-	now        time.Duration // when Do let it pass, for the pick right after; 0: not known
-	tried      ledger
-	race       *race          // while a second attempt may be on its way
-	node       *balancer.Node // of the last pick
-	picks      int            // every pick, also those that a door's own library made
-	tries      int            // attempts that Do made
-	last       bool           // no attempt follows this one
-	follows    bool           // it is a copy, or a second attempt: what is counted by call was
-	traced     bool           // at level Full
-	sent       bool           // something of one of them may have reached a server
-	span       trace.Span
-	began      *deadline.Context  // of the attempt, where its time ends with the beginning of the answer
-	endAttempt context.CancelFunc // ends the context of the last attempt; may be nil
-	held       permits            // in limits of concurrency
+	ruled       bool               // the rules set a timeout, and it comes before the caller's
+	last        bool               // no attempt follows this one
+	follows     bool               // it is a copy, or a second attempt: what is counted by call was
+	traced      bool               // at level Full
+	sent        bool               // something of one of them may have reached a server
 }
 
 // Instance returns the ID of the instance that the last attempt went to, or "".
@@ -109,6 +111,14 @@ func (c *Call) Instance() string {
 
 // narrowed reports whether rules say which instances the call may go to.
 func (c *Call) narrowed() bool { return c.table != nil && c.pin == "" }
+
+// clock is read once for all that is done without waiting.
+func (c *Call) clock() time.Duration {
+	if c.now == 0 {
+		c.now = balancer.Now()
+	}
+	return c.now
+}
 
 // Turn numbers the attempts of a call, from 1 on, also across the services that it
 // was redirected to. A door keeps it for [Call.Ended].
@@ -145,6 +155,9 @@ func (c *Call) hand() {
 func (c *Call) Release() {
 	if c.endAttempt != nil {
 		c.endAttempt()
+	}
+	if c.timed != nil {
+		c.timed.Release()
 	}
 	if c.release != nil {
 		c.release()

@@ -26,7 +26,8 @@ func (m *Mesh) enough(ctx context.Context, call *Call) error {
 	if call.Stream || call.Probe {
 		return nil
 	}
-	left, bounded := timeLeft(ctx)
+	now := call.clock()
+	left, bounded := timeLeft(ctx, now)
 	if !bounded {
 		if call.plan.hedge != nil {
 			call.method = call.service.methods.of(call)
@@ -36,7 +37,7 @@ func (m *Mesh) enough(ctx context.Context, call *Call) error {
 	if call.method = call.service.methods.of(call); call.method == nil {
 		return nil
 	}
-	err := tooLate(call.method.least, balancer.Now(), left, context.DeadlineExceeded)
+	err := tooLate(call.method.least, now, left, context.DeadlineExceeded)
 	if err == nil {
 		return nil
 	}
@@ -56,7 +57,8 @@ func tooLate(least *retry.Least, now, left time.Duration, kind error) error {
 
 // hasTimeFor reports whether a call has the time to wait and for one more attempt.
 func (c *Call) hasTimeFor(ctx context.Context, wait time.Duration) bool {
-	left, bounded := timeLeft(ctx)
+	now := balancer.Now()
+	left, bounded := timeLeft(ctx, now)
 	if !bounded {
 		return true
 	}
@@ -67,6 +69,6 @@ func (c *Call) hasTimeFor(ctx context.Context, wait time.Duration) bool {
 	if c.method == nil {
 		return true
 	}
-	least, known := c.method.least.Least(balancer.Now())
+	least, known := c.method.least.Least(now)
 	return !known || rest >= least
 }

@@ -74,11 +74,23 @@ func (c *Call) redirect() {
 	if c.Origin == "" {
 		c.Origin = c.service.name
 	}
-	next := progress{declared: c.declared, prioritized: c.prioritized, redirected: true, release: c.release, sent: c.sent}
+	next := progress{declared: c.declared, prioritized: c.prioritized, redirected: true, release: c.outer(), sent: c.sent}
 	if c.tolerated {
 		next.tolerance, next.tolerated = c.tolerance, true
 	}
 	c.progress = next
+}
+
+// outer is what bounds a call that is redirected, beside what its next service does.
+func (c *Call) outer() context.CancelFunc {
+	timed, release := c.timed, c.release
+	switch {
+	case timed == nil:
+		return release
+	case release == nil:
+		return timed.Release
+	}
+	return func() { timed.Release(); release() }
 }
 
 // fellBack counts, and tells at most every ten seconds.

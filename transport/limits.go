@@ -157,10 +157,7 @@ func (m *Mesh) limited(ctx context.Context, call *Call) error {
 	if s.request == nil {
 		s.request = bare{call.Protocol, call.Method, call.key, m.Caller()}
 	}
-	if call.now == 0 {
-		call.now = balancer.Now()
-	}
-	err := call.plan.limits.pass(ctx, call.now, &s, &call.held)
+	err := call.plan.limits.pass(ctx, call.clock(), &s, &call.held)
 	if err == nil {
 		call.now = call.held.began
 		return nil

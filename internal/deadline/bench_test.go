@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/internal/deadline"
 )
 
@@ -30,7 +31,7 @@ func BenchmarkCall(b *testing.B) {
 		b.Run("parent="+p.name+"/deadline", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				ctx := timers.After(p.parent, time.Second, why)
+				ctx := timers.After(p.parent, balancer.Now(), time.Second, why)
 				call(ctx)
 				ctx.Release()
 			}

@@ -7,12 +7,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fairlead-go/fairlead/balancer"
 )
 
 // Context ends after a time, or with its parent, or once it is released.
 type Context struct {
-	context.Context // the parent
-	began           time.Time
+	context.Context               // the parent
+	began           time.Duration // by [balancer.Now]
 	after           time.Duration
 	why             error
 	timer           *timer
@@ -46,10 +48,10 @@ func expired(why error) *end {
 	return &end{err: context.DeadlineExceeded, cause: cancelled(why), own: true}
 }
 
-// After returns a context that has so much time, and what [context.Cause] tells once
-// that is up. Release must follow.
-func (t *Timers) After(parent context.Context, d time.Duration, why error) *Context {
-	c := &Context{Context: parent, began: time.Now(), after: d, why: why}
+// After returns a context that has so much time from now on, and what [context.Cause]
+// tells once that is up. Release must follow. Now is read by [balancer.Now].
+func (t *Timers) After(parent context.Context, now, d time.Duration, why error) *Context {
+	c := &Context{Context: parent, began: now, after: d, why: why}
 	c.mu.Lock() // it may end at once
 	defer c.mu.Unlock()
 	c.timer = t.start(c)
@@ -69,9 +71,10 @@ func (c *Context) Deadline() (time.Time, bool) {
 		return c.Context.Deadline()
 	}
 	if c.at.IsZero() {
-		c.at = c.began.Add(c.after)
-		if now := time.Now(); c.end.Load() == nil && now.Sub(c.began) <= c.after/1000 {
-			c.at = now.Add(c.after)
+		now := time.Now()
+		c.at = now.Add(c.after)
+		if gone := balancer.At(now) - c.began; gone > c.after/1000 || c.end.Load() != nil {
+			c.at = now.Add(c.after - gone)
 		}
 		if earlier, ok := c.Context.Deadline(); ok && earlier.Before(c.at) {
 			c.at = earlier
@@ -82,17 +85,17 @@ func (c *Context) Deadline() (time.Time, bool) {
 
 // Rest is how much of its own time is left. To ask for it is not to ask for the
 // Deadline.
-func (c *Context) Rest() time.Duration {
+func (c *Context) Rest(now time.Duration) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.restLocked()
+	return c.restLocked(now)
 }
 
-func (c *Context) restLocked() time.Duration {
+func (c *Context) restLocked(now time.Duration) time.Duration {
 	if c.at.IsZero() {
-		return time.Until(c.began.Add(c.after))
+		return c.after - (now - c.began)
 	}
-	return time.Until(c.at)
+	return balancer.At(c.at) - now
 }
 
 // Lift takes the limit away: from now on there is as much time as the parent has. It
@@ -157,12 +160,19 @@ func (c *Context) AfterFunc(f func()) (stop func() bool) {
 		return func() bool { return false }
 	}
 	n := c.followers.add(f)
+	if n == 0 {
+		return stays // it is called at the end, and finds that it was stopped
+	}
 	return func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		return c.followers.remove(n)
 	}
 }
+
+// stays is how the first one stops: the context that a transport derives ends before c
+// does, and is not looked for in vain.
+func stays() bool { return false }
 
 // Release frees what c holds, and cancels it if it had not ended. More than once does
 // nothing.
@@ -171,7 +181,7 @@ func (c *Context) Release() { c.finish(released) }
 // expire ends c if its time is up, and is called once that may be so.
 func (c *Context) expire() {
 	c.mu.Lock()
-	if rest := c.restLocked(); rest > 0 && !c.lifted {
+	if rest := c.restLocked(balancer.Now()); rest > 0 && !c.lifted {
 		c.timer.again(rest)
 		c.mu.Unlock()
 		return

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/internal/deadline"
 )
 
@@ -33,7 +34,7 @@ func TestHowItEnds(t *testing.T) {
 				parent, leave := context.WithCancelCause(t.Context())
 				defer leave(nil)
 				var timers deadline.Timers
-				c := timers.After(parent, time.Second, errWhy)
+				c := timers.After(parent, balancer.Now(), time.Second, errWhy)
 				defer c.Release()
 				derived, cancel := context.WithCancel(c)
 				defer cancel()
@@ -82,10 +83,10 @@ func TestDeadline(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var timers deadline.Timers
 				begun := time.Now()
-				c := timers.After(t.Context(), time.Second, errWhy)
+				c := timers.After(t.Context(), balancer.Now(), time.Second, errWhy)
 				defer c.Release()
 				time.Sleep(tt.asked)
-				if left := c.Rest(); left != time.Second-tt.asked {
+				if left := c.Rest(balancer.Now()); left != time.Second-tt.asked {
 					t.Errorf("%v are left", left)
 				}
 				for range 2 {
@@ -93,8 +94,8 @@ func TestDeadline(t *testing.T) {
 						t.Errorf("the deadline is after %v", at.Sub(begun))
 					}
 				}
-				if at, _ := c.Deadline(); time.Until(at) != c.Rest() {
-					t.Errorf("%v are left until the deadline, and %v in all", time.Until(at), c.Rest())
+				if at, _ := c.Deadline(); time.Until(at) != c.Rest(balancer.Now()) {
+					t.Errorf("%v are left until the deadline, and %v in all", time.Until(at), c.Rest(balancer.Now()))
 				}
 				<-c.Done()
 				if took := time.Since(begun); took != tt.want {
@@ -110,7 +111,7 @@ func TestTheParentsDeadlineComesFirst(t *testing.T) {
 		parent, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		var timers deadline.Timers
-		c := timers.After(parent, time.Second, errWhy)
+		c := timers.After(parent, balancer.Now(), time.Second, errWhy)
 		defer c.Release()
 		own, _ := parent.Deadline()
 		if at, _ := c.Deadline(); !at.Equal(own) {
@@ -127,7 +128,7 @@ func TestLift(t *testing.T) {
 	t.Run("in time", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var timers deadline.Timers
-			c := timers.After(t.Context(), time.Second, errWhy)
+			c := timers.After(t.Context(), balancer.Now(), time.Second, errWhy)
 			if !c.Lift() || !c.Lift() {
 				t.Error("it was too late")
 			}
@@ -147,7 +148,7 @@ func TestLift(t *testing.T) {
 	t.Run("too late", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var timers deadline.Timers
-			c := timers.After(t.Context(), time.Second, errWhy)
+			c := timers.After(t.Context(), balancer.Now(), time.Second, errWhy)
 			defer c.Release()
 			time.Sleep(2 * time.Second)
 			if c.Lift() || context.Cause(c) != errWhy {
@@ -160,7 +161,7 @@ func TestLift(t *testing.T) {
 	t.Run("at that moment", func(t *testing.T) {
 		var timers deadline.Timers
 		for n := range 2000 {
-			c := timers.After(t.Context(), time.Duration(n)*time.Microsecond/20, errWhy)
+			c := timers.After(t.Context(), balancer.Now(), time.Duration(n)*time.Microsecond/20, errWhy)
 			inTime := c.Lift()
 			if ended := c.Err() != nil; ended == inTime {
 				t.Fatalf("in time: %t, ended: %t", inTime, ended)
@@ -176,7 +177,7 @@ func TestWhoFollows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var timers deadline.Timers
 		for range 3 {
-			c := timers.After(t.Context(), time.Second, errWhy)
+			c := timers.After(t.Context(), balancer.Now(), time.Second, errWhy)
 			var called, left atomic.Int32
 			stops := make([]func() bool, 4)
 			for n := range stops {
@@ -209,14 +210,14 @@ func TestTimersServeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var timers deadline.Timers
 		for range 100 {
-			c := timers.After(t.Context(), time.Second, errWhy)
+			c := timers.After(t.Context(), balancer.Now(), time.Second, errWhy)
 			time.Sleep(990 * time.Millisecond)
 			if c.Err() != nil {
 				t.Fatalf("it ended with %v", c.Err())
 			}
 			c.Release()
 		}
-		c := timers.After(t.Context(), time.Minute, errWhy)
+		c := timers.After(t.Context(), balancer.Now(), time.Minute, errWhy)
 		defer c.Release()
 		time.Sleep(59 * time.Second)
 		if c.Err() != nil {
@@ -231,7 +232,7 @@ func TestAtTheSameTime(t *testing.T) {
 	var timers deadline.Timers
 	for n := range 500 {
 		parent, leave := context.WithCancel(t.Context())
-		c := timers.After(parent, time.Duration(n%50)*time.Microsecond, errWhy)
+		c := timers.After(parent, balancer.Now(), time.Duration(n%50)*time.Microsecond, errWhy)
 		derived, cancel := context.WithCancel(c)
 		go leave()
 		go c.Release()

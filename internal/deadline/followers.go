@@ -23,13 +23,8 @@ func (fs *followers) add(f func()) int {
 	return n
 }
 
-// remove reports whether it was still there.
+// remove reports whether one of the others was still there.
 func (fs *followers) remove(n int) bool {
-	if n == 0 {
-		was := fs.first != nil
-		fs.first = nil
-		return was
-	}
 	_, was := fs.more[n]
 	delete(fs.more, n)
 	return was

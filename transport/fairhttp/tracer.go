@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http/httptrace"
 	"sync/atomic"
+
+	"github.com/fairlead-go/fairlead/internal/deadline"
 )
 
 // tracer watches how an attempt gets its connections. It is used again for
@@ -13,6 +15,7 @@ import (
 // if it may have been sent, which errs on the safe side.
 type tracer struct {
 	hooks  httptrace.ClientTrace
+	alone  context.Context // has the hooks and nothing else
 	pooled bool
 
 	asked, got, fresh atomic.Int32
@@ -31,6 +34,7 @@ func newTracer() *tracer {
 	t := &tracer{pooled: true}
 	t.hooks.GetConn = func(string) { t.asked.Add(1) }
 	t.hooks.GotConn = t.gotConn
+	t.alone = httptrace.WithClientTrace(context.Background(), &t.hooks)
 	return t
 }
 
@@ -52,15 +56,14 @@ func negotiatedHTTP2(conn net.Conn) bool {
 
 // trace returns ctx with a tracer in it.
 func (t *Transport) trace(ctx context.Context) (context.Context, *tracer) {
-	var tr *tracer
 	if httptrace.ContextClientTrace(ctx) == nil {
-		tr = t.tracers.Get().(*tracer)
-	} else {
-		// The caller's hooks are written into ours, which are then no longer
-		// fit for anybody else.
-		tr = newTracer()
-		tr.pooled = false
+		tr := t.tracers.Get().(*tracer)
+		return deadline.WithValues(ctx, tr.alone), tr
 	}
+	// The caller's hooks are written into ours, which are then no longer fit for
+	// anybody else.
+	tr := newTracer()
+	tr.pooled = false
 	return httptrace.WithClientTrace(ctx, &tr.hooks), tr
 }
 
