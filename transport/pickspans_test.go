@@ -37,6 +37,8 @@ type endingSpan struct {
 	ended bool
 }
 
+func (s *endingSpan) IsRecording() bool { return true }
+
 func (s *endingSpan) SetAttributes(all ...attribute.KeyValue) {
 	for _, a := range all {
 		if a.Key == "instance" && !s.ended {

@@ -140,7 +140,8 @@ func (o observed) put(name string, v float64, options []metric.ObserveOption) {
 // tracers counts the spans it is asked for.
 type tracers struct {
 	tracenoop.TracerProvider
-	spans []string
+	spans     []string
+	unsampled bool
 }
 
 type tracer struct {
@@ -152,11 +153,25 @@ func (t *tracers) Tracer(string, ...trace.TracerOption) trace.Tracer { return tr
 
 func (t tracer) Start(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
 	t.of.spans = append(t.of.spans, name)
-	return t.Tracer.Start(ctx, name, options...)
+	ctx, s := t.Tracer.Start(ctx, name, options...)
+	return ctx, recording{s, !t.of.unsampled}
 }
+
+// recording is a span that says whether anybody will see it.
+type recording struct {
+	trace.Span
+	is bool
+}
+
+func (r recording) IsRecording() bool { return r.is }
 
 // busy makes some calls of every kind and returns what telemetry saw.
 func busy(t *testing.T, level transport.Level) (*transport.Mesh, *meters, *tracers) {
+	t.Helper()
+	return busyWith(t, level, new(tracers))
+}
+
+func busyWith(t *testing.T, level transport.Level, tracers *tracers) (*transport.Mesh, *meters, *tracers) {
 	t.Helper()
 	instances := fairleadtest.Instances("orders", "a", "b", "c")
 	instances[2].Draining = true
@@ -164,7 +179,7 @@ func busy(t *testing.T, level transport.Level) (*transport.Mesh, *meters, *trace
 		{Protocol: discovery.HTTP, Addr: instances[2].Addr}, {Protocol: discovery.HTTP, Addr: "unix:/run/c.sock"},
 	}
 	fleet := fairleadtest.NewFleet(instances...)
-	meters, tracers := new(meters), new(tracers)
+	meters := new(meters)
 	m := newMesh(t, fleet, inAnyCase(), transport.WithTelemetry(level), transport.WithMeterProvider(meters), transport.WithTracerProvider(tracers),
 		transport.WithBudget(retry.BudgetConfig{MinPerSecond: 0.1}))
 	fleet.Play("a", fairleadtest.Refused(), fairleadtest.Refused(), fairleadtest.OK())
@@ -291,6 +306,16 @@ func TestTelemetryFull(t *testing.T) {
 		}
 		if got, want := len(tracers.spans), 1000+1001; got != want {
 			t.Errorf("%d spans, want %d", got, want)
+		}
+	})
+}
+
+// Of a call that is not sampled nobody sees the attempts.
+func TestUnsampledCallsHaveNoSpansOfAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, _, tracers := busyWith(t, transport.Full, &tracers{unsampled: true})
+		if got := len(tracers.spans); got != 1000 || slices.Contains(tracers.spans, "fairlead.attempt") {
+			t.Errorf("%d spans of a thousand calls, of attempts among them: %t", got, slices.Contains(tracers.spans, "fairlead.attempt"))
 		}
 	})
 }

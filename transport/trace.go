@@ -8,13 +8,19 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/internal/deadline"
 )
 
 // doTraced is the attempt loop inside a span, at level Full.
 func (m *Mesh) doTraced(ctx context.Context, call *Call, attempt Attempt) error {
-	ctx, span := m.meter.tracer.Start(ctx, "fairlead.call", trace.WithAttributes(
+	with, span := m.meter.tracer.Start(ctx, "fairlead.call", trace.WithAttributes(
 		serviceKey.String(call.Service), attribute.String("method", call.Method)))
 	defer span.End()
+	ctx = deadline.Unhidden(with, ctx)
+	if !span.IsRecording() {
+		call.traced = false // nor would the spans of its attempts be seen by anybody
+		return m.attempts(ctx, call, attempt)
+	}
 	err := m.attempts(ctx, call, attempt)
 	span.SetAttributes(attribute.Int("attempts", call.picks))
 	if err != nil {
@@ -29,11 +35,11 @@ func (m *Mesh) try(ctx context.Context, call *Call, attempt Attempt) Outcome {
 	if !call.traced {
 		return attempt.Try(ctx, call)
 	}
-	ctx, span := m.meter.tracer.Start(ctx, "fairlead.attempt", trace.WithAttributes(
+	with, span := m.meter.tracer.Start(ctx, "fairlead.attempt", trace.WithAttributes(
 		serviceKey.String(call.Service), attribute.Int("attempt", call.tries)))
 	before := call.picks
 	call.span = span
-	outcome := attempt.Try(ctx, call)
+	outcome := attempt.Try(deadline.Unhidden(with, ctx), call)
 	call.span = nil
 	if call.picks == before { // no lease took the span
 		span.SetStatus(codes.Error, "no instance was picked")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
+	"github.com/fairlead-go/fairlead/internal/bubble"
 	"github.com/fairlead-go/fairlead/internal/deadline"
 )
 
@@ -203,6 +204,50 @@ func TestWhoFollows(t *testing.T) {
 			<-late
 		}
 	})
+}
+
+type key string
+
+// A context with a value over it, however that was made, still ends as it does, and
+// what is derived from that is no goroutine.
+func TestValuesHideNothing(t *testing.T) {
+	for name, over := range map[string]func(ctx context.Context) context.Context{
+		"that stand beside it": func(ctx context.Context) context.Context {
+			return deadline.WithValues(ctx, context.WithValue(context.Background(), key("own"), "ours"))
+		},
+		"that others derived": func(ctx context.Context) context.Context {
+			return deadline.Unhidden(context.WithValue(ctx, key("own"), "ours"), ctx)
+		},
+		"twice": func(ctx context.Context) context.Context {
+			once := deadline.Unhidden(context.WithValue(ctx, key("own"), "hidden"), ctx)
+			return deadline.Unhidden(context.WithValue(once, key("own"), "ours"), once)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var timers deadline.Timers
+				parent := context.WithValue(t.Context(), key("parent"), "theirs")
+				c := timers.After(parent, balancer.Now(), time.Second, errWhy)
+				defer c.Release()
+				before := bubble.Goroutines()
+				derived, cancel := context.WithCancel(over(c))
+				defer cancel()
+				if now := bubble.Goroutines(); now != before {
+					t.Errorf("%d goroutines, %d before", now, before)
+				}
+				if derived.Value(key("own")) != "ours" || derived.Value(key("parent")) != "theirs" || derived.Value(key("none")) != nil {
+					t.Errorf("it holds %v and %v", derived.Value(key("own")), derived.Value(key("parent")))
+				}
+				<-derived.Done()
+				if derived.Err() != context.DeadlineExceeded || context.Cause(derived) != errWhy {
+					t.Errorf("it ended with %v because of %v", derived.Err(), context.Cause(derived))
+				}
+			})
+		})
+	}
+	if plain := context.WithValue(t.Context(), key("own"), "ours"); deadline.Unhidden(plain, t.Context()) != plain {
+		t.Error("what hides nothing was changed")
+	}
 }
 
 // A timer serves one context after the other, and ends each at its own time only.

@@ -64,7 +64,7 @@ func (t *Transport) trace(ctx context.Context) (context.Context, *tracer) {
 	// anybody else.
 	tr := newTracer()
 	tr.pooled = false
-	return httptrace.WithClientTrace(ctx, &tr.hooks), tr
+	return deadline.Unhidden(httptrace.WithClientTrace(ctx, &tr.hooks), ctx), tr
 }
 
 // untrace ends the attempt of a tracer.
