@@ -52,8 +52,8 @@ func sweep(ctx context.Context, run runner, limits []limit, out io.Writer) error
 	for i, pkg := range pkgs {
 		all.Go(func() {
 			var printed string
-			printed, errs[i] = run(ctx, pkg, ".", "", "1x")
-			found[i] = results(printed)
+			printed, errs[i] = run(ctx, pkg, 1, ".", "", "1x")
+			found[i] = results(printed, 1)
 		})
 	}
 	all.Wait()

@@ -17,7 +17,7 @@ type script struct {
 	ran        []string                        // in rounds
 }
 
-func (s *script) run(_ context.Context, pkg, match, _, benchtime string) (string, error) {
+func (s *script) run(_ context.Context, pkg string, cpus int, match, _, benchtime string) (string, error) {
 	var out strings.Builder
 	fmt.Fprintln(&out, "goos: linux\npkg:", pkg)
 	for name, prints := range s.benchmarks {
@@ -25,11 +25,15 @@ func (s *script) run(_ context.Context, pkg, match, _, benchtime string) (string
 			continue
 		}
 		n := 0
-		if match != "." && strings.HasSuffix(benchtime, "x") { // it is for a round
+		if match != "." && strings.HasSuffix(benchtime, "x") {
 			n = s.runs(name)
 			s.ran = append(s.ran, name)
 		}
-		fmt.Fprintf(&out, "%s         \t 1000\t%s\n", name, prints(n))
+		suffix := ""
+		if cpus > 1 {
+			suffix = fmt.Sprintf("-%d", cpus)
+		}
+		fmt.Fprintf(&out, "%s%s         \t 1000\t%s\n", name, suffix, prints(n))
 	}
 	fmt.Fprintln(&out, "PASS")
 	return out.String(), nil
@@ -140,6 +144,36 @@ func TestNoiseDecidesNothing(t *testing.T) {
 	}
 }
 
+// With more processors it is another benchmark, under the same name.
+func TestProcessorsAreGiven(t *testing.T) {
+	s := &script{benchmarks: map[string]func(int) string{"BenchmarkOurs": always(160, 0), "BenchmarkTheirs": always(100, 0)}}
+	_, err := judged(t, s, "ratio cpu=2 orders BenchmarkOurs BenchmarkTheirs 1.5 they do not wait for each other")
+	if err == nil || !strings.Contains(err.Error(), "line 1: cpu=2 orders BenchmarkOurs") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A first try that somebody else disturbed does not make all others too short to say
+// anything.
+func TestARunIsLongEnough(t *testing.T) {
+	var counts []string
+	run := func(_ context.Context, pkg string, cpus int, match, _, benchtime string) (string, error) {
+		cost := 10
+		if !strings.HasSuffix(benchtime, "x") {
+			cost = 5000
+		}
+		counts = append(counts, benchtime)
+		return fmt.Sprintf("BenchmarkOurs 1 1 ns/op %d cpu-ns/op 0 allocs/op", cost), nil
+	}
+	limits, _ := parse(strings.NewReader("allocs orders BenchmarkOurs 0 none"))
+	if err := judge(t.Context(), run, limits, 10*time.Microsecond, new(strings.Builder)); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"1x", "2µs", "2x", "1000x", "1000x", "1000x", "1000x", "1000x"}; !slices.Equal(counts, want) {
+		t.Errorf("the runs were for %v, want %v", counts, want)
+	}
+}
+
 // A sum is what the parts take together.
 func TestPartsAreAdded(t *testing.T) {
 	s := &script{benchmarks: map[string]func(int) string{"BenchmarkAll": always(150, 0), "BenchmarkOne": always(70, 0), "BenchmarkOther": always(30, 0)}}
@@ -193,7 +227,7 @@ func TestALimitOfNothingFails(t *testing.T) {
 func TestABenchmarkThatFailsIsAnError(t *testing.T) {
 	broken := errors.New("exit status 1: --- FAIL: BenchmarkOurs")
 	limits, _ := parse(strings.NewReader(line))
-	err := judge(t.Context(), func(context.Context, string, string, string, string) (string, error) { return "", broken }, limits, time.Microsecond, new(strings.Builder))
+	err := judge(t.Context(), func(context.Context, string, int, string, string, string) (string, error) { return "", broken }, limits, time.Microsecond, new(strings.Builder))
 	if !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}

@@ -12,13 +12,13 @@ func TestALineIsALimit(t *testing.T) {
 # A comment, and an empty line.
 
 ratio  balancer BenchmarkPick/nodes=10 BenchmarkBound/nodes=10 1.5 what it is: 1.2
-  ratio transport BenchmarkAll BenchmarkOne + BenchmarkOther 2 both
+  ratio cpu=2 transport BenchmarkAll BenchmarkOne + BenchmarkOther 2 both
 allocs transport/fairhttp BenchmarkAll 0 none
 `))
 	want := []limit{
-		{4, ratio, "balancer", "BenchmarkPick/nodes=10", []string{"BenchmarkBound/nodes=10"}, 1.5, "what it is: 1.2"},
-		{5, ratio, "transport", "BenchmarkAll", []string{"BenchmarkOne", "BenchmarkOther"}, 2, "both"},
-		{6, allocs, "transport/fairhttp", "BenchmarkAll", nil, 0, "none"},
+		{4, ratio, 1, "balancer", "BenchmarkPick/nodes=10", []string{"BenchmarkBound/nodes=10"}, 1.5, "what it is: 1.2"},
+		{5, ratio, 2, "transport", "BenchmarkAll", []string{"BenchmarkOne", "BenchmarkOther"}, 2, "both"},
+		{6, allocs, 1, "transport/fairhttp", "BenchmarkAll", nil, 0, "none"},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
@@ -31,6 +31,8 @@ func TestALineThatIsNoLimitIsRefused(t *testing.T) {
 	for _, tt := range []struct{ line, says string }{
 		{"rato balancer BenchmarkA BenchmarkB 1.5 reason", `kind is "rato": allowed are "ratio" and "allocs"`},
 		{"ratio", `package is ""`},
+		{"ratio cpu=0 balancer BenchmarkA BenchmarkB 1.5 reason", `cpu is "0": allowed is 1 to 64`},
+		{"ratio cpu=two balancer BenchmarkA BenchmarkB 1.5 reason", `cpu is "two"`},
 		{"ratio ./balancer BenchmarkA BenchmarkB 1.5 reason", `package is "./balancer": allowed is a directory below`},
 		{"ratio ../balancer BenchmarkA BenchmarkB 1.5 reason", `package is "../balancer"`},
 		{"ratio /balancer BenchmarkA BenchmarkB 1.5 reason", `package is "/balancer"`},
