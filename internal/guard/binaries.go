@@ -6,12 +6,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
 
 // runner runs the benchmarks of a package that match, and returns what they print.
-type runner func(ctx context.Context, pkg, match, skip, benchtime string) (string, error)
+type runner func(ctx context.Context, pkg string, cpus int, match, skip, benchtime string) (string, error)
 
 // compile makes the test binaries of packages, by directories below root, into dir.
 func compile(ctx context.Context, root, dir string, pkgs []string) (runner, error) {
@@ -24,10 +25,10 @@ func compile(ctx context.Context, root, dir string, pkgs []string) (runner, erro
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
-	return func(ctx context.Context, pkg, match, skip, benchtime string) (string, error) {
+	return func(ctx context.Context, pkg string, cpus int, match, skip, benchtime string) (string, error) {
 		cmd := exec.CommandContext(ctx, filepath.Join(dir, filepath.Base(pkg)+".test"),
 			"-test.run=^$", "-test.bench="+match, "-test.skip="+skip, "-test.benchtime="+benchtime,
-			"-test.cpu=1", "-test.benchmem", "-test.timeout=2m")
+			"-test.cpu="+strconv.Itoa(cpus), "-test.benchmem", "-test.timeout=2m")
 		cmd.Dir = filepath.Join(root, pkg) // as go test does
 		var stderr strings.Builder
 		cmd.Stderr = &stderr

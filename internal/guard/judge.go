@@ -52,8 +52,8 @@ func sweep(ctx context.Context, run runner, limits []limit, out io.Writer) error
 	for i, pkg := range pkgs {
 		all.Go(func() {
 			var printed string
-			printed, errs[i] = run(ctx, pkg, ".", "", "1x")
-			found[i] = results(printed)
+			printed, errs[i] = run(ctx, pkg, 1, ".", "", "1x")
+			found[i] = results(printed, 1)
 		})
 	}
 	all.Wait()
@@ -77,7 +77,7 @@ func sweep(ctx context.Context, run runner, limits []limit, out io.Writer) error
 
 func print(out io.Writer, all []*measurement) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "line\tlimited\tpairs\tis\tlimit\theadroom\t")
+	fmt.Fprintln(table, "line\tlimited\tsamples\tis\tlimit\theadroom\t")
 	for _, m := range all {
 		value, most := fmt.Sprintf("%.2f×", m.value()), fmt.Sprintf("%.2f×", m.most)
 		if m.kind == allocs {
@@ -97,5 +97,5 @@ func (m *measurement) err() error {
 	if m.kind == allocs {
 		return fmt.Errorf("line %d: %s: %v allocations to an operation, allowed are %v: %s", m.line, m.limit, m.value(), m.most, m.reason)
 	}
-	return fmt.Errorf("line %d: %s is %.3f, the median of %d pairs, allowed is %v: %s", m.line, m.limit, m.value(), len(m.samples), m.most, m.reason)
+	return fmt.Errorf("line %d: %s is %.3f, the median of %d samples, allowed is %v: %s", m.line, m.limit, m.value(), len(m.samples), m.most, m.reason)
 }

@@ -18,25 +18,33 @@ const (
 	allocs = "allocs"
 )
 
-// mostRatio keeps a typing error from saying nothing.
-const mostRatio = 100
+// mostRatio and mostCPUs keep a typing error from saying nothing.
+const (
+	mostRatio = 100
+	mostCPUs  = 64
+)
 
 // limit is one line of the file of limits.
 type limit struct {
 	line      int
 	kind      string
+	cpus      int
 	pkg       string   // its directory, below that of the module
-	benchmark string   // as it is printed
+	benchmark string   // as it is printed, but for the number of processors
 	against   []string // whose times together are 1; none for allocations
 	most      float64
 	reason    string
 }
 
 func (l limit) String() string {
-	if l.kind == allocs {
-		return fmt.Sprintf("%s %s", l.pkg, l.benchmark)
+	text := l.pkg + " " + l.benchmark
+	if l.kind == ratio {
+		text += " / " + strings.Join(l.against, " + ")
 	}
-	return fmt.Sprintf("%s %s / %s", l.pkg, l.benchmark, strings.Join(l.against, " + "))
+	if l.cpus != 1 {
+		text = fmt.Sprintf("cpu=%d %s", l.cpus, text)
+	}
+	return text
 }
 
 // benchmarks are all that have to run.
@@ -72,11 +80,11 @@ func parse(r io.Reader) ([]limit, error) {
 }
 
 func (l limit) same(other limit) bool {
-	return l.kind == other.kind && l.pkg == other.pkg && slices.Equal(l.benchmarks(), other.benchmarks())
+	return l.kind == other.kind && l.cpus == other.cpus && l.pkg == other.pkg && slices.Equal(l.benchmarks(), other.benchmarks())
 }
 
 func parseLine(fields []string) (limit, error) {
-	var l limit
+	l := limit{cpus: 1}
 	next := func() (first string) {
 		if len(fields) > 0 {
 			first, fields = fields[0], fields[1:]
@@ -87,6 +95,13 @@ func parseLine(fields []string) (limit, error) {
 		return l, fmt.Errorf("kind is %q: allowed are %q and %q", l.kind, ratio, allocs)
 	}
 	l.pkg = next()
+	if text, ok := strings.CutPrefix(l.pkg, "cpu="); ok {
+		var err error
+		if l.cpus, err = strconv.Atoi(text); err != nil || l.cpus < 1 || l.cpus > mostCPUs {
+			return l, fmt.Errorf("cpu is %q: allowed is 1 to %d", text, mostCPUs)
+		}
+		l.pkg = next()
+	}
 	if l.pkg == "" || path.Clean(l.pkg) != l.pkg || path.IsAbs(l.pkg) || strings.HasPrefix(l.pkg, ".") {
 		return l, fmt.Errorf("package is %q: allowed is a directory below that of the module, such as transport/fairhttp", l.pkg)
 	}

@@ -14,6 +14,9 @@ import (
 // fail: a neighbour's noise is gone by then, and a regression is not.
 var rounds = []int{5, 10, 20}
 
+// mostOperations end the search for how many take long enough.
+const mostOperations = 1e9
+
 // measurement is what was found of a limit, a sample in each round.
 type measurement struct {
 	limit
@@ -57,7 +60,10 @@ type meter struct {
 }
 
 // side is one benchmark of a ratio. Several ratios may have it.
-type side struct{ pkg, benchmark string }
+type side struct {
+	pkg, benchmark string
+	cpus           int
+}
 
 // measure takes samples of all, and then more of those that would fail.
 func (g *meter) measure(ctx context.Context, all []*measurement) error {
@@ -86,7 +92,7 @@ func (g *meter) round(ctx context.Context, all []*measurement, backwards bool) e
 			slices.Reverse(names)
 		}
 		for _, name := range names {
-			s := side{m.pkg, name}
+			s := side{m.pkg, name, m.cpus}
 			if _, again := ran[s]; again {
 				continue
 			}
@@ -104,37 +110,46 @@ func (g *meter) round(ctx context.Context, all []*measurement, backwards bool) e
 }
 
 func (m *measurement) sample(ran map[side]result) float64 {
-	limited := ran[side{m.pkg, m.benchmark}]
+	limited := ran[side{m.pkg, m.benchmark, m.cpus}]
 	if m.kind == allocs {
 		return limited.allocs
 	}
 	bound := 0.0
 	for _, name := range m.against {
-		bound += ran[side{m.pkg, name}].time
+		bound += ran[side{m.pkg, name, m.cpus}].time
 	}
 	return limited.time / bound
 }
 
-// result runs a benchmark for as many operations as take the time by a first try, and
-// not by time: then it would begin several times, and what it begins with may be long.
+// result runs a benchmark for as many operations as take the time, and not by time:
+// then it would begin several times, and what it begins with may be long.
 func (g *meter) result(ctx context.Context, s side) (result, error) {
-	if g.counts[s] == 0 {
-		r, err := g.once(ctx, s, (g.time / 5).String())
-		if err != nil {
-			return r, err
-		}
-		g.counts[s] = max(1, int(float64(g.time)/r.time))
+	if n := g.counts[s]; n > 0 {
+		return g.once(ctx, s, operations(n))
 	}
-	return g.once(ctx, s, fmt.Sprintf("%dx", g.counts[s]))
+	// How many these are is found out the first time. A try by time is a good guess, but
+	// for one that ended early because somebody else had the processor.
+	r, err := g.once(ctx, s, (g.time / 5).String())
+	for n := 1; err == nil; {
+		n = min(max(2*n, int(float64(g.time)/r.time)), mostOperations)
+		r, err = g.once(ctx, s, operations(n))
+		if r.time*float64(n) >= float64(g.time)/2 || n == mostOperations {
+			g.counts[s] = n
+			break
+		}
+	}
+	return r, err
 }
+
+func operations(n int) string { return strconv.Itoa(n) + "x" }
 
 func (g *meter) once(ctx context.Context, s side, benchtime string) (result, error) {
 	match, deeper := only(s.benchmark)
-	out, err := g.run(ctx, s.pkg, match, deeper, benchtime)
+	out, err := g.run(ctx, s.pkg, s.cpus, match, deeper, benchtime)
 	if err != nil {
 		return result{}, err
 	}
-	r, ok := results(out)[s.benchmark]
+	r, ok := results(out, s.cpus)[s.benchmark]
 	if !ok {
 		return r, fmt.Errorf("%s has no benchmark %s, or it has no result:\n%s", s.pkg, s.benchmark, out)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -13,13 +14,18 @@ type result struct {
 	allocs float64 // of one
 }
 
-// results reads what a test binary prints of its benchmarks, by their names.
-func results(output string) map[string]result {
+// results reads what a test binary prints of its benchmarks, by their names without
+// the number of processors, which stands there if it is not 1.
+func results(output string, cpus int) map[string]result {
 	found := map[string]result{}
 	for line := range strings.Lines(output) {
 		fields := strings.Fields(line)
 		if len(fields) < 4 || !isBenchmark(fields[0]) {
 			continue
+		}
+		name := fields[0]
+		if cpus != 1 {
+			name = strings.TrimSuffix(name, fmt.Sprintf("-%d", cpus))
 		}
 		var r result
 		for i := 2; i+1 < len(fields); i += 2 {
@@ -29,13 +35,13 @@ func results(output string) map[string]result {
 			}
 			switch fields[i+1] {
 			case "ns/op":
-				found[fields[0]] = r
+				found[name] = r
 			case cputime.Unit:
 				r.time = value
-				found[fields[0]] = r
+				found[name] = r
 			case "allocs/op":
 				r.allocs = value
-				found[fields[0]] = r
+				found[name] = r
 			}
 		}
 	}
