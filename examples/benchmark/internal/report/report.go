@@ -4,6 +4,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
 	"github.com/fairlead-go/fairlead/internal/environment"
@@ -117,14 +118,14 @@ func (r *Report) failures(s scenario.Scenario, l *Lane) {
 // wide warns of figures whose intervals are too wide to say much.
 func (r *Report) wide(g *group) {
 	for _, f := range figures() {
-		lanes := ""
+		var lanes []string
 		for _, of := range g.ratios {
 			if width := (of.High - of.Low) / of.Median; of.Metric == f.metric && f.widest > 0 && width > f.widest {
-				lanes += fmt.Sprintf(", %s (%.0f %%)", of.Variant, 100*width)
+				lanes = append(lanes, fmt.Sprintf("%s (%.0f %%)", of.Variant, 100*width))
 			}
 		}
-		if lanes != "" {
-			r.warn(g.Scenario, "intervals of %s wider than %.0f %% of the ratio: %s; the machine is busy, or there are too few rounds", f.title, 100*f.widest, lanes[len(", "):])
+		if lanes != nil {
+			r.warn(g.Scenario, "intervals of %s wider than %.0f %% of the ratio: %s; the machine is busy, or there are too few rounds", f.title, 100*f.widest, strings.Join(lanes, ", "))
 		}
 	}
 }
