@@ -16,8 +16,8 @@ type Report struct {
 	Ratios []Comparison `json:"ratios"` // to the base
 	// Added is the CPU that a request costs more than with the base, in microseconds.
 	Added []Comparison `json:"added"`
-	// Pairwise are the ratios of CPU of any two lanes of which none is the other's
-	// base.
+	// Pairwise are the ratios of the CPU of a request of any two lanes, in both
+	// directions.
 	Pairwise    []Comparison            `json:"pairwise"`
 	Environment environment.Environment `json:"environment"`
 	Proxies     []Proxy                 `json:"proxies"`
@@ -32,15 +32,6 @@ type Proxy struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	Note    string `json:"note"` // what a reader has to know of it
-}
-
-// group is what belongs to one scenario.
-type group struct {
-	scenario.Scenario
-	lanes           []*Lane
-	rows            []Row
-	ratios          []Comparison
-	added, pairwise []Comparison
 }
 
 // Add adds the rows and ratios of a scenario; the first lane is the base of those
@@ -88,13 +79,12 @@ func (r *Report) compare(g *group, l, base *Lane) {
 	}
 }
 
-// pair compares the CPU of all lanes with that of all others, save where a ratio to
-// a base does so.
+// pair compares the CPU of all lanes with that of all others.
 func (g *group) pair() {
 	decides := figures()[0]
 	for _, l := range g.lanes {
 		for _, other := range g.lanes {
-			if l == other || l.Name == Again || other.Name == Again || baseOf(l, g.lanes) == other || baseOf(other, g.lanes) == l {
+			if l == other || l.Name == Again || other.Name == Again {
 				continue
 			}
 			if e, known := compare(l.Runs, other.Runs, decides.of, ratio); known {
