@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/target"
 )
 
 // instances are the servers, the same for all variants.
@@ -34,10 +36,16 @@ func startInstances(ctx context.Context) (*instances, error) {
 		return nil, err
 	}
 	all := &instances{child: cmd, hold: stdin}
-	if err := json.NewDecoder(stdout).Decode(&all.addrs); err != nil {
+	err = json.NewEncoder(stdin).Encode(target.Settings{})
+	var at target.Places
+	if err == nil {
+		err = json.NewDecoder(stdout).Decode(&at)
+	}
+	if err != nil {
 		all.stop()
 		return nil, fmt.Errorf("server process: %w", err)
 	}
+	all.addrs = at.TCP
 	return all, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"os"
 
 	"google.golang.org/grpc"
@@ -16,49 +15,74 @@ import (
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
 )
 
-// openMesh returns a mesh that finds the instances in a static list. There is
-// no OpenTelemetry SDK: what is measured goes nowhere.
-func openMesh(a Assignment, level transport.Level) (*transport.Mesh, error) {
-	list, err := discovery.NewStatic(discovery.Addrs("orders", a.Addrs...)...)
+// fairlead is the base of each protocol, with the same settings, through a mesh
+// that goes by a document.
+func fairlead(name string, level transport.Level, document string) variant {
+	return variant{
+		name: name, governed: true, measured: level != transport.Off,
+		http: func(a Assignment, sdk telemetry) (httpClient, error) {
+			mesh, err := openMesh(a, discovery.HTTP, level, sdk, document)
+			if err != nil {
+				return httpClient{}, err
+			}
+			door := fairhttp.New(mesh, httpPool(a.Scenario))
+			return httpClient{
+				transport: door,
+				scheme:    fairhttp.Scheme,
+				close:     closers{func() error { door.CloseIdleConnections(); return nil }, closing(mesh)},
+			}, nil
+		},
+		grpc: func(a Assignment, sdk telemetry) (grpcClient, error) {
+			mesh, err := openMesh(a, discovery.GRPC, level, sdk, document)
+			if err != nil {
+				return grpcClient{}, err
+			}
+			conn, err := grpc.NewClient("mesh:///orders",
+				append(fairgrpc.DialOptions(mesh), grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+			if err != nil {
+				return grpcClient{close: closers{closing(mesh)}}, err
+			}
+			return grpcClient{conn: conn, close: closers{conn.Close, closing(mesh)}}, nil
+		},
+	}
+}
+
+func closing(m *transport.Mesh) func() error {
+	return func() error { return m.Close(context.Background()) }
+}
+
+// openMesh returns a mesh that finds the instances in a static list: no call waits
+// for a registry, so where the list came from makes no difference. Its rules are in
+// force. What it measures goes to the SDK that the other variants have.
+func openMesh(a Assignment, p discovery.Protocol, level transport.Level, sdk telemetry, document string) (*transport.Mesh, error) {
+	all, reach := instances(a.Addrs, p)
+	// Each run would tell that its list is live.
+	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	options := []transport.Option{transport.WithTelemetry(level), transport.WithLogger(quiet), transport.WithReach(reach)}
+	if sdk.meters != nil {
+		options = append(options, transport.WithMeterProvider(sdk.meters), transport.WithTracerProvider(sdk.tracers))
+	}
+	if document != "" {
+		label(all)
+		options = append(options, transport.WithLocality(region, zone))
+	}
+	rules, err := rulesOf(a, document)
 	if err != nil {
 		return nil, err
 	}
-	// Each run would tell that its list is live.
-	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return transport.New(list, transport.WithTelemetry(level), transport.WithLogger(quiet))
-}
-
-// fairleadHTTP is the client of [plainHTTP], with the same settings, through a
-// mesh.
-func fairleadHTTP(level transport.Level) Dialer {
-	return func(a Assignment) (Caller, error) {
-		mesh, err := openMesh(a, level)
-		if err != nil {
-			return Caller{}, err
-		}
-		client := &http.Client{Transport: fairhttp.New(mesh, httpPool(a.Scenario.Concurrency))}
-		return Caller{
-			Worker: forAll(post(client, "mesh://orders/echo", a.Scenario.Payload)),
-			Close:  func() error { return mesh.Close(context.Background()) },
-		}, nil
+	if rules != nil {
+		options = append(options, transport.WithRules(rules))
 	}
-}
-
-// fairleadGRPC is the client of [roundRobinGRPC] through a mesh.
-func fairleadGRPC(level transport.Level) Dialer {
-	return func(a Assignment) (Caller, error) {
-		mesh, err := openMesh(a, level)
-		if err != nil {
-			return Caller{}, err
-		}
-		conn, err := grpc.NewClient("mesh:///orders",
-			append(fairgrpc.DialOptions(mesh), grpc.WithTransportCredentials(insecure.NewCredentials()))...)
-		if err != nil {
-			return Caller{}, err
-		}
-		return Caller{
-			Worker: forAll(place(conn, a.Scenario.Payload)),
-			Close:  func() error { return errors.Join(conn.Close(), mesh.Close(context.Background())) },
-		}, nil
+	list, err := discovery.NewStatic(all...)
+	if err != nil {
+		return nil, err
 	}
+	mesh, err := transport.New(list, options...)
+	if err != nil || rules == nil {
+		return mesh, err
+	}
+	if err := inForce(mesh, p); err != nil {
+		return nil, errors.Join(err, mesh.Close(context.Background()))
+	}
+	return mesh, nil
 }

@@ -1,44 +1,60 @@
 // Package client has the ways to make the calls that are compared.
+//
+// Like stands against like: all variants of a protocol send the same request, with
+// the same header, and check the answer in the same way. Their transports have the
+// same settings, which fit the load. None speaks TLS or writes a log.
 package client
 
 import (
-	"context"
+	"net/http"
+
+	"google.golang.org/grpc"
 
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
 	"github.com/fairlead-go/fairlead/transport"
 )
 
-// Caller is a client that is ready to call.
-type Caller struct {
-	// Worker returns what one goroutine calls with: it makes one call and checks
-	// the answer.
-	Worker func() func(context.Context) error
-	Close  func() error
-}
-
-// Dialer prepares a client for the instances of an assignment.
-type Dialer func(Assignment) (Caller, error)
-
-// variant is one way to make the calls, over the protocols it is for.
+// variant is one way to make the calls.
 type variant struct {
-	name    string
-	dialers map[string]Dialer
+	name string
+	http func(Assignment, telemetry) (httpClient, error) // over HTTP/1.1 and HTTP/2; nil: it does not speak it
+	grpc func(Assignment, telemetry) (grpcClient, error) // unary calls and streams
+	// measured says that there is an SDK for what it measures, governed that calls
+	// get their time from a rule and not from a context.
+	measured, governed bool
 }
 
-// variants is the table of all.
+// httpClient is what all calls of a variant go through.
+type httpClient struct {
+	transport http.RoundTripper
+	scheme    string
+	close     closers
+}
+
+// grpcClient is what all calls of a variant go through.
+type grpcClient struct {
+	conn  *grpc.ClientConn
+	close closers
+}
+
+// variants is the table of all. Over HTTP plain is a round robin already.
 func variants() []variant {
 	return []variant{
-		{"plain", map[string]Dialer{scenario.HTTP1: plainHTTP}},
-		{"round-robin", map[string]Dialer{scenario.GRPC: roundRobinGRPC}},
-		{"fairlead-off", map[string]Dialer{scenario.HTTP1: fairleadHTTP(transport.Off), scenario.GRPC: fairleadGRPC(transport.Off)}},
-		{"fairlead-metrics", map[string]Dialer{scenario.HTTP1: fairleadHTTP(transport.Metrics), scenario.GRPC: fairleadGRPC(transport.Metrics)}},
-		{"fairlead-full", map[string]Dialer{scenario.HTTP1: fairleadHTTP(transport.Full), scenario.GRPC: fairleadGRPC(transport.Full)}},
+		{name: "plain", http: plainHTTP, grpc: pickFirst},
+		{name: "round-robin", grpc: roundRobinGRPC},
+		{name: "otel", http: otelHTTP, grpc: otelGRPC, measured: true},
+		{name: "usual-stack", http: usualHTTP, grpc: usualGRPC, measured: true},
+		fairlead("fairlead-off", transport.Off, ""),
+		fairlead("fairlead-metrics", transport.Metrics, ""),
+		fairlead("fairlead-full", transport.Full, ""),
+		fairlead("fairlead-all", transport.Metrics, everything),
 	}
 }
 
-// Base is the variant that the others of a protocol are compared with.
+// Base is the variant that the others of a protocol are compared with: what a
+// program does to use all instances.
 func Base(protocol string) string {
-	if protocol == scenario.GRPC {
+	if protocol == scenario.GRPC || protocol == scenario.GRPCStream {
 		return "round-robin"
 	}
 	return "plain"
@@ -47,26 +63,19 @@ func Base(protocol string) string {
 // Compared returns the names of the variants that are no base.
 func Compared() []string {
 	var names []string
-	for _, v := range variants() {
-		if v.name != Base(scenario.HTTP1) && v.name != Base(scenario.GRPC) {
-			names = append(names, v.name)
+	for _, name := range Names() {
+		if name != Base(scenario.HTTP1) && name != Base(scenario.GRPC) {
+			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// Dial returns the Dialer of a variant, or nil if it does not speak the
-// protocol.
-func Dial(name, protocol string) Dialer {
+// Names returns those of all variants.
+func Names() []string {
+	var names []string
 	for _, v := range variants() {
-		if v.name == name {
-			return v.dialers[protocol]
-		}
+		names = append(names, v.name)
 	}
-	return nil
-}
-
-// forAll is a worker for callers whose workers share all they have.
-func forAll(call func(context.Context) error) func() func(context.Context) error {
-	return func() func(context.Context) error { return call }
+	return names
 }
