@@ -39,11 +39,21 @@ func call(stdin io.Reader, stdout io.Writer) (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	m, err := load.Closed{
-		Worker: c.Worker, Concurrency: a.Scenario.Concurrency, Warmup: a.Warmup, Duration: a.Duration, Processes: a.Servers,
+	s, err := load.Closed{
+		Worker: c.Worker, Concurrency: a.Scenario.Concurrency, Warmup: a.Warmup, Duration: a.Duration,
+		Processes: load.Processes{Servers: a.Servers, Proxies: a.Proxies},
 	}.Run(context.Background())
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(stdout).Encode(m)
+	if a.Rate > 0 {
+		open, err := load.Open{
+			Worker: c.Worker, Workers: a.Scenario.InFlight(), Rate: a.Rate, Warmup: a.Warmup / 2, Duration: a.Open, Seed: a.Seed,
+		}.Run(context.Background())
+		if err != nil {
+			return err
+		}
+		s = s.Under(open)
+	}
+	return json.NewEncoder(stdout).Encode(s)
 }

@@ -71,9 +71,9 @@ func runClient(ctx context.Context, a client.Assignment) (load.Measurement, erro
 	if err != nil {
 		return load.Measurement{}, fmt.Errorf("client process: %w", err)
 	}
-	var m load.Measurement
-	if err := json.Unmarshal(out, &m); err != nil {
+	var s load.Share
+	if err := json.Unmarshal(out, &s); err != nil {
 		return load.Measurement{}, fmt.Errorf("client process said %q: %w", out, err)
 	}
-	return m, nil
+	return load.Together(s), nil
 }

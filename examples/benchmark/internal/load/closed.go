@@ -1,4 +1,5 @@
-// Package load makes calls and measures what they cost.
+// Package load makes calls and measures what they cost: a closed loop finds how
+// many there can be and what each uses, an open one how long they take.
 package load
 
 import (
@@ -16,7 +17,7 @@ type Closed struct {
 	Worker           func() func(context.Context) error // what each worker calls with
 	Concurrency      int
 	Warmup, Duration time.Duration
-	Processes        []int // whose CPU counts beside that of this one
+	Processes        Processes
 }
 
 // The phases of a load.
@@ -28,7 +29,7 @@ const (
 
 // Run keeps the load up for warmup and duration. Calls count that end while it
 // measures, failures from the beginning to the end.
-func (l Closed) Run(ctx context.Context) (Measurement, error) {
+func (l Closed) Run(ctx context.Context) (Share, error) {
 	var phase atomic.Int32
 	var running sync.WaitGroup // the workers, ended by the phase
 	workers := make([]*worker, l.Concurrency)
@@ -37,24 +38,20 @@ func (l Closed) Run(ctx context.Context) (Measurement, error) {
 		running.Go(func() { workers[i].run(ctx, l.Worker(), &phase) })
 	}
 	time.Sleep(l.Warmup)
-	before, errBefore := read(l.Processes)
+	before, errBefore := l.Processes.read()
 	phase.Store(measuring)
 	time.Sleep(l.Duration)
 	phase.Store(over)
-	after, errAfter := read(l.Processes)
+	after, errAfter := l.Processes.read()
 	running.Wait()
-	m := after.since(before)
+	s := after.since(before)
 	all := newHistogram()
 	for _, w := range workers {
-		all.Merge(w.latencies)
-		m.Errors += w.failed
-		if w.err != nil && m.FirstError == "" {
-			m.FirstError = w.err.Error()
-		}
+		w.addTo(&s, all)
 	}
-	m.Calls = all.TotalCount()
-	m.P50, m.P99, m.P999 = quantile(all, 50), quantile(all, 99), quantile(all, 99.9)
-	return m, errors.Join(errBefore, errAfter)
+	s.Calls = all.TotalCount()
+	s.Latencies = all.Export()
+	return s, errors.Join(errBefore, errAfter)
 }
 
 // worker is used by one goroutine, so that no two write to one cache line.
@@ -71,12 +68,9 @@ func (w *worker) run(ctx context.Context, call func(context.Context) error, phas
 		now := phase.Load()
 		switch {
 		case err != nil:
-			w.failed++
-			if w.err == nil {
-				w.err = err
-			}
+			w.fail(err)
 		case now == measuring:
-			w.latencies.RecordValue(min(ended.Sub(begun).Microseconds(), longest))
+			record(w.latencies, ended.Sub(begun))
 		}
 		if now == over {
 			return
@@ -85,14 +79,17 @@ func (w *worker) run(ctx context.Context, call func(context.Context) error, phas
 	}
 }
 
-// longest is the top of the histograms, in microseconds: ten minutes.
-const longest = 600_000_000
+func (w *worker) fail(err error) {
+	w.failed++
+	if w.err == nil {
+		w.err = err
+	}
+}
 
-// newHistogram returns a histogram with an error below 1 %. One more digit
-// would make the heap of a client with many workers so large that its garbage
-// were collected less often than in an ordinary program.
-func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, longest, 2) }
-
-func quantile(h *hdrhistogram.Histogram, percent float64) time.Duration {
-	return time.Duration(h.ValueAtQuantile(percent)) * time.Microsecond
+func (w *worker) addTo(s *Share, all *hdrhistogram.Histogram) {
+	all.Merge(w.latencies)
+	s.Errors += w.failed
+	if w.err != nil && s.FirstError == "" {
+		s.FirstError = w.err.Error()
+	}
 }
