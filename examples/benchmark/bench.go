@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/client"
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/proxies"
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/target"
+)
+
+// bench holds what runs as long as the benchmark.
+type bench struct {
+	market  market
+	root    string // of all sockets and configurations
+	dirs    int
+	servers *fleet
+}
+
+// prepare starts the servers and looks for proxies.
+func prepare(ctx context.Context) (_ *bench, err error) {
+	b := &bench{market: proxies.Find(ctx)}
+	// Paths of sockets are short: those of some systems' temporary folders are not.
+	if b.root, err = os.MkdirTemp("", "bench"); err != nil {
+		return nil, err
+	}
+	if b.servers, err = b.serve(ctx, nil); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(b.root))
+	}
+	return b, nil
+}
+
+// serve starts a process with servers; next is the hop that they call.
+func (b *bench) serve(ctx context.Context, next *client.Assignment) (*fleet, error) {
+	dir, err := b.dir()
+	if err != nil {
+		return nil, err
+	}
+	return startFleet(ctx, target.Settings{Dir: dir, Next: next})
+}
+
+// dir makes a folder that no other process uses.
+func (b *bench) dir() (string, error) {
+	b.dirs++
+	dir := filepath.Join(b.root, strconv.Itoa(b.dirs))
+	return dir, os.Mkdir(dir, 0o700)
+}
+
+func (b *bench) close() error { return errors.Join(b.servers.stop(), os.RemoveAll(b.root)) }
+
+// market is the proxies that there are.
+type market []proxies.Kind
+
+func (m market) names() (names []string) {
+	for _, k := range m {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+func (m market) kind(name string) proxies.Kind {
+	return m[slices.IndexFunc(m, func(k proxies.Kind) bool { return k.Name == name })]
+}
