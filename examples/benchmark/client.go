@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"runtime/pprof"
@@ -19,11 +18,7 @@ func call(stdin io.Reader, stdout io.Writer) (err error) {
 	if err := json.NewDecoder(stdin).Decode(&a); err != nil {
 		return err
 	}
-	open := client.Dial(a.Variant, a.Scenario.Protocol)
-	if open == nil {
-		return fmt.Errorf("variant %q does not speak %s", a.Variant, a.Scenario.Protocol)
-	}
-	c, err := open(a)
+	c, err := a.Dial()
 	if err != nil {
 		return err
 	}

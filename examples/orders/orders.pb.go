@@ -212,11 +212,12 @@ const file_orders_proto_rawDesc = "" +
 	"\x04item\x18\x02 \x01(\tR\x04item\x12\x14\n" +
 	"\x05state\x18\x03 \x01(\tR\x05state\x12\x1a\n" +
 	"\binstance\x18\x04 \x01(\tR\binstance\x12\x12\n" +
-	"\x04note\x18\x05 \x01(\fR\x04note2\x97\x02\n" +
+	"\x04note\x18\x05 \x01(\fR\x04note2\xf7\x02\n" +
 	"\x06Orders\x12W\n" +
 	"\x03Get\x12'.fairlead.examples.orders.v1.GetRequest\x1a\".fairlead.examples.orders.v1.Order\"\x03\x90\x02\x01\x12V\n" +
 	"\x05Place\x12).fairlead.examples.orders.v1.PlaceRequest\x1a\".fairlead.examples.orders.v1.Order\x12\\\n" +
-	"\x06Follow\x12'.fairlead.examples.orders.v1.GetRequest\x1a\".fairlead.examples.orders.v1.Order\"\x03\x90\x02\x010\x01B1Z/github.com/fairlead-go/fairlead/examples/ordersb\x06proto3"
+	"\x06Follow\x12'.fairlead.examples.orders.v1.GetRequest\x1a\".fairlead.examples.orders.v1.Order\"\x03\x90\x02\x010\x01\x12^\n" +
+	"\tPlaceEach\x12).fairlead.examples.orders.v1.PlaceRequest\x1a\".fairlead.examples.orders.v1.Order(\x010\x01B1Z/github.com/fairlead-go/fairlead/examples/ordersb\x06proto3"
 
 var (
 	file_orders_proto_rawDescOnce sync.Once
@@ -240,11 +241,13 @@ var file_orders_proto_depIdxs = []int32{
 	0, // 0: fairlead.examples.orders.v1.Orders.Get:input_type -> fairlead.examples.orders.v1.GetRequest
 	1, // 1: fairlead.examples.orders.v1.Orders.Place:input_type -> fairlead.examples.orders.v1.PlaceRequest
 	0, // 2: fairlead.examples.orders.v1.Orders.Follow:input_type -> fairlead.examples.orders.v1.GetRequest
-	2, // 3: fairlead.examples.orders.v1.Orders.Get:output_type -> fairlead.examples.orders.v1.Order
-	2, // 4: fairlead.examples.orders.v1.Orders.Place:output_type -> fairlead.examples.orders.v1.Order
-	2, // 5: fairlead.examples.orders.v1.Orders.Follow:output_type -> fairlead.examples.orders.v1.Order
-	3, // [3:6] is the sub-list for method output_type
-	0, // [0:3] is the sub-list for method input_type
+	1, // 3: fairlead.examples.orders.v1.Orders.PlaceEach:input_type -> fairlead.examples.orders.v1.PlaceRequest
+	2, // 4: fairlead.examples.orders.v1.Orders.Get:output_type -> fairlead.examples.orders.v1.Order
+	2, // 5: fairlead.examples.orders.v1.Orders.Place:output_type -> fairlead.examples.orders.v1.Order
+	2, // 6: fairlead.examples.orders.v1.Orders.Follow:output_type -> fairlead.examples.orders.v1.Order
+	2, // 7: fairlead.examples.orders.v1.Orders.PlaceEach:output_type -> fairlead.examples.orders.v1.Order
+	4, // [4:8] is the sub-list for method output_type
+	0, // [0:4] is the sub-list for method input_type
 	0, // [0:0] is the sub-list for extension type_name
 	0, // [0:0] is the sub-list for extension extendee
 	0, // [0:0] is the sub-list for field type_name

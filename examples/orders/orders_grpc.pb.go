@@ -21,9 +21,10 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Orders_Get_FullMethodName    = "/fairlead.examples.orders.v1.Orders/Get"
-	Orders_Place_FullMethodName  = "/fairlead.examples.orders.v1.Orders/Place"
-	Orders_Follow_FullMethodName = "/fairlead.examples.orders.v1.Orders/Follow"
+	Orders_Get_FullMethodName       = "/fairlead.examples.orders.v1.Orders/Get"
+	Orders_Place_FullMethodName     = "/fairlead.examples.orders.v1.Orders/Place"
+	Orders_Follow_FullMethodName    = "/fairlead.examples.orders.v1.Orders/Follow"
+	Orders_PlaceEach_FullMethodName = "/fairlead.examples.orders.v1.Orders/PlaceEach"
 )
 
 // OrdersClient is the client API for Orders service.
@@ -36,6 +37,8 @@ type OrdersClient interface {
 	Place(ctx context.Context, in *PlaceRequest, opts ...grpc.CallOption) (*Order, error)
 	// Follow streams the states of an order.
 	Follow(ctx context.Context, in *GetRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Order], error)
+	// PlaceEach is Place for the requests of a stream, each answered by itself.
+	PlaceEach(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[PlaceRequest, Order], error)
 }
 
 type ordersClient struct {
@@ -85,6 +88,19 @@ func (c *ordersClient) Follow(ctx context.Context, in *GetRequest, opts ...grpc.
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Orders_FollowClient = grpc.ServerStreamingClient[Order]
 
+func (c *ordersClient) PlaceEach(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[PlaceRequest, Order], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Orders_ServiceDesc.Streams[1], Orders_PlaceEach_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[PlaceRequest, Order]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Orders_PlaceEachClient = grpc.BidiStreamingClient[PlaceRequest, Order]
+
 // OrdersServer is the server API for Orders service.
 // All implementations must embed UnimplementedOrdersServer
 // for forward compatibility.
@@ -95,6 +111,8 @@ type OrdersServer interface {
 	Place(context.Context, *PlaceRequest) (*Order, error)
 	// Follow streams the states of an order.
 	Follow(*GetRequest, grpc.ServerStreamingServer[Order]) error
+	// PlaceEach is Place for the requests of a stream, each answered by itself.
+	PlaceEach(grpc.BidiStreamingServer[PlaceRequest, Order]) error
 	mustEmbedUnimplementedOrdersServer()
 }
 
@@ -113,6 +131,9 @@ func (UnimplementedOrdersServer) Place(context.Context, *PlaceRequest) (*Order, 
 }
 func (UnimplementedOrdersServer) Follow(*GetRequest, grpc.ServerStreamingServer[Order]) error {
 	return status.Error(codes.Unimplemented, "method Follow not implemented")
+}
+func (UnimplementedOrdersServer) PlaceEach(grpc.BidiStreamingServer[PlaceRequest, Order]) error {
+	return status.Error(codes.Unimplemented, "method PlaceEach not implemented")
 }
 func (UnimplementedOrdersServer) mustEmbedUnimplementedOrdersServer() {}
 func (UnimplementedOrdersServer) testEmbeddedByValue()                {}
@@ -182,6 +203,13 @@ func _Orders_Follow_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Orders_FollowServer = grpc.ServerStreamingServer[Order]
 
+func _Orders_PlaceEach_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(OrdersServer).PlaceEach(&grpc.GenericServerStream[PlaceRequest, Order]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Orders_PlaceEachServer = grpc.BidiStreamingServer[PlaceRequest, Order]
+
 // Orders_ServiceDesc is the grpc.ServiceDesc for Orders service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -203,6 +231,12 @@ var Orders_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "Follow",
 			Handler:       _Orders_Follow_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "PlaceEach",
+			Handler:       _Orders_PlaceEach_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "orders.proto",

@@ -6,52 +6,43 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync/atomic"
+
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
 )
 
-// plainHTTP is an http.Client that takes the hosts in turn.
-func plainHTTP(a Assignment) (Caller, error) {
-	pool := httpPool(a.Scenario.Concurrency)
-	client := &http.Client{Transport: &rotation{hosts: a.Addrs, base: pool}}
-	return Caller{
-		Worker: forAll(post(client, "http://orders/echo", a.Scenario.Payload)),
-		Close:  func() error { pool.CloseIdleConnections(); return nil },
-	}, nil
+// overHTTP is the Dialer of a variant for HTTP.
+func (v variant) overHTTP(a Assignment) (Caller, error) {
+	deadline, err := a.deadline()
+	if err != nil {
+		return Caller{}, err
+	}
+	c, err := v.http(a)
+	if err != nil {
+		return Caller{}, err
+	}
+	call := post(&http.Client{Transport: c.transport}, c.scheme+"://orders/"+a.Scenario.Handler, a.Scenario.Payload)
+	if !v.governed {
+		call = within(deadline, call)
+	}
+	return Caller{Worker: func() func(context.Context) error { return call }, Close: c.close.Close}, nil
 }
 
-// httpPool keeps every connection that can come to be. net/http keeps two per
-// host if not told otherwise: under load that measures connecting.
-func httpPool(concurrency int) *http.Transport {
-	pool := http.DefaultTransport.(*http.Transport).Clone()
-	pool.Proxy = nil // what the environment says is not part of the comparison
-	pool.MaxIdleConns = 0
-	pool.MaxIdleConnsPerHost = concurrency
-	return pool
-}
-
-// rotation sends each request to the next host: the least that a client of
-// several hosts has to do.
-type rotation struct {
-	hosts []string
-	base  http.RoundTripper
-	next  atomic.Uint64
-}
-
-func (r *rotation) RoundTrip(req *http.Request) (*http.Response, error) {
-	sent, url := *req, *req.URL // the caller's request must stay as it is
-	url.Host = r.hosts[r.next.Add(1)%uint64(len(r.hosts))]
-	sent.URL = &url
-	return r.base.RoundTrip(&sent)
-}
+// The header of each call, over gRPC its metadata: rules can go by it.
+const (
+	tenantHeader = "X-Tenant"
+	tenant       = "benchmark"
+)
 
 // post sends the payload and expects as much in return.
 func post(client *http.Client, url string, payload int) func(context.Context) error {
 	body := make([]byte, payload)
+	header := []string{tenant} // of all calls: nobody writes to it
 	return func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 		if err != nil {
 			return err
 		}
+		req.Header[tenantHeader] = header
 		resp, err := client.Do(req)
 		if err != nil {
 			return err
@@ -68,4 +59,17 @@ func post(client *http.Client, url string, payload int) func(context.Context) er
 		}
 		return nil
 	}
+}
+
+// httpPool keeps every connection that can come to be. net/http keeps two per
+// host if not told otherwise: under load that measures connecting.
+func httpPool(s scenario.Scenario) *http.Transport {
+	pool := http.DefaultTransport.(*http.Transport).Clone()
+	pool.Proxy = nil // what the environment says is not part of the comparison
+	pool.MaxIdleConns = 0
+	pool.MaxIdleConnsPerHost = s.Concurrency
+	pool.Protocols = new(http.Protocols)
+	pool.Protocols.SetHTTP1(s.Protocol == scenario.HTTP1)
+	pool.Protocols.SetUnencryptedHTTP2(s.Protocol == scenario.HTTP2)
+	return pool
 }
