@@ -124,35 +124,6 @@ func used(t *testing.T, pid int) time.Duration {
 	return cpu
 }
 
-func TestJSONNamesFieldsAsReadersExpectThem(t *testing.T) {
-	line, err := json.Marshal(report.Report{Rows: []report.Row{{}}, Ratios: []report.Ratio{{}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got struct{ Rows, Ratios []map[string]any }
-	if err := json.Unmarshal(line, &got); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		name   string
-		fields map[string]any
-		want   string
-	}{
-		{"row", got.Rows[0], "variant protocol payload concurrency handler deadline rps p50_us p99_us p999_us cpu_us_per_req rss_mb client_allocs errors"},
-		{"ratio", got.Ratios[0], "variant base protocol payload concurrency handler deadline metric median low high confidence pairs"},
-	} {
-		for field := range strings.FieldsSeq(c.want) {
-			if _, ok := c.fields[field]; !ok {
-				t.Errorf("a %s has no field %s", c.name, field)
-			}
-			delete(c.fields, field)
-		}
-		if len(c.fields) > 0 {
-			t.Errorf("a %s has fields nobody knows of: %v", c.name, c.fields)
-		}
-	}
-}
-
 // A closed port refuses every call; the run must say so and not pass for fast.
 func TestFailedCallsShowInTheRowAndFailTheRun(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

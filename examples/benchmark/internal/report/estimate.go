@@ -5,20 +5,10 @@ import (
 	"slices"
 
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/load"
-	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
 )
 
-// Ratio is a variant's figure over the base's.
-type Ratio struct {
-	Variant string `json:"variant"`
-	Base    string `json:"base"`
-	scenario.Scenario
-	Metric string `json:"metric"` // a field of row, or client_cpu_us_per_req
-	Estimate
-}
-
-// Estimate is the median of one ratio per round, with the interval in which
-// the true median lies.
+// Estimate is the median of one value per round, with the interval in which the
+// true median lies.
 type Estimate struct {
 	Median float64 `json:"median"`
 	Low    float64 `json:"low"`
@@ -31,9 +21,10 @@ type Estimate struct {
 
 // estimateOf takes the interval from the order statistics: the k-th smallest
 // and the k-th largest enclose the median unless fewer than k of n fair coins
-// fall on one side. This supposes nothing of the distribution.
-func estimateOf(ratios []float64) Estimate {
-	sorted := slices.Sorted(slices.Values(ratios))
+// fall on one side. This supposes nothing of the distribution. There is at
+// least one value.
+func estimateOf(values []float64) Estimate {
+	sorted := slices.Sorted(slices.Values(values))
 	n := len(sorted)
 	k, outside := 1, tail(n, 1)
 	for wider := tail(n, k+1); wider <= 0.025 && k+1 <= n/2; wider = tail(n, k+1) {
@@ -61,26 +52,25 @@ func median(sorted []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// medianOf is the median of a figure over runs.
+// ran says that a run has figures.
+func ran(m load.Measurement) bool { return m.Calls > 0 && m.Elapsed > 0 }
+
+// valuesOf are a figure's in all runs that have it.
+func valuesOf(runs []load.Measurement, figure func(load.Measurement) float64) (values []float64) {
+	for _, m := range runs {
+		if ran(m) {
+			values = append(values, figure(m))
+		}
+	}
+	return values
+}
+
+// medianOf is the median of a figure over runs, 0 where no run has it.
 func medianOf(runs []load.Measurement, figure func(load.Measurement) float64) float64 {
-	values := make([]float64, len(runs))
-	for i, m := range runs {
-		values[i] = figure(m)
+	values := valuesOf(runs, figure)
+	if len(values) == 0 {
+		return 0
 	}
 	slices.Sort(values)
 	return median(values)
-}
-
-// compare takes one ratio per round. It reports false where the figure is not
-// known.
-func compare(runs, base []load.Measurement, figure func(load.Measurement) float64) (Estimate, bool) {
-	ratios := make([]float64, len(runs))
-	for round := range runs {
-		over, under := figure(runs[round]), figure(base[round])
-		if over <= 0 || under <= 0 {
-			return Estimate{}, false
-		}
-		ratios[round] = over / under
-	}
-	return estimateOf(ratios), true
 }
