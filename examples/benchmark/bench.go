@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/client"
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/proxies"
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/target"
 )
 
@@ -60,6 +62,19 @@ func (m market) names() (names []string) {
 		names = append(names, k.Name)
 	}
 	return names
+}
+
+// refuses says why a way is not for a scenario; "" if it is.
+func (m market) refuses(w way, s scenario.Scenario) string {
+	switch {
+	case w.hops == 0 && client.Dial(w.variant, s.Protocol) == nil:
+		return "it does not speak " + s.Protocol
+	case w.hops > 0 && s.Handler == scenario.Chain:
+		return "a chain here has no proxies"
+	case s.Concurrency%w.clients != 0:
+		return fmt.Sprintf("%d clients cannot share the calls in flight", w.clients)
+	}
+	return ""
 }
 
 func (m market) kind(name string) proxies.Kind {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
@@ -62,6 +64,7 @@ func (p plan) trials(found market) (all []trial, leftOut []string, err error) {
 			}
 			ways = append(ways, through...)
 		}
+		slices.SortStableFunc(ways, byBase)
 		for _, s := range c.scenarios {
 			t := trial{Scenario: s}
 			for _, w := range ways {
@@ -70,6 +73,9 @@ func (p plan) trials(found market) (all []trial, leftOut []string, err error) {
 					continue
 				}
 				t.add(w)
+			}
+			if len(t.lanes) == 0 {
+				return nil, leftOut, fmt.Errorf("%s: nothing to measure; %s", s.Title(), strings.Join(leftOut, "; "))
 			}
 			all = append(all, t)
 		}

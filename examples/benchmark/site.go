@@ -10,7 +10,6 @@ import (
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/load"
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/proxies"
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
-	"github.com/fairlead-go/fairlead/examples/benchmark/internal/target"
 )
 
 // hops are in a chain, each in a process of its own.
@@ -93,5 +92,3 @@ func (at site) close() error {
 	}
 	return errors.Join(errs...)
 }
-
-var _ target.Places

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -84,6 +85,20 @@ func direct(variant string, unix, four bool) way {
 // instances that listen on TCP as those of the base do.
 func (w way) base(protocol string) way {
 	return direct(client.Base(protocol), w.unix && w.hops == 0, w.clients > 1)
+}
+
+// byBase sorts ways by their bases, the plainest first.
+func byBase(a, b way) int {
+	of := func(w way) int {
+		switch base := w.base(""); {
+		case base.clients > 1:
+			return 2
+		case base.unix:
+			return 1
+		}
+		return 0
+	}
+	return cmp.Compare(of(a), of(b))
 }
 
 // through are the ways through the proxies that were found, in the order in which
