@@ -72,7 +72,7 @@ func (m market) refuses(w way, s scenario.Scenario) string {
 	case w.hops > 0 && s.Handler == scenario.Chain:
 		return "a chain here has no proxies"
 	case s.Concurrency%w.clients != 0:
-		return fmt.Sprintf("%d clients cannot share the calls in flight", w.clients)
+		return fmt.Sprintf("%d clients cannot share %d calls in flight", w.clients, s.Concurrency)
 	}
 	return ""
 }

@@ -77,6 +77,11 @@ func main() {
 // if a call failed: such figures compare nothing. What was found before a failure,
 // or before an interruption, is printed, too.
 func run(ctx context.Context, p plan, stdout, stderr io.Writer) (err error) {
+	if p.profiles != "" {
+		if err := os.MkdirAll(p.profiles, 0o755); err != nil {
+			return err
+		}
+	}
 	found := p.report()
 	found.Environment.Print(stdout)
 	b, err := prepare(ctx)

@@ -28,7 +28,7 @@ func (p plan) validate() error {
 		return fmt.Errorf("-warmup %v: allowed is 0 or more", p.warmup)
 	case p.duration < 10*time.Millisecond:
 		return fmt.Errorf("-duration %v: allowed is 10ms or more", p.duration)
-	case p.rate < 0 || p.rate > 0.9:
+	case !(p.rate >= 0 && p.rate <= 0.9): // NaN, too
 		return fmt.Errorf("-rate %v: allowed are numbers from 0 (no open loop) to 0.9", p.rate)
 	case p.rate > 0 && p.open < 10*time.Millisecond:
 		return fmt.Errorf("-open %v: allowed is 10ms or more", p.open)
@@ -69,7 +69,9 @@ func (p plan) trials(found market) (all []trial, leftOut []string, err error) {
 			t := trial{Scenario: s}
 			for _, w := range ways {
 				if why := found.refuses(w, s); why != "" {
-					leftOut = append(leftOut, fmt.Sprintf("%s, %s: %s", s.Title(), w.name, why))
+					if why = w.name + ": " + why; !slices.Contains(leftOut, why) {
+						leftOut = append(leftOut, why)
+					}
 					continue
 				}
 				t.add(w)

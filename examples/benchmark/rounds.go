@@ -27,7 +27,7 @@ func (p plan) measure(ctx context.Context, t trial, b *bench, tell *progress) (e
 	rate := 0.0
 	if p.rate > 0 {
 		calibration := p
-		calibration.rate = 0
+		calibration.rate, calibration.profiles = 0, ""
 		m, err := runClients(ctx, calibration.assignments(t, t.lanes[0], 0, 0)...)
 		if err != nil {
 			return fmt.Errorf("calibration, %s: %w", t.lanes[0].Name, err)

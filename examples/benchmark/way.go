@@ -46,9 +46,8 @@ func modes() []way {
 
 // waysAllowed is what the command line may name.
 func waysAllowed() string {
-	return strings.Join(client.Names(), ", ") + ", each also with " + overUnix + " or " + byFour +
-		"; sidecar, sidecar2, central (through every proxy found), sidecar-one (through the first found), or with a name: sidecar-" +
-		strings.Join(proxyNames(), ", sidecar-") + " …; sidecars also with " + overUnix
+	return fmt.Sprintf("%s, each also with %s or %s; sidecar-NAME, sidecar2-NAME, central-NAME, of these the sidecars also with %s; NAME is %s, or %s for the first found; without NAME it is every proxy found",
+		strings.Join(client.Names(), ", "), overUnix, byFour, overUnix, strings.Join(proxyNames(), ", "), cheapest)
 }
 
 // parseWay reads the name of a lane.
