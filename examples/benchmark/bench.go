@@ -26,8 +26,7 @@ type bench struct {
 // prepare starts the servers and looks for proxies.
 func prepare(ctx context.Context) (_ *bench, err error) {
 	b := &bench{market: proxies.Find(ctx)}
-	// Paths of sockets are short: those of some systems' temporary folders are not.
-	if b.root, err = os.MkdirTemp("", "bench"); err != nil {
+	if b.root, err = os.MkdirTemp("", "fairlead"); err != nil {
 		return nil, err
 	}
 	if b.servers, err = b.serve(ctx, nil); err != nil {

@@ -51,6 +51,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -104,6 +105,9 @@ func run(ctx context.Context, p plan, stdout, stderr io.Writer) (err error) {
 	for _, t := range trials {
 		tell.begins(t)
 		if err = p.measure(ctx, t, b, tell); err != nil {
+			if ctx.Err() != nil {
+				err = errors.New("interrupted") // how children ended says less
+			}
 			err = fmt.Errorf("%s: %w", t.Title(), err)
 			break
 		}

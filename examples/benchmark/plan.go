@@ -36,14 +36,24 @@ func (p plan) validate() error {
 	return nil
 }
 
-// run is how long one run takes, about.
-func (p plan) run() time.Duration {
-	const begin = 100 * time.Millisecond // processes, connections
-	d := begin + p.warmup + p.duration
-	if p.rate > 0 {
-		d += p.warmup + p.open
+// in is the plan for one scenario. A call through a chain is ten, and there are
+// fewer of them to see: they are measured for longer.
+func (p plan) in(s scenario.Scenario) plan {
+	if s.Handler == scenario.Chain {
+		p.warmup, p.duration, p.open = 3*p.warmup, 3*p.duration, 3*p.open
 	}
-	return d
+	return p
+}
+
+// takes is how long a trial takes, about.
+func (p plan) takes(t trial) time.Duration {
+	const begin = 100 * time.Millisecond // processes, connections
+	p = p.in(t.Scenario)
+	run := begin + p.warmup + p.duration
+	if p.rate > 0 {
+		run += p.warmup + p.open
+	}
+	return time.Duration(p.pairs*len(t.lanes)) * run
 }
 
 // trial is a scenario with its lanes.

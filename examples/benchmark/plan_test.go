@@ -32,7 +32,7 @@ func planned(t *testing.T, found market, args ...string) ([]trial, time.Duration
 	if err != nil {
 		t.Fatal(err)
 	}
-	return trials, newProgress(t.Output(), p, trials).left()
+	return trials, newProgress(t.Output(), p, trials).planned
 }
 
 // laneNames are those of a trial, with what they are compared with.

@@ -10,26 +10,25 @@ import (
 // progress tells how far the benchmark is: in one line that changes on a terminal,
 // elsewhere in a line from time to time.
 type progress struct {
-	to        io.Writer
-	terminal  bool
-	trials    int
-	rounds    int
-	runs      int           // of all trials
-	planned   time.Duration // of a run
-	trial     int           // from 1
-	done      int           // runs
-	begun     time.Time
-	told      time.Time
-	lastWidth int
+	to       io.Writer
+	terminal bool
+	plan     plan
+	trials   int
+	planned  time.Duration // of all
+
+	begun, told time.Time
+	trial       int           // the one that runs, from 1
+	past        time.Duration // planned for what was done
+	width       int           // of the last line
 }
 
 // rarely is how often progress is told where each time is a line more.
 const rarely = 15 * time.Second
 
 func newProgress(to io.Writer, p plan, trials []trial) *progress {
-	tell := &progress{to: to, trials: len(trials), rounds: p.pairs, planned: p.run(), begun: time.Now()}
+	tell := &progress{to: to, plan: p, trials: len(trials), begun: time.Now()}
 	for _, t := range trials {
-		tell.runs += p.pairs * len(t.lanes)
+		tell.planned += p.takes(t)
 	}
 	if f, ok := to.(*os.File); ok {
 		info, err := f.Stat()
@@ -47,7 +46,7 @@ func (p *progress) begins(t trial) {
 
 // ran tells of a run that ended.
 func (p *progress) ran(t trial, round int) {
-	p.done++
+	p.past += p.plan.takes(t) / time.Duration(p.plan.pairs*len(t.lanes))
 	p.tell(t, round)
 }
 
@@ -63,21 +62,20 @@ func (p *progress) tell(t trial, round int) {
 		return
 	}
 	p.told = time.Now()
+	elapsed := time.Since(p.begun)
 	line := fmt.Sprintf("%d of %d: %s, %d lanes, round %d of %d; %v elapsed, about %v left", p.trial, p.trials, t.Title(), len(t.lanes),
-		round+1, p.rounds, time.Since(p.begun).Round(time.Second), p.left().Round(time.Second))
-	if p.terminal {
-		fmt.Fprintf(p.to, "\r%-*s", p.lastWidth, line)
-		p.lastWidth = len(line)
+		round+1, p.plan.pairs, elapsed.Round(time.Second), p.left(elapsed).Round(time.Second))
+	if !p.terminal {
+		fmt.Fprintln(p.to, line)
 		return
 	}
-	fmt.Fprintln(p.to, line)
+	fmt.Fprintf(p.to, "\r%-*s", p.width, line)
+	p.width = len(line)
 }
 
-// left goes by what the runs so far took, once there are some.
-func (p *progress) left() time.Duration {
-	each := p.planned
-	if p.done > 9 {
-		each = time.Since(p.begun) / time.Duration(p.done)
-	}
-	return each * time.Duration(p.runs-p.done)
+// left goes by what was planned and, more and more, by what that took so far.
+func (p *progress) left(elapsed time.Duration) time.Duration {
+	const trusted = 10 * time.Second // the plan counts as much as so long a time
+	pace := float64(elapsed+trusted) / float64(p.past+trusted)
+	return time.Duration(pace * float64(p.planned-p.past))
 }

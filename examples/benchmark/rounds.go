@@ -12,6 +12,7 @@ import (
 // measure adds a run to each lane in each round. What a lane needs runs from the
 // first to the last: it uses nothing while it is not called.
 func (p plan) measure(ctx context.Context, t trial, b *bench, tell *progress) (err error) {
+	p = p.in(t.Scenario)
 	for _, l := range t.lanes {
 		at, err := b.open(ctx, l.way, t.Scenario)
 		if err != nil {
