@@ -3,74 +3,87 @@ package client
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"path"
-	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/rule"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairgrpc"
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
 )
 
-// fairlead is the base of each protocol, with the same settings, through a mesh.
-func fairlead(name string, level transport.Level) variant {
+// fairlead is the base of each protocol, with the same settings, through a mesh
+// that goes by a document.
+func fairlead(name string, level transport.Level, document string) variant {
 	return variant{
 		name: name, governed: true,
 		http: func(a Assignment) (httpClient, error) {
-			mesh, err := openMesh(a, discovery.HTTP, level)
+			mesh, end, err := openMesh(a, discovery.HTTP, level, document)
 			if err != nil {
 				return httpClient{}, err
 			}
-			return httpClient{
-				transport: fairhttp.New(mesh, httpPool(a.Scenario)),
-				scheme:    fairhttp.Scheme,
-				close:     closers{func() error { return mesh.Close(context.Background()) }},
-			}, nil
+			return httpClient{transport: fairhttp.New(mesh, httpPool(a.Scenario)), scheme: fairhttp.Scheme, close: end}, nil
 		},
 		grpc: func(a Assignment) (grpcClient, error) {
-			mesh, err := openMesh(a, discovery.GRPC, level)
+			mesh, end, err := openMesh(a, discovery.GRPC, level, document)
 			if err != nil {
 				return grpcClient{}, err
 			}
 			conn, err := grpc.NewClient("mesh:///orders",
 				append(fairgrpc.DialOptions(mesh), grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 			if err != nil {
-				return grpcClient{}, errors.Join(err, mesh.Close(context.Background()))
+				return grpcClient{}, errors.Join(err, end.Close())
 			}
-			return grpcClient{conn: conn, close: closers{conn.Close, func() error { return mesh.Close(context.Background()) }}}, nil
+			return grpcClient{conn: conn, close: append(closers{conn.Close}, end...)}, nil
 		},
 	}
 }
 
 // openMesh returns a mesh that finds the instances in a static list: no call waits
-// for a registry, so where the list came from makes no difference.
-func openMesh(a Assignment, p discovery.Protocol, level transport.Level) (*transport.Mesh, error) {
+// for a registry, so where the list came from makes no difference. Its rules are in
+// force. What it measures goes to the SDK that the other variants have.
+func openMesh(a Assignment, p discovery.Protocol, level transport.Level, document string) (_ *transport.Mesh, end closers, err error) {
 	all, reach := instances(a.Addrs, p)
-	list, err := discovery.NewStatic(all...)
-	if err != nil {
-		return nil, err
-	}
 	// Each run would tell that its list is live.
 	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return transport.New(list, transport.WithTelemetry(level), transport.WithLogger(quiet), transport.WithReach(reach))
-}
-
-// instances are those at the addresses, and what has to be allowed to call them.
-func instances(addrs []string, p discovery.Protocol) (all []discovery.Instance, reach discovery.Reach) {
-	for n, addr := range addrs {
-		i := discovery.Instance{ID: fmt.Sprint("orders-", n), Service: "orders", Addr: addr}
-		if socket, ok := strings.CutPrefix(addr, "unix:"); ok {
-			reach.UnixDir = path.Dir(socket)
-			// Who cannot reach the socket goes nowhere: nobody listens at port 1.
-			i.Addr, i.Endpoints = "127.0.0.1:1", []discovery.Endpoint{{Protocol: p, Addr: addr}}
-		}
-		all = append(all, i)
+	options := []transport.Option{transport.WithTelemetry(level), transport.WithLogger(quiet), transport.WithReach(reach)}
+	if document != "" {
+		label(all)
+		options = append(options, transport.WithLocality(region, zone))
 	}
-	return all, reach
+	list, err := discovery.NewStatic(all...)
+	if err != nil {
+		return nil, nil, err
+	}
+	policy, err := policyOf(a, document)
+	if err != nil {
+		return nil, nil, err
+	}
+	if policy != nil {
+		source, err := rule.Static(*policy)
+		if err != nil {
+			return nil, nil, err
+		}
+		options = append(options, transport.WithRules(source))
+	}
+	if level != transport.Off {
+		sdk := newTelemetry()
+		end = append(end, sdk.Close)
+		options = append(options, transport.WithMeterProvider(sdk.meters), transport.WithTracerProvider(sdk.tracers))
+	}
+	mesh, err := transport.New(list, options...)
+	if err != nil {
+		return nil, nil, errors.Join(err, end.Close())
+	}
+	end = append(closers{func() error { return mesh.Close(context.Background()) }}, end...)
+	if policy != nil {
+		if err := inForce(mesh, p); err != nil {
+			return nil, nil, errors.Join(err, end.Close())
+		}
+	}
+	return mesh, end, nil
 }

@@ -20,7 +20,7 @@ func (v variant) overHTTP(a Assignment) (Caller, error) {
 	if err != nil {
 		return Caller{}, err
 	}
-	call := post(&http.Client{Transport: c.transport}, c.scheme+"://orders/"+a.Scenario.Handler, a.Scenario.Payload)
+	call := post(&http.Client{Transport: c.transport}, c.scheme+"://orders/orders/"+a.Scenario.Handler, a.Scenario.Payload)
 	if !v.governed {
 		call = within(deadline, call)
 	}

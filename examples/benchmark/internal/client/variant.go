@@ -67,9 +67,10 @@ func variants() []variant {
 	return []variant{
 		{name: "plain", http: plainHTTP, grpc: pickFirst},
 		{name: "round-robin", grpc: roundRobinGRPC},
-		fairlead("fairlead-off", transport.Off),
-		fairlead("fairlead-metrics", transport.Metrics),
-		fairlead("fairlead-full", transport.Full),
+		fairlead("fairlead-off", transport.Off, ""),
+		fairlead("fairlead-metrics", transport.Metrics, ""),
+		fairlead("fairlead-full", transport.Full, ""),
+		fairlead("fairlead-all", transport.Metrics, everything),
 	}
 }
 

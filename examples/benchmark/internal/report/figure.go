@@ -12,8 +12,8 @@ type figure struct {
 	of            func(load.Measurement) float64
 	// widest is how wide the interval of a ratio may be, in parts of the ratio,
 	// before it is worth a warning; 0: as wide as it likes.
-	widest float64
-	shown  bool // in the terminal; all are in the files
+	widest   float64
+	terminal bool // there, too; all are in the files
 }
 
 // figures begins with the one that decides. A claim about it is of three parts in

@@ -4,6 +4,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
 	"github.com/fairlead-go/fairlead/internal/environment"
@@ -15,8 +16,8 @@ type Report struct {
 	Ratios []Comparison `json:"ratios"` // to the base
 	// Added is the CPU that a request costs more than with the base, in microseconds.
 	Added []Comparison `json:"added"`
-	// Pairwise are the ratios of CPU of any two lanes of which none is the other's
-	// base.
+	// Pairwise are the ratios of the CPU of a request of any two lanes, in both
+	// directions.
 	Pairwise    []Comparison            `json:"pairwise"`
 	Environment environment.Environment `json:"environment"`
 	Proxies     []Proxy                 `json:"proxies"`
@@ -31,15 +32,6 @@ type Proxy struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	Note    string `json:"note"` // what a reader has to know of it
-}
-
-// group is what belongs to one scenario.
-type group struct {
-	scenario.Scenario
-	lanes           []*Lane
-	rows            []Row
-	ratios          []Comparison
-	added, pairwise []Comparison
 }
 
 // Add adds the rows and ratios of a scenario; the first lane is the base of those
@@ -87,13 +79,12 @@ func (r *Report) compare(g *group, l, base *Lane) {
 	}
 }
 
-// pair compares the CPU of all lanes with that of all others, save where a ratio to
-// a base does so.
+// pair compares the CPU of all lanes with that of all others.
 func (g *group) pair() {
 	decides := figures()[0]
 	for _, l := range g.lanes {
 		for _, other := range g.lanes {
-			if l == other || l.Name == Again || other.Name == Again || baseOf(l, g.lanes) == other || baseOf(other, g.lanes) == l {
+			if l == other || l.Name == Again || other.Name == Again {
 				continue
 			}
 			if e, known := compare(l.Runs, other.Runs, decides.of, ratio); known {
@@ -117,14 +108,14 @@ func (r *Report) failures(s scenario.Scenario, l *Lane) {
 // wide warns of figures whose intervals are too wide to say much.
 func (r *Report) wide(g *group) {
 	for _, f := range figures() {
-		lanes := ""
+		var lanes []string
 		for _, of := range g.ratios {
 			if width := (of.High - of.Low) / of.Median; of.Metric == f.metric && f.widest > 0 && width > f.widest {
-				lanes += fmt.Sprintf(", %s (%.0f %%)", of.Variant, 100*width)
+				lanes = append(lanes, fmt.Sprintf("%s (%.0f %%)", of.Variant, 100*width))
 			}
 		}
-		if lanes != "" {
-			r.warn(g.Scenario, "intervals of %s wider than %.0f %% of the ratio: %s; the machine is busy, or there are too few rounds", f.title, 100*f.widest, lanes[len(", "):])
+		if lanes != nil {
+			r.warn(g.Scenario, "intervals of %s wider than %.0f %% of the ratio: %s; the machine is busy, or there are too few rounds", f.title, 100*f.widest, strings.Join(lanes, ", "))
 		}
 	}
 }

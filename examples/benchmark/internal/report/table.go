@@ -23,15 +23,14 @@ func (t table) print(w io.Writer) {
 		}
 	}
 	for _, row := range t {
-		line := ""
 		for i, cell := range row {
 			room := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
 			if i == 0 {
-				line += cell + room
+				fmt.Fprint(w, "  ", cell, room)
 			} else {
-				line += "  " + room + cell
+				fmt.Fprint(w, "  ", room, cell)
 			}
 		}
-		fmt.Fprintln(w, " ", strings.TrimRight(line, " "))
+		fmt.Fprintln(w)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"google.golang.org/grpc/codes"
@@ -44,8 +45,8 @@ func (i *instance) work(ctx context.Context, handler string, next call) error {
 // ServeHTTP says how long its answers are, as most that know it do: so proxies
 // need not chunk them.
 func (i *instance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	handler := r.URL.Path[1:]
-	if !knows(handler) {
+	handler, found := strings.CutPrefix(r.URL.Path, "/orders/")
+	if !found || !knows(handler) {
 		http.NotFound(w, r)
 		return
 	}
