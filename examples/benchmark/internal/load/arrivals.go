@@ -22,17 +22,19 @@ type arrival struct {
 	late   bool // taken when no more arrived
 }
 
-// newArrivals begins now. The same seed gives the same arrivals.
+// newArrivals begins now. The same seed gives the same arrivals, of which at least
+// one counts, if it takes longer to come.
 func newArrivals(rate float64, warmup, duration time.Duration, seed uint64) *arrivals {
 	q := &arrivals{counted: warmup, end: warmup + duration}
 	random := rand.New(rand.NewPCG(seed, 0))
 	for at := 0.0; ; {
 		at += random.ExpFloat64() / rate // of a Poisson process: so are the gaps
 		after := time.Duration(at * float64(time.Second))
-		if after >= q.end {
+		if n := len(q.after); after >= q.end && n > 0 && q.after[n-1] >= warmup {
 			break
 		}
 		q.after = append(q.after, after)
+		q.end = max(q.end, after)
 	}
 	q.begin = time.Now()
 	return q

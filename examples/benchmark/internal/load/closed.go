@@ -27,20 +27,24 @@ const (
 	over
 )
 
-// Run keeps the load up for warmup and duration. Calls count that end while it
-// measures, failures from the beginning to the end.
+// Run keeps the load up for warmup and duration, and until a call has ended in
+// the latter. Calls count that end while it measures, failures from the beginning
+// to the end.
 func (l Closed) Run(ctx context.Context) (Share, error) {
 	var phase atomic.Int32
+	some, cancel := context.WithTimeout(ctx, l.Warmup+l.Duration+patience) // until a call has ended
+	defer cancel()
 	var running sync.WaitGroup // the workers, ended by the phase
 	workers := make([]*worker, l.Concurrency)
 	for i := range workers {
-		workers[i] = &worker{latencies: newHistogram()}
+		workers[i] = &worker{latencies: newHistogram(), first: cancel}
 		running.Go(func() { workers[i].run(ctx, l.Worker(), &phase) })
 	}
 	time.Sleep(l.Warmup)
 	before, errBefore := l.Processes.read()
 	phase.Store(measuring)
 	time.Sleep(l.Duration)
+	<-some.Done()
 	phase.Store(over)
 	after, errAfter := l.Processes.read()
 	running.Wait()
@@ -58,7 +62,8 @@ func (l Closed) Run(ctx context.Context) (Share, error) {
 type worker struct {
 	latencies *hdrhistogram.Histogram
 	failed    int64
-	err       error // the first
+	err       error  // the first
+	first     func() // called when a call has ended while it measures, and then nil
 }
 
 func (w *worker) run(ctx context.Context, call func(context.Context) error, phase *atomic.Int32) {
@@ -66,6 +71,10 @@ func (w *worker) run(ctx context.Context, call func(context.Context) error, phas
 		err := call(ctx)
 		ended := time.Now()
 		now := phase.Load()
+		if now == measuring && w.first != nil {
+			w.first()
+			w.first = nil
+		}
 		switch {
 		case err != nil:
 			w.fail(err)

@@ -62,3 +62,23 @@ func TestClosedLoopCountsEveryFailureAndNoFailureAsACall(t *testing.T) {
 func forAll(call func(context.Context) error) func() func(context.Context) error {
 	return func() func(context.Context) error { return call }
 }
+
+func TestClosedLoopGoesOnUntilACallHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Closed{
+			Concurrency: 2, Duration: 10 * time.Millisecond,
+			Worker: forAll(func(context.Context) error { time.Sleep(3 * time.Second); return nil }),
+		}.Run(t.Context())
+		if err != nil || s.Calls < 1 || s.Elapsed != 3*time.Second {
+			t.Errorf("%d calls of three seconds in %v: %v", s.Calls, s.Elapsed, err)
+		}
+		begun := time.Now()
+		s, err = Closed{
+			Concurrency: 2, Duration: 10 * time.Millisecond,
+			Worker: forAll(func(context.Context) error { time.Sleep(time.Minute); return nil }),
+		}.Run(t.Context())
+		if err != nil || s.Calls != 0 || s.Elapsed != 10*time.Millisecond+patience || time.Since(begun) != time.Minute {
+			t.Errorf("%d calls of a minute in %v: %v", s.Calls, s.Elapsed, err)
+		}
+	})
+}

@@ -26,7 +26,7 @@ type Open struct {
 	alarm func() (alarm, error) // nil: that of the system
 }
 
-// patience is how long calls may go on when no more arrive.
+// patience is how long calls may go on when their time is over.
 const patience = 5 * time.Second
 
 // Run makes every call that arrives in warmup and duration. Those of the latter

@@ -154,6 +154,18 @@ func TestArrivalsAreThoseOfAPoissonProcess(t *testing.T) {
 	}
 }
 
+func TestOpenLoopHasAnArrivalHoweverLowTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := Open{
+			Workers: 2, Rate: 0.5, Warmup: 10 * time.Millisecond, Duration: 10 * time.Millisecond, Seed: 1,
+			Worker: forAll(func(context.Context) error { time.Sleep(time.Millisecond); return nil }),
+		}.run(t)
+		if m.Arrivals != 1 || m.Saturated || m.P99 > 2*time.Millisecond {
+			t.Errorf("measured %+v", m)
+		}
+	})
+}
+
 func TestAlarmOfTheSystemDoesNotWakeEarly(t *testing.T) {
 	a, err := systemAlarm()
 	if err != nil {
