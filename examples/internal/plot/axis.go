@@ -65,6 +65,13 @@ func (a *Axis) ticks() []Tick {
 				add(v)
 			}
 		}
+		if len(all) > 5 { // their texts would touch each other
+			for i := range all {
+				if leading(all[i].At) != 1 {
+					all[i].Text = ""
+				}
+			}
+		}
 	default:
 		step := step(length)
 		for n := math.Ceil(a.From/step - 1e-9); n*step <= a.To+1e-9*length; n++ {

@@ -19,6 +19,7 @@ func TestTicksAreRoundValuesWithinTheAxis(t *testing.T) {
 		{"large values", Axis{To: 240000}, "0 50000 100000 150000 200000"},
 		{"around nothing", Axis{From: -5, To: 5}, "-4 -2 0 2 4"},
 		{"few powers of ten, and between", Axis{Log: true, From: 50, To: 1000}, "50 100 200 500 1000"},
+		{"between, without texts", Axis{Log: true, From: 50, To: 2000}, " 100   1000 "},
 		{"many powers of ten", Axis{Log: true, From: 1, To: 1000}, "1 10 100 1000"},
 		{"no length", Axis{From: 3, To: 3}, ""},
 		{"no values at all", Axis{Log: true}, ""},

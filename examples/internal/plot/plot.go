@@ -66,7 +66,9 @@ const (
 )
 
 func text(b *strings.Builder, x, y float64, anchor, s string) {
-	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`, x, y, anchor, escaped(s))
+	if s != "" {
+		fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`, x, y, anchor, escaped(s))
+	}
 }
 
 func heading(b *strings.Builder, x float64, s string) {
@@ -80,7 +82,7 @@ func stroke(b *strings.Builder, width, opacity float64, format string, args ...a
 
 // shade fills a region behind the plot.
 func shade(b *strings.Builder, x, y, width, height float64) {
-	fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill-opacity="0.08"/>`, x, y, width, height)
+	fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill-opacity="0.1"/>`, x, y, width, height)
 }
 
 // wide is about how wide a text is.

@@ -42,7 +42,7 @@ func (g *group) hop() string {
 	for _, of := range g.added {
 		i := slices.IndexFunc(g.rows, func(r Row) bool { return r.Variant == of.Variant })
 		switch {
-		case of.Variant == Again:
+		case of.Variant == Again, slices.ContainsFunc(g.lanes, func(l *Lane) bool { return l.Base == of.Variant }):
 		case g.rows[i].ProxyCPU > 0:
 			proxied = append(proxied, of)
 		default:
@@ -53,9 +53,9 @@ func (g *group) hop() string {
 		return ""
 	}
 	cheapest := slices.MinFunc(proxied, func(a, b Comparison) int { return cmp.Compare(a.Median, b.Median) })
-	said := fmt.Sprintf("Of what calls through proxies, %s adds the least CPU to a request of %s: %s µs.", cheapest.Variant, cheapest.Base, cheapest.text(1))
+	said := fmt.Sprintf("The cheapest way through a proxy is %s: it adds %s µs of CPU to a request of %s.", cheapest.Variant, cheapest.text(1), cheapest.Base)
 	if len(inside) > 0 {
-		said += " Without a proxy, in µs: " + strings.Join(inside, ", ") + "."
+		said += " Without a proxy, added µs are: " + strings.Join(inside, ", ") + "."
 	}
 	return said
 }
