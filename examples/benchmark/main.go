@@ -78,12 +78,15 @@ func main() {
 // if a call failed: such figures compare nothing. What was found before a failure,
 // or before an interruption, is printed, too.
 func run(ctx context.Context, p plan, stdout, stderr io.Writer) (err error) {
-	if p.profiles != "" {
-		if err := os.MkdirAll(p.profiles, 0o755); err != nil {
+	for _, dir := range []string{p.out, p.profiles} {
+		if dir == "" {
+			continue
+		}
+		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return err
 		}
 	}
-	found := p.report()
+	found := p.begun()
 	found.Environment.Print(stdout)
 	b, err := prepare(ctx)
 	if err != nil {
@@ -101,6 +104,7 @@ func run(ctx context.Context, p plan, stdout, stderr io.Writer) (err error) {
 	for _, l := range leftOut {
 		fmt.Fprintln(stderr, "left out:", l)
 	}
+	p.describe(found, trials, b.market)
 	tell := newProgress(stderr, p, trials)
 	for _, t := range trials {
 		tell.begins(t)
@@ -112,7 +116,11 @@ func run(ctx context.Context, p plan, stdout, stderr io.Writer) (err error) {
 			break
 		}
 		found.Add(t.Scenario, t.reported())
+		if w := t.saturated(); w != "" {
+			found.Warnings = append(found.Warnings, w)
+		}
 	}
 	tell.ended()
+	late(trials, found)
 	return p.publish(found, stdout, err)
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/proxies"
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/target"
 )
 
@@ -20,6 +21,7 @@ const (
 
 // play turns the process into a child if it is one, and then never returns.
 func play() {
+	proxies.Play()
 	var err error
 	switch os.Getenv(roleVariable) {
 	case "":
