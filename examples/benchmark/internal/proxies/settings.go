@@ -1,0 +1,68 @@
+package proxies
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
+)
+
+// settings are what a configuration is made from.
+type settings struct {
+	Protocol string // http1, http2 or grpc
+	Cores    int
+	Files    int // that a process may have open
+	Root     bool
+	Hops     []listener
+}
+
+type listener struct {
+	Name      string
+	Listen    address
+	Upstreams []address
+}
+
+// most is how many files a proxy has use for: four thousand calls, with a connection on
+// either side, and as many again.
+const most = 16 << 10
+
+// newSettings gives each hop an address: a free one, or that of a socket in dir.
+func newSettings(c Config, dir string, free func() (string, error)) (settings, error) {
+	s := settings{Protocol: c.Protocol, Cores: runtime.GOMAXPROCS(0), Files: openFiles(), Root: os.Geteuid() == 0}
+	if s.Protocol == scenario.GRPCStream {
+		s.Protocol = scenario.GRPC
+	}
+	for n, hop := range c.Hops {
+		l := listener{Name: "hop" + strconv.Itoa(n)}
+		if hop.Unix {
+			l.Listen = address("unix:" + filepath.Join(dir, l.Name))
+		} else {
+			addr, err := free()
+			if err != nil {
+				return settings{}, err
+			}
+			l.Listen = address(addr)
+		}
+		if err := l.Listen.validate(); err != nil {
+			return settings{}, err
+		}
+		for _, u := range hop.Upstreams {
+			l.Upstreams = append(l.Upstreams, address(u))
+		}
+		s.Hops = append(s.Hops, l)
+	}
+	return s, nil
+}
+
+func (s settings) HTTP1() bool { return s.Protocol == scenario.HTTP1 }
+func (s settings) GRPC() bool  { return s.Protocol == scenario.GRPC }
+
+// Connections is how many clients may have, so that there are as many for the upstreams
+// and some files for the rest.
+func (s settings) Connections() int { return s.Files/2 - 100 }
+
+// PoolLow is what HAProxy's manual suggests for upstreams that answer within a
+// millisecond.
+func (s settings) PoolLow() int { return 2 * s.Cores }

@@ -1,0 +1,34 @@
+// Proxy is a small proxy for calls, on fairlead itself:
+//
+//	go run ./examples/proxy -listen 127.0.0.1:8080 -to 127.0.0.1:9001,127.0.0.1:9002 -protocol grpc
+//
+// What fairlead does inside a client, it does here for those that cannot embed it: as
+// a central mesh, or on the way around for calls whose own way is closed, see
+// transport.WithGateway. It is also the proxy that examples/benchmark always has, and
+// stands for none that people run in earnest: it has no TLS and no access log.
+// SIGTERM ends it when what is in flight has ended.
+package main
+
+import (
+	"context"
+	"flag"
+	"log"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/fairlead-go/fairlead/examples/internal/meshproxy"
+)
+
+func main() {
+	listen := flag.String("listen", "127.0.0.1:8080", "`address`: host:port or unix:/path")
+	to := flag.String("to", "", "comma-separated `addresses` of the upstreams, which take turns")
+	protocol := flag.String("protocol", "http1", "http1, http2 (without TLS) or grpc, on both sides")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	if err := meshproxy.Serve(ctx, *listen, *protocol, strings.Split(*to, ",")...); err != nil {
+		log.Fatal(err)
+	}
+}
