@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/client"
@@ -35,37 +34,40 @@ func (b *bench) open(ctx context.Context, w way, s scenario.Scenario) (at site, 
 		return at, err
 	case w.hops == 0:
 		return b.servers.site(w.unix, s.Protocol), nil
-	case w.hops == 1:
-		at = b.servers.site(false, s.Protocol)
-		at.addrs, err = b.proxy(ctx, &at, w.proxy, s.Protocol, proxies.Hop{Unix: w.unix, Upstreams: at.addrs})
-		return at, err
 	}
-	// The proxy of each instance is on its host, the other one on that of the client.
-	at = b.servers.site(w.unix, s.Protocol)
-	var inbound []proxies.Hop
-	for _, addr := range at.addrs {
-		inbound = append(inbound, proxies.Hop{Upstreams: []string{addr}})
+	k := b.market.kind(w.proxy)
+	passed := k.Upstream(s.Protocol)
+	if w.hops == 1 {
+		at = b.servers.site(false, passed)
+	} else {
+		// Each instance has a proxy on its host; the other one is on that of the client.
+		at = b.servers.site(w.unix, k.Upstream(passed))
+		var inbound []proxies.Hop
+		for _, addr := range at.addrs {
+			inbound = append(inbound, proxies.Hop{Upstreams: []string{addr}})
+		}
+		if err := b.through(ctx, &at, k, passed, inbound...); err != nil {
+			return at, err
+		}
 	}
-	listening, err := b.proxy(ctx, &at, w.proxy, s.Protocol, inbound...)
-	if err == nil {
-		at.addrs, err = b.proxy(ctx, &at, w.proxy, s.Protocol, proxies.Hop{Unix: w.unix, Upstreams: listening})
-	}
+	err = b.through(ctx, &at, k, s.Protocol, proxies.Hop{Unix: w.unix, Upstreams: at.addrs})
 	return at, err
 }
 
-// proxy starts one, and returns where it listens.
-func (b *bench) proxy(ctx context.Context, at *site, name, protocol string, hops ...proxies.Hop) ([]string, error) {
+// through starts a proxy that is called instead of what was called without it.
+func (b *bench) through(ctx context.Context, at *site, k proxies.Kind, protocol string, hops ...proxies.Hop) error {
 	dir, err := b.dir()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p, err := b.market.kind(name).Start(ctx, proxies.Config{Dir: dir, Protocol: protocol, Hops: hops})
+	p, err := k.Start(ctx, proxies.Config{Dir: dir, Protocol: protocol, Hops: hops})
 	if err != nil {
-		return nil, fmt.Errorf("proxy %s: %w", name, err)
+		return err
 	}
 	at.closers = append(at.closers, p.Stop)
 	at.processes.Proxies = append(at.processes.Proxies, p.PIDs()...)
-	return p.Addrs, nil
+	at.addrs = p.Addrs
+	return nil
 }
 
 // chain starts the last hop first: each is told where the next one is.
