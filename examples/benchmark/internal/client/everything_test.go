@@ -10,11 +10,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/fairlead-go/fairlead/discovery"
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/client"
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
 	"github.com/fairlead-go/fairlead/ratelimit"
-	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
 )
 
@@ -49,12 +47,11 @@ func TestFairleadAllGoesByItsRulesFromTheFirstCall(t *testing.T) {
 // only if calls went through it.
 func TestEverythingIsAtWorkAndNothingActs(t *testing.T) {
 	f := fleet(t)
-	a := client.Assignment{Addrs: f.Places.TCP[scenario.HTTP1]}
-	mesh, end, err := client.OpenMesh(a, discovery.HTTP, transport.Metrics, client.Everything)
+	mesh, err := client.OpenMesh(f.Places.TCP[scenario.HTTP1], client.Everything)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer end.Close()
+	defer mesh.Close(context.Background())
 	door := &http.Client{Transport: fairhttp.New(mesh, nil)}
 	const calls = 100
 	for range calls {
@@ -118,8 +115,7 @@ func TestADocumentThatIsNotObeyedIsAnError(t *testing.T) {
 		{"spec: {service: orders, healthCheck: {}}", "rules are not obeyed: healthCheck: code does not say by what to probe"},
 		{"spec: {service: orders, timeout: 1}", "timeout"},
 	} {
-		_, _, err := client.OpenMesh(client.Assignment{Addrs: []string{"127.0.0.1:1"}}, discovery.HTTP, transport.Off,
-			"apiVersion: fairlead/v1alpha1\nkind: ServicePolicy\n"+c.document)
+		_, err := client.OpenMesh([]string{"127.0.0.1:1"}, "apiVersion: fairlead/v1alpha1\nkind: ServicePolicy\n"+c.document)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", c.document, err, c.want)
 		}

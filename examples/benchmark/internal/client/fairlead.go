@@ -10,7 +10,6 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/fairlead-go/fairlead/discovery"
-	"github.com/fairlead-go/fairlead/rule"
 	"github.com/fairlead-go/fairlead/transport"
 	"github.com/fairlead-go/fairlead/transport/fairgrpc"
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
@@ -20,70 +19,69 @@ import (
 // that goes by a document.
 func fairlead(name string, level transport.Level, document string) variant {
 	return variant{
-		name: name, governed: true,
-		http: func(a Assignment) (httpClient, error) {
-			mesh, end, err := openMesh(a, discovery.HTTP, level, document)
+		name: name, governed: true, measured: level != transport.Off,
+		http: func(a Assignment, sdk telemetry) (httpClient, error) {
+			mesh, err := openMesh(a, discovery.HTTP, level, sdk, document)
 			if err != nil {
 				return httpClient{}, err
 			}
-			return httpClient{transport: fairhttp.New(mesh, httpPool(a.Scenario)), scheme: fairhttp.Scheme, close: end}, nil
+			return httpClient{
+				transport: fairhttp.New(mesh, httpPool(a.Scenario)),
+				scheme:    fairhttp.Scheme,
+				close:     closers{closing(mesh)},
+			}, nil
 		},
-		grpc: func(a Assignment) (grpcClient, error) {
-			mesh, end, err := openMesh(a, discovery.GRPC, level, document)
+		grpc: func(a Assignment, sdk telemetry) (grpcClient, error) {
+			mesh, err := openMesh(a, discovery.GRPC, level, sdk, document)
 			if err != nil {
 				return grpcClient{}, err
 			}
 			conn, err := grpc.NewClient("mesh:///orders",
 				append(fairgrpc.DialOptions(mesh), grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 			if err != nil {
-				return grpcClient{}, errors.Join(err, end.Close())
+				return grpcClient{close: closers{closing(mesh)}}, err
 			}
-			return grpcClient{conn: conn, close: append(closers{conn.Close}, end...)}, nil
+			return grpcClient{conn: conn, close: closers{conn.Close, closing(mesh)}}, nil
 		},
 	}
+}
+
+func closing(m *transport.Mesh) func() error {
+	return func() error { return m.Close(context.Background()) }
 }
 
 // openMesh returns a mesh that finds the instances in a static list: no call waits
 // for a registry, so where the list came from makes no difference. Its rules are in
 // force. What it measures goes to the SDK that the other variants have.
-func openMesh(a Assignment, p discovery.Protocol, level transport.Level, document string) (_ *transport.Mesh, end closers, err error) {
+func openMesh(a Assignment, p discovery.Protocol, level transport.Level, sdk telemetry, document string) (*transport.Mesh, error) {
 	all, reach := instances(a.Addrs, p)
 	// Each run would tell that its list is live.
 	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	options := []transport.Option{transport.WithTelemetry(level), transport.WithLogger(quiet), transport.WithReach(reach)}
+	if sdk.meters != nil {
+		options = append(options, transport.WithMeterProvider(sdk.meters), transport.WithTracerProvider(sdk.tracers))
+	}
 	if document != "" {
 		label(all)
 		options = append(options, transport.WithLocality(region, zone))
 	}
+	rules, err := rulesOf(a, document)
+	if err != nil {
+		return nil, err
+	}
+	if rules != nil {
+		options = append(options, transport.WithRules(rules))
+	}
 	list, err := discovery.NewStatic(all...)
 	if err != nil {
-		return nil, nil, err
-	}
-	policy, err := policyOf(a, document)
-	if err != nil {
-		return nil, nil, err
-	}
-	if policy != nil {
-		source, err := rule.Static(*policy)
-		if err != nil {
-			return nil, nil, err
-		}
-		options = append(options, transport.WithRules(source))
-	}
-	if level != transport.Off {
-		sdk := newTelemetry()
-		end = append(end, sdk.Close)
-		options = append(options, transport.WithMeterProvider(sdk.meters), transport.WithTracerProvider(sdk.tracers))
+		return nil, err
 	}
 	mesh, err := transport.New(list, options...)
-	if err != nil {
-		return nil, nil, errors.Join(err, end.Close())
+	if err != nil || rules == nil {
+		return mesh, err
 	}
-	end = append(closers{func() error { return mesh.Close(context.Background()) }}, end...)
-	if policy != nil {
-		if err := inForce(mesh, p); err != nil {
-			return nil, nil, errors.Join(err, end.Close())
-		}
+	if err := inForce(mesh, p); err != nil {
+		return nil, errors.Join(err, mesh.Close(context.Background()))
 	}
-	return mesh, end, nil
+	return mesh, nil
 }

@@ -14,18 +14,18 @@ import (
 	"github.com/fairlead-go/fairlead/examples/orders"
 )
 
-// overGRPC is the Dialer of a variant for gRPC.
-func (v variant) overGRPC(a Assignment) (Caller, error) {
+// overGRPC makes the calls over gRPC.
+func (v variant) overGRPC(a Assignment, sdk telemetry) (worker, closers, error) {
 	deadline, err := a.deadline()
 	if err != nil {
-		return Caller{}, err
+		return nil, nil, err
 	}
-	c, err := v.grpc(a)
+	c, err := v.grpc(a, sdk)
 	if err != nil {
-		return Caller{}, err
+		return nil, c.close, err
 	}
 	client := orders.NewOrdersClient(c.conn)
-	worker := func() func(context.Context) error {
+	return func() func(context.Context) error {
 		if a.Scenario.Protocol == scenario.GRPCStream {
 			return newDialogue(client, a.Scenario, deadline).call
 		}
@@ -34,8 +34,7 @@ func (v variant) overGRPC(a Assignment) (Caller, error) {
 			call = within(deadline, call)
 		}
 		return tenanted(call)
-	}
-	return Caller{Worker: worker, Close: c.close.Close}, nil
+	}, c.close, nil
 }
 
 // place sends the payload and expects as much in return.
@@ -71,11 +70,13 @@ func tenanted(call func(context.Context) error) func(context.Context) error {
 
 // pickFirst is what gRPC does by itself: all calls go to the first address that
 // accepts a connection.
-func pickFirst(a Assignment) (grpcClient, error) { return dialList(a) }
+func pickFirst(a Assignment, _ telemetry) (grpcClient, error) { return dialList(a) }
 
-// roundRobinGRPC is grpc's own round robin over the addresses.
-func roundRobinGRPC(a Assignment) (grpcClient, error) {
-	return dialList(a, grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"round_robin":{}}]}`))
+// roundRobin is grpc's own.
+const roundRobin = `{"loadBalancingConfig":[{"round_robin":{}}]}`
+
+func roundRobinGRPC(a Assignment, _ telemetry) (grpcClient, error) {
+	return dialList(a, grpc.WithDefaultServiceConfig(roundRobin))
 }
 
 // dialList is a client of gRPC's own for the addresses.

@@ -10,21 +10,21 @@ import (
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
 )
 
-// overHTTP is the Dialer of a variant for HTTP.
-func (v variant) overHTTP(a Assignment) (Caller, error) {
+// overHTTP makes the calls over HTTP.
+func (v variant) overHTTP(a Assignment, sdk telemetry) (worker, closers, error) {
 	deadline, err := a.deadline()
 	if err != nil {
-		return Caller{}, err
+		return nil, nil, err
 	}
-	c, err := v.http(a)
+	c, err := v.http(a, sdk)
 	if err != nil {
-		return Caller{}, err
+		return nil, c.close, err
 	}
 	call := post(&http.Client{Transport: c.transport}, c.scheme+"://orders/orders/"+a.Scenario.Handler, a.Scenario.Payload)
 	if !v.governed {
 		call = within(deadline, call)
 	}
-	return Caller{Worker: func() func(context.Context) error { return call }, Close: c.close.Close}, nil
+	return func() func(context.Context) error { return call }, c.close, nil
 }
 
 // The header of each call, over gRPC its metadata: rules can go by it.

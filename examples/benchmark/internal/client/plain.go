@@ -10,7 +10,7 @@ import (
 )
 
 // plainHTTP is an http.Client that takes the hosts in turn.
-func plainHTTP(a Assignment) (httpClient, error) {
+func plainHTTP(a Assignment, _ telemetry) (httpClient, error) {
 	pool := httpPool(a.Scenario)
 	return httpClient{
 		transport: &rotation{hosts: hosts(a.Addrs, pool), base: pool},

@@ -19,8 +19,9 @@ import (
 //go:embed everything.yaml
 var everything string
 
-// policyOf is a document with the deadline of the calls; nil: neither is there.
-func policyOf(a Assignment, document string) (*rule.Policy, error) {
+// rulesOf are those of a document, with the deadline of the calls; nil: neither is
+// there.
+func rulesOf(a Assignment, document string) (rule.Source, error) {
 	deadline, err := a.deadline()
 	if err != nil || document == "" && deadline == 0 {
 		return nil, err
@@ -32,7 +33,7 @@ func policyOf(a Assignment, document string) (*rule.Policy, error) {
 		}
 	}
 	policy.Spec.Timeout = rule.Duration(deadline)
-	return &policy, nil
+	return rule.Static(policy)
 }
 
 // inForce waits until the rules and the list are there: no call would, and what is

@@ -31,6 +31,9 @@ func newTelemetry() telemetry {
 }
 
 func (t telemetry) Close() error {
+	if t.meters == nil {
+		return nil // nothing is measured
+	}
 	ctx := context.Background()
 	return errors.Join(t.meters.Shutdown(ctx), t.tracers.Shutdown(ctx))
 }
