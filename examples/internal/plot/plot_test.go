@@ -127,6 +127,23 @@ func TestWhatIsNoNumberIsNotDrawn(t *testing.T) {
 	}
 }
 
+// At the beginning of the axis it would be read as a value, too.
+func TestOnlyWhatHasAPlaceIsMarked(t *testing.T) {
+	const keys = 1 // of each shape
+	linear := rows(Row{Dots: []float64{math.NaN(), 5}}, Row{Dots: []float64{math.Inf(1), 0}})
+	log := rows(Row{Dots: []float64{0, 5}})
+	log.Axis = Axis{Log: true, From: 1, To: 10}
+	for name, c := range map[string]struct {
+		plot          *Rows
+		first, second int
+	}{"linear": {linear, 0, 2}, "of logarithms": {log, 0, 1}} {
+		_, elements := drawn(t, SVG(c.plot))
+		if first, second := countOf(elements["path"], Circle)-keys, countOf(elements["path"], Diamond)-keys; first != c.first || second != c.second {
+			t.Errorf("%s: %d and %d dots, want %d and %d", name, first, second, c.first, c.second)
+		}
+	}
+}
+
 func TestASheetHoldsAllPlotsApart(t *testing.T) {
 	texts, elements := drawn(t, Sheet("all of <them>", 2, &Lines{Title: "one"}, &Lines{Title: "two"}, &Lines{Title: "three"}))
 	for _, want := range []string{"all of <them>", "one", "two", "three"} {

@@ -3,6 +3,7 @@ package report
 import (
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/load"
 )
@@ -30,11 +31,19 @@ func estimateOf(values []float64) Estimate {
 	for wider := tail(n, k+1); wider <= 0.025 && k+1 <= n/2; wider = tail(n, k+1) {
 		k, outside = k+1, wider
 	}
-	return Estimate{Median: median(sorted), Low: sorted[k-1], High: sorted[n-k], Confidence: 1 - 2*outside, Pairs: n}
+	return Estimate{Median: significant(median(sorted)), Low: significant(sorted[k-1]), High: significant(sorted[n-k]), Confidence: 1 - 2*outside, Pairs: n}
 }
 
 // Confidence is that of the intervals that so many pairs give.
 func Confidence(pairs int) float64 { return estimateOf(make([]float64, pairs)).Confidence }
+
+// width is that of the interval, in parts of the median.
+func (e Estimate) width() float64 {
+	if e.Median == 0 {
+		return 0
+	}
+	return (e.High - e.Low) / e.Median
+}
 
 // tail is the chance that fewer than k of n fair coins show heads.
 func tail(n, k int) float64 {
@@ -72,5 +81,11 @@ func medianOf(runs []load.Measurement, figure func(load.Measurement) float64) fl
 		return 0
 	}
 	slices.Sort(values)
-	return median(values)
+	return significant(median(values))
+}
+
+// significant is a value in six digits: more would only be longer to read.
+func significant(v float64) float64 {
+	short, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 6, 64), 64) // a number is one
+	return short
 }

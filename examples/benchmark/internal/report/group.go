@@ -108,39 +108,32 @@ func (g *group) comparisons(terminal bool) table {
 func (g *group) matrix() table {
 	t := table{{"÷"}}
 	for _, l := range g.lanes {
-		if l.Name == Again {
-			continue
-		}
 		t[0] = append(t[0], l.Name)
 		cells := []string{l.Name}
 		for _, other := range g.lanes {
-			switch other.Name {
-			case Again:
-			case l.Name:
-				cells = append(cells, "1")
-			default:
-				cells = append(cells, cell(g.pairwise, l.Name, other.Name, figures()[0].metric, 2))
+			said := unknown
+			if e, known := compare(l.Runs, other.Runs, figures()[0].of, ratio); l == other {
+				said = "1"
+			} else if known {
+				said = e.text(2)
 			}
+			cells = append(cells, said)
 		}
 		t.add(cells...)
 	}
 	return t
 }
 
-// find is what a list says of a variant and a base.
-func find(list []Comparison, variant, base, metric string) (Estimate, bool) {
-	i := slices.IndexFunc(list, func(of Comparison) bool { return of.Variant == variant && of.Base == base && of.Metric == metric })
-	if i < 0 {
-		return Estimate{}, false
-	}
-	return list[i].Estimate, true
-}
+const unknown = "unknown"
 
+// cell is what a list says of a variant and a base.
 func cell(list []Comparison, variant, base, metric string, digits int) string {
-	if e, known := find(list, variant, base, metric); known {
-		return e.text(digits)
+	for _, of := range list {
+		if of.Variant == variant && of.Base == base && of.Metric == metric {
+			return of.text(digits)
+		}
 	}
-	return "unknown"
+	return unknown
 }
 
 // text is the median and the interval.

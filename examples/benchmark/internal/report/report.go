@@ -4,7 +4,6 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
 	"github.com/fairlead-go/fairlead/internal/environment"
@@ -16,7 +15,7 @@ type Report struct {
 	Ratios []Comparison `json:"ratios"` // to the base
 	// Added is the CPU that a request costs more than with the base, in microseconds.
 	Added []Comparison `json:"added"`
-	// Pairwise are the ratios of the CPU of a request of any two lanes, in both
+	// Pairwise are the ratios of the CPU of a request of any two lanes, in one of both
 	// directions.
 	Pairwise    []Comparison            `json:"pairwise"`
 	Environment environment.Environment `json:"environment"`
@@ -79,14 +78,11 @@ func (r *Report) compare(g *group, l, base *Lane) {
 	}
 }
 
-// pair compares the CPU of all lanes with that of all others.
+// pair compares the CPU of all lanes with that of those after them.
 func (g *group) pair() {
 	decides := figures()[0]
-	for _, l := range g.lanes {
-		for _, other := range g.lanes {
-			if l == other || l.Name == Again || other.Name == Again {
-				continue
-			}
+	for i, l := range g.lanes {
+		for _, other := range g.lanes[i+1:] {
 			if e, known := compare(l.Runs, other.Runs, decides.of, ratio); known {
 				g.pairwise = append(g.pairwise, Comparison{Variant: l.Name, Base: other.Name, Scenario: g.Scenario, Metric: decides.metric, Estimate: e})
 			}
@@ -108,14 +104,22 @@ func (r *Report) failures(s scenario.Scenario, l *Lane) {
 // wide warns of figures whose intervals are too wide to say much.
 func (r *Report) wide(g *group) {
 	for _, f := range figures() {
-		var lanes []string
+		all, wide, worst := 0, 0, Comparison{}
 		for _, of := range g.ratios {
-			if width := (of.High - of.Low) / of.Median; of.Metric == f.metric && f.widest > 0 && width > f.widest {
-				lanes = append(lanes, fmt.Sprintf("%s (%.0f %%)", of.Variant, 100*width))
+			if of.Metric != f.metric || f.widest == 0 {
+				continue
+			}
+			all++
+			if of.width() > f.widest {
+				wide++
+			}
+			if of.width() > worst.width() {
+				worst = of
 			}
 		}
-		if lanes != nil {
-			r.warn(g.Scenario, "intervals of %s wider than %.0f %% of the ratio: %s; the machine is busy, or there are too few rounds", f.title, 100*f.widest, strings.Join(lanes, ", "))
+		if wide > 0 {
+			r.warn(g.Scenario, "%d of %d intervals of %s are wider than %.0f %% of the ratio, the widest is %s of %s; the machine is busy, or there are too few rounds",
+				wide, all, f.title, 100*f.widest, worst.text(3), worst.Variant)
 		}
 	}
 }

@@ -40,7 +40,10 @@ func TestALaneIsComparedWithTheBaseThatItNames(t *testing.T) {
 func TestTheCPUOfAllLanesIsComparedPairwise(t *testing.T) {
 	var r Report
 	r.Add(scenario.Scenario{}, []*Lane{{Name: "plain", Runs: costing(1, 3)}, {Name: Again, Runs: costing(1, 3)}, {Name: "inside", Runs: costing(2, 6)}, {Name: "sidecar", Runs: costing(8, 24)}})
-	want := []string{"plain ÷ inside 0.5", "plain ÷ sidecar 0.125", "inside ÷ plain 2", "inside ÷ sidecar 0.25", "sidecar ÷ plain 8", "sidecar ÷ inside 4"}
+	want := []string{"plain ÷ A/A 1", "plain ÷ inside 0.5", "plain ÷ sidecar 0.125", "A/A ÷ inside 0.5", "A/A ÷ sidecar 0.125", "inside ÷ sidecar 0.25"}
+	if got := r.groups[0].matrix()[4]; !slices.Equal(got, []string{"sidecar", "8.00 [8.00, 8.00]", "8.00 [8.00, 8.00]", "4.00 [4.00, 4.00]", "1"}) {
+		t.Errorf("the sidecar and all others: %q", got)
+	}
 	if got := medians(r.Pairwise); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -78,7 +81,7 @@ func TestWarningsSayWhatNotToTrust(t *testing.T) {
 	}{
 		{"calm", calm, ""},
 		{"the base differs from itself", []float64{1.01, 1.02, 1.01, 1.02, 1.01, 1.02}, "CPU: the base differs from itself by A/A [1.010, 1.020]"},
-		{"a wide interval", []float64{0.9, 1, 1, 1, 1, 1.1}, "intervals of CPU wider than 6 % of the ratio: A/A (20 %)"},
+		{"a wide interval", []float64{0.9, 1, 1, 1, 1, 1.1}, "1 of 1 intervals of CPU are wider than 6 % of the ratio, the widest is 1.000 [0.900, 1.100] of A/A"},
 	} {
 		var r Report
 		r.Add(scenario.Scenario{Protocol: scenario.HTTP1}, []*Lane{{Name: "plain", Runs: costing(calm...)}, {Name: Again, Runs: costing(c.again...)}})

@@ -39,7 +39,7 @@ func rowOf(s scenario.Scenario, l *Lane) Row {
 		r.Errors += m.Errors
 	}
 	if r.ProxyCPU > 0 {
-		r.ProxyRPSPerCore = 1e6 / r.ProxyCPU
+		r.ProxyRPSPerCore = significant(1e6 / r.ProxyCPU)
 	}
 	return r
 }
