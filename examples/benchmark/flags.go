@@ -19,7 +19,7 @@ func parse(args []string, stderr io.Writer) (plan, error) {
 	flags.IntVar(&p.pairs, "pairs", 10, "rounds; each gives one ratio per lane, and 6 or more give intervals of 95 %")
 	flags.DurationVar(&p.warmup, "warmup", 80*time.Millisecond, "load before each measured time")
 	flags.DurationVar(&p.duration, "duration", 300*time.Millisecond, "measured time of the closed loop in each run: throughput, CPU, memory")
-	flags.DurationVar(&p.open, "open", 250*time.Millisecond, "measured time of the open loop in each run: latencies")
+	flags.DurationVar(&p.open, "open", 200*time.Millisecond, "measured time of the open loop in each run: latencies")
 	flags.Float64Var(&p.rate, "rate", 0.3, "arrivals in the open loop, as a `share` of what the base reaches in the closed one; 0: latencies are those of the closed loop")
 	flags.BoolVar(&p.json, "json", false, "end with one line of JSON")
 	flags.StringVar(&p.out, "out", "", "write the report into this `folder`: HTML, CSV, JSON")

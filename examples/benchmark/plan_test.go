@@ -93,9 +93,9 @@ func TestFullPlanLeavesNothingOutThatIsPromised(t *testing.T) {
 		if protocol == scenario.HTTP2 || protocol == scenario.GRPCStream {
 			continue
 		}
-		want = append(want, protocol+" heavy", protocol+" chain", protocol+" payload 4096", protocol+" concurrency 1", "fairlead-all-unix over "+protocol)
+		want = append(want, protocol+" heavy", protocol+" chain", protocol+" payload 4096", protocol+" concurrency 1", "fairlead-all-unix over "+protocol, "sidecar2-haproxy-unix over "+protocol)
 		for _, p := range proxyNames() {
-			want = append(want, "sidecar2-"+p+" over "+protocol, "central-"+p+" over "+protocol, "sidecar-"+p+"-unix over "+protocol, "sidecar2-"+p+"-unix over "+protocol)
+			want = append(want, "sidecar2-"+p+" over "+protocol, "central-"+p+" over "+protocol, "sidecar-"+p+"-unix over "+protocol)
 		}
 	}
 	for _, w := range want {

@@ -2,7 +2,7 @@ package main
 
 // quick is what can be measured in two minutes.
 func quick() lists {
-	return lists{protocol: "http1,grpc", variants: "round-robin,usual-stack,fairlead-metrics,fairlead-all,sidecar-one"}
+	return lists{protocol: "http1,grpc", variants: "plain,round-robin,usual-stack,fairlead-metrics,fairlead-all,sidecar-one"}
 }
 
 // full is what is measured if nothing else is asked for. From the [centre], where
@@ -16,7 +16,7 @@ func full() []lists {
 		one  = main + ",sidecar-one"
 	)
 	return []lists{
-		{protocol: two, variants: centre().variants + ",sidecar2,central,fairlead-all-x4,fairlead-metrics-unix,fairlead-all-unix,sidecar-unix,sidecar2-unix"},
+		{protocol: two, variants: centre().variants + ",sidecar2,central,fairlead-all-x4,fairlead-metrics-unix,fairlead-all-unix,sidecar-unix,sidecar2-one-unix"},
 		{protocol: "http2,grpc-stream"},
 		{protocol: two, concurrency: "1,128", variants: one},
 		{protocol: "http2,grpc-stream", concurrency: "128", variants: main},
