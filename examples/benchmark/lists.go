@@ -42,7 +42,7 @@ func (l *lists) flags(to *flag.FlagSet) {
 		{&l.deadline, "deadline", "`list` of the times of each call, or none", c.deadline},
 		{&l.variants, "variants", "`list` of lanes: " + waysAllowed(), c.variants},
 	} {
-		to.StringVar(f.at, f.name, *f.at, f.says+fmt.Sprintf(" (%s, if only other lists are given)", f.mean))
+		to.StringVar(f.at, f.name, *f.at, f.says+fmt.Sprintf(" (%s where only other lists are given; without any, the full plan)", f.mean))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/report"
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
 )
 
 // describe says how it is measured, and through which proxies.
@@ -18,7 +19,7 @@ func (p plan) describe(found *report.Report, trials []trial, m market) {
 		"The four instances share one process.",
 	}
 	if p.rate > 0 {
-		found.Method[2] = fmt.Sprintf("Latencies are those of an open loop of %v, after %v of warm-up: calls arrive by a Poisson process, the same in all lanes of a round, at %.2g of what the base reached in a closed loop before the first round. They are timed from their arrival, whether they could begin then or not. A client has up to %d calls in flight for it, or as many as the concurrency says.", p.open, p.warmup, p.rate, trials[0].Scenario.InFlight())
+		found.Method[2] = fmt.Sprintf("Latencies are those of an open loop of %v, after %v of warm-up: calls arrive by a Poisson process, the same in all lanes of a round, at %.2g of what the base reached in a closed loop before the first round. They are timed from their arrival, whether they could begin then or not. A client has up to %d calls in flight for it, or as many as the concurrency says if that is more.", p.open, p.warmup, p.rate, scenario.Scenario{}.InFlight())
 	}
 	var kinds []string
 	has := func(of func(*lane) bool) bool {

@@ -25,15 +25,19 @@ type progress struct {
 // rarely is how often progress is told where each time is a line more.
 const rarely = 15 * time.Second
 
+// newProgress tells how long it will take.
 func newProgress(to io.Writer, p plan, trials []trial) *progress {
 	tell := &progress{to: to, plan: p, trials: len(trials), begun: time.Now()}
+	lanes := 0
 	for _, t := range trials {
+		lanes += len(t.lanes)
 		tell.planned += p.takes(t)
 	}
 	if f, ok := to.(*os.File); ok {
 		info, err := f.Stat()
 		tell.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
 	}
+	fmt.Fprintf(to, "%d scenarios with %d lanes, %d rounds: about %v\n", len(trials), lanes, p.pairs, tell.planned.Round(time.Second))
 	return tell
 }
 

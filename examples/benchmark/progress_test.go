@@ -28,7 +28,7 @@ func TestProgressTellsWhatIsLeft(t *testing.T) {
 		t.Errorf("%v left where half of it took twice as long, want nearly 2m", got)
 	}
 	tell.begins(one)
-	if got := strings.Count(said.String(), "\n"); got != 2 || !strings.Contains(said.String(), "2 of 2: grpc") {
+	if got := strings.Count(said.String(), "\n"); got != 3 || !strings.Contains(said.String(), "2 of 2: grpc") || !strings.HasPrefix(said.String(), "2 scenarios with 12 lanes, 10 rounds: about 2m0s\n") {
 		t.Errorf("said %d lines where two scenarios began:\n%s", got, &said)
 	}
 }
