@@ -55,6 +55,7 @@ func (g *group) dots(f figure, title string) plot.Plot {
 		}
 		bases[of.Base] = true
 		p.Rows = append(p.Rows, plot.Row{Name: of.Variant, Dots: []float64{of.Median}, Low: of.Low, High: of.High, Text: of.text(3)})
+		p.Axis = p.Axis.Over(min(of.Low, p.Axis.To))
 		if of.Median <= most {
 			p.Axis = p.Axis.Over(of.Low, of.High)
 		}

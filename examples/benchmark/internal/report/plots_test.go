@@ -44,3 +44,14 @@ func TestProxiesDoNotHideSmallRatios(t *testing.T) {
 		t.Errorf("%d ratios, %d beyond the axis, want %d and 3", len(p.Rows), beyond, len(g.lanes)-1)
 	}
 }
+
+// A whisker that ended where the axis does would look shorter than it is.
+func TestTheAxisBeginsBeforeAllIntervals(t *testing.T) {
+	g := &group{lanes: []*Lane{{Name: "plain"}}, ratios: []Comparison{
+		{Variant: Again, Metric: "p99_us", Estimate: Estimate{Median: 2, Low: 0.1, High: 40}},
+		{Variant: "other", Metric: "p99_us", Estimate: Estimate{Median: 1.1, Low: 0.4, High: 3}},
+	}}
+	if axis := g.dots(figureOf("p99_us"), "").(*plot.Rows).Axis; axis.From > 0.1 || axis.To < 3 || axis.To > 4 {
+		t.Errorf("the axis is from %v to %v", axis.From, axis.To)
+	}
+}
