@@ -104,7 +104,7 @@ func run(ctx context.Context, p plan, stdout, stderr io.Writer) (err error) {
 	for _, l := range leftOut {
 		fmt.Fprintln(stderr, "left out:", l)
 	}
-	p.describe(found, trials, b.market)
+	found.Method, found.Proxies = p.method(trials), b.market.proxiesOf(trials)
 	tell := newProgress(stderr, p, trials)
 	for _, t := range trials {
 		tell.begins(t)
@@ -121,6 +121,6 @@ func run(ctx context.Context, p plan, stdout, stderr io.Writer) (err error) {
 		}
 	}
 	tell.ended()
-	late(trials, found)
+	found.Method = append(found.Method, exactness(trials)...)
 	return p.publish(found, stdout, err)
 }
