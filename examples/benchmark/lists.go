@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -48,13 +49,10 @@ func (l *lists) flags(to *flag.FlagSet) {
 
 // fill takes the lists that are empty from others.
 func (l lists) fill(from lists) lists {
-	for _, f := range [][2]*string{{&l.protocol, &from.protocol}, {&l.payload, &from.payload}, {&l.concurrency, &from.concurrency},
-		{&l.handler, &from.handler}, {&l.deadline, &from.deadline}, {&l.variants, &from.variants}} {
-		if *f[0] == "" {
-			*f[0] = *f[1]
-		}
+	return lists{
+		protocol: cmp.Or(l.protocol, from.protocol), payload: cmp.Or(l.payload, from.payload), concurrency: cmp.Or(l.concurrency, from.concurrency),
+		handler: cmp.Or(l.handler, from.handler), deadline: cmp.Or(l.deadline, from.deadline), variants: cmp.Or(l.variants, from.variants),
 	}
-	return l
 }
 
 // cross reads the lists.
