@@ -2,11 +2,10 @@
 //
 //	go run ./examples/proxy -listen 127.0.0.1:8080 -to 127.0.0.1:9001,127.0.0.1:9002 -protocol grpc
 //
-// What fairlead does inside a client, it does here for those that cannot embed it: as
-// a central mesh, or on the way around for calls whose own way is closed, see
-// transport.WithGateway. It is also the proxy that examples/benchmark always has, and
-// stands for none that people run in earnest: it has no TLS and no access log.
-// SIGTERM ends it when what is in flight has ended.
+// What fairlead does inside a client, it does here for those that cannot embed it: as a
+// central mesh, or on the way around for calls whose own way is closed, as by
+// transport.WithGateway. It is also the proxy that examples/benchmark always has. It is an
+// example, without TLS and access log, and stands for none that people run in earnest.
 package main
 
 import (

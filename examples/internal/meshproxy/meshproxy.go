@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -47,7 +46,6 @@ func Serve(ctx context.Context, addr, protocol string, upstreams ...string) erro
 	if err != nil {
 		return err
 	}
-	defer l.Close()
 	server, err := doors[protocol](mesh, l, protocol)
 	if err != nil {
 		return err
@@ -69,7 +67,7 @@ func Serve(ctx context.Context, addr, protocol string, upstreams ...string) erro
 func open(upstreams []string) (*transport.Mesh, error) {
 	var list []discovery.Instance
 	for n, addr := range upstreams {
-		i := discovery.Instance{Service: "upstream", ID: strconv.Itoa(n), Addr: addr}
+		i := discovery.Instance{Service: "upstream", ID: fmt.Sprint(n), Addr: addr}
 		if strings.HasPrefix(addr, "unix:") { // then nobody calls the Addr
 			i.Addr, i.Endpoints = "127.0.0.1:1", []discovery.Endpoint{{Protocol: discovery.HTTP, Addr: addr}, {Protocol: discovery.GRPC, Addr: addr}}
 		}
@@ -98,8 +96,12 @@ func overHTTP(mesh *transport.Mesh, l net.Listener, protocol string) (transport.
 		r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 		r.SetXForwarded()
 	}}
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		http.NewResponseController(w).EnableFullDuplex() // or fast answers are cut short, see golang.org/issue/40747
+		proxy.ServeHTTP(w, r)
+	}
 	return fairhttp.Server(&http.Server{Protocols: &protocols, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 4096},
-		Handler: fairhttp.Handler(proxy, fairhttp.TrustTimeout(), fairhttp.TrustPriority())}, l)
+		Handler: fairhttp.Handler(http.HandlerFunc(handler), fairhttp.TrustTimeout(), fairhttp.TrustPriority())}, l)
 }
 
 // buffers are what bodies are copied through.

@@ -56,6 +56,10 @@ func Find(ctx context.Context) []Kind {
 // empty where it does.
 func (k Kind) Note(protocol string) string { return k.recipe.notes[protocol] }
 
+// Onward is the protocol that the proxy speaks with its upstreams where its clients speak
+// another: that of a second proxy behind it, and of the instances.
+func (k Kind) Onward(protocol string) string { return cmp.Or(k.recipe.onward[protocol], protocol) }
+
 func locate(name string) string {
 	path, err := exec.LookPath(name)
 	if err != nil {

@@ -26,8 +26,7 @@ func serves(ctx context.Context, addr address, http1 bool) bool {
 		return false
 	}
 	defer conn.Close()
-	deadline, _ := ctx.Deadline()
-	conn.SetDeadline(deadline)
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	question := preface
 	if http1 {
 		question = "this is no request\r\n\r\n"

@@ -3,6 +3,7 @@ package proxies
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -16,17 +17,15 @@ import (
 type Process struct {
 	Addrs []string // where it listens, one for each hop
 
-	cmd     *exec.Cmd
-	log     string // the file with all that it says
-	exited  chan struct{}
-	failure error // why it has exited
-	stop    func() error
+	cmd  *exec.Cmd
+	log  string          // the file with all that it says
+	life context.Context // it ends with the process, and its cause is how
+	stop func() error
 }
 
 // launch starts a process that is given input.
 func launch(cmd *exec.Cmd, input []byte) (*Process, error) {
-	p := &Process{cmd: cmd, log: filepath.Join(cmd.Dir, "log"), exited: make(chan struct{})}
-	log, err := os.Create(p.log)
+	log, err := os.Create(filepath.Join(cmd.Dir, "log"))
 	if err != nil {
 		return nil, err
 	}
@@ -40,23 +39,20 @@ func launch(cmd *exec.Cmd, input []byte) (*Process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
+	life, exit := context.WithCancelCause(context.Background())
+	go func() { exit(cmp.Or(cmd.Wait(), errors.New("exit status 0"))) }() // ends with the process
+	stdin.Write(input)                                                    // who does not read it will say why
+	p := &Process{cmd: cmd, log: log.Name(), life: life}
 	p.stop = sync.OnceValue(p.end)
-	go func() { // ends with the process
-		p.failure = cmp.Or(cmd.Wait(), errors.New("exit status 0"))
-		close(p.exited)
-	}()
-	stdin.Write(input) // who does not read it will say why
 	return p, nil
 }
 
 // PIDs are those of all its processes, which is where its CPU goes.
 func (p *Process) PIDs() []int {
-	select {
-	case <-p.exited:
+	if p.life.Err() != nil {
 		return nil
-	default:
-		return family(p.cmd.Process.Pid)
 	}
+	return family(p.cmd.Process.Pid)
 }
 
 // Stop ends it with all its processes and waits for them. The error is that it had ended
@@ -65,17 +61,15 @@ func (p *Process) Stop() error { return p.stop() }
 
 func (p *Process) end() error {
 	defer killFamily(p.cmd.Process) // what is left of it
-	select {
-	case <-p.exited:
-		return p.explain(fmt.Errorf("it had ended: %w", p.failure))
-	default:
+	if p.life.Err() != nil {
+		return p.explain(fmt.Errorf("it had ended: %w", context.Cause(p.life)))
 	}
 	terminate(p.cmd.Process)
 	select {
-	case <-p.exited:
+	case <-p.life.Done():
 	case <-time.After(5 * time.Second):
 		p.cmd.Process.Kill()
-		<-p.exited
+		<-p.life.Done()
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ type recipe struct {
 	file    string // its configuration, from the template of the same name; JSON has none
 	args    func(file string, s settings) []string
 	workers bool              // it has a process for each core, and one above them
+	onward  map[string]string // the protocol of its upstreams, where it is another
 	notes   map[string]string // by protocol
 }
 
@@ -29,9 +30,10 @@ func recipes() []recipe {
 	return []recipe{
 		{
 			name: "nginx", version: "-v", file: "nginx.conf", workers: true,
-			args: func(file string, _ settings) []string { return []string{"-e", "stderr", "-p", ".", "-c", file} },
+			args:   func(file string, _ settings) []string { return []string{"-e", "stderr", "-p", ".", "-c", file} },
+			onward: map[string]string{scenario.HTTP2: scenario.HTTP1},
 			notes: map[string]string{
-				scenario.HTTP2:      "nginx speaks HTTP/1.1 to the upstreams, as it has to before 1.29.4",
+				scenario.HTTP2:      "nginx speaks HTTP/1.1 with the upstreams, as it has to before 1.29.4",
 				scenario.GRPC:       "nginx has one call at a time on each connection to an upstream",
 				scenario.GRPCStream: "nginx has one call at a time on each connection to an upstream",
 			},
@@ -45,6 +47,7 @@ func recipes() []recipe {
 			args: func(file string, _ settings) []string {
 				return []string{"run", "--adapter", "caddyfile", "--config", file}
 			},
+			notes: map[string]string{scenario.HTTP1: "Caddy has read all of a request before it calls an upstream, since answers would be cut short otherwise"},
 		},
 		{
 			name: "envoy", version: "--version", file: "envoy.yaml",

@@ -1,9 +1,11 @@
 package proxies
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
@@ -11,6 +13,7 @@ import (
 
 // settings are what a configuration is made from.
 type settings struct {
+	Version  string // of the proxy
 	Protocol string // http1, http2 or grpc
 	Cores    int
 	Files    int // that a process may have open
@@ -29,8 +32,8 @@ type listener struct {
 const most = 16 << 10
 
 // newSettings gives each hop an address: a free one, or that of a socket in dir.
-func newSettings(c Config, dir string, free func() (string, error)) (settings, error) {
-	s := settings{Protocol: c.Protocol, Cores: runtime.GOMAXPROCS(0), Files: openFiles(), Root: os.Geteuid() == 0}
+func newSettings(version string, c Config, dir string, free func() (string, error)) (settings, error) {
+	s := settings{Version: version, Protocol: c.Protocol, Cores: runtime.GOMAXPROCS(0), Files: openFiles(), Root: os.Geteuid() == 0}
 	if s.Protocol == scenario.GRPCStream {
 		s.Protocol = scenario.GRPC
 	}
@@ -58,6 +61,13 @@ func newSettings(c Config, dir string, free func() (string, error)) (settings, e
 
 func (s settings) HTTP1() bool { return s.Protocol == scenario.HTTP1 }
 func (s settings) GRPC() bool  { return s.Protocol == scenario.GRPC }
+
+// Before reports whether the proxy is older than some version of it.
+func (s settings) Before(version ...int) bool {
+	own := make([]int, 3)
+	fmt.Sscanf(s.Version, "%d.%d.%d", &own[0], &own[1], &own[2])
+	return slices.Compare(own, version) < 0
+}
 
 // Connections is how many clients may have, so that there are as many for the upstreams
 // and some files for the rest.

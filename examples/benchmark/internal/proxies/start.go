@@ -18,6 +18,9 @@ import (
 // second.
 const patience = 20 * time.Second
 
+// moment is the time from one look at a proxy that starts to the next.
+const moment = 5 * time.Millisecond
+
 // Start runs the proxy, and returns when all its listeners serve. The error has what the
 // proxy says of it. The context is that of the start: the proxy runs until Stop, or until
 // this process ends.
@@ -47,7 +50,7 @@ func (k Kind) try(ctx context.Context, c Config, free func() (string, error)) (*
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSettings(c, dir, free)
+	s, err := newSettings(k.Version, c, dir, free)
 	if err != nil {
 		return nil, err
 	}
@@ -86,29 +89,19 @@ func (k Kind) try(ctx context.Context, c Config, free func() (string, error)) (*
 func (p *Process) await(ctx context.Context, http1 bool, processes int) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it does not serve after %v", patience))
 	defer cancel()
+	ctx, end := context.WithCancelCause(ctx)
+	defer context.AfterFunc(p.life, func() { end(fmt.Errorf("it ended: %w", context.Cause(p.life))) })()
 	for _, addr := range p.Addrs {
 		for !serves(ctx, address(addr), http1) {
-			if err := p.pause(ctx); err != nil {
-				return err
+			if !interrupt.Pause(ctx, moment) {
+				return context.Cause(ctx)
 			}
 		}
 	}
 	for counted() && len(p.PIDs()) < processes {
-		if err := p.pause(ctx); err != nil {
-			return err
+		if !interrupt.Pause(ctx, moment) {
+			return context.Cause(ctx)
 		}
 	}
 	return nil
-}
-
-// pause waits a moment, if there is still something to wait for.
-func (p *Process) pause(ctx context.Context) error {
-	select {
-	case <-p.exited:
-		return fmt.Errorf("it ended: %w", p.failure)
-	case <-ctx.Done():
-		return interrupt.Err(ctx)
-	case <-time.After(5 * time.Millisecond):
-		return nil
-	}
 }
