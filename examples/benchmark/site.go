@@ -36,12 +36,12 @@ func (b *bench) open(ctx context.Context, w way, s scenario.Scenario) (at site, 
 		return b.servers.site(w.unix, s.Protocol), nil
 	}
 	k := b.market.kind(w.proxy)
-	passed := k.Upstream(s.Protocol)
+	passed := k.Onward(s.Protocol)
 	if w.hops == 1 {
 		at = b.servers.site(false, passed)
 	} else {
 		// Each instance has a proxy on its host; the other one is on that of the client.
-		at = b.servers.site(w.unix, k.Upstream(passed))
+		at = b.servers.site(w.unix, k.Onward(passed))
 		var inbound []proxies.Hop
 		for _, addr := range at.addrs {
 			inbound = append(inbound, proxies.Hop{Upstreams: []string{addr}})
