@@ -1,22 +1,25 @@
-// Benchmark compares ways to make the same call: a plain client with itself,
-// and a plain client with one that goes through fairlead, over HTTP/1.1 and
-// gRPC.
+// Benchmark compares ways to make the same call: by a plain client, by what the
+// ecosystem has, through fairlead, and through proxies as a service mesh has them.
 //
-//	go run ./examples/benchmark
-//	go run ./examples/benchmark -protocol grpc -concurrency 16 -pairs 50 -json
+//	go run ./examples/benchmark -quick -json        # two minutes
+//	go run ./examples/benchmark -out report         # everything, half an hour
+//	go run ./examples/benchmark -protocol grpc -concurrency 16 -variants fairlead-all,sidecar-envoy -pairs 50
 //
 // What is measured, and why so:
 //
-//   - The servers and each client are processes of their own; this one only
-//     starts them and waits. The CPU of a call is that of client and servers
+//   - The servers, each client and each proxy are processes of their own; this one
+//     only starts them and waits. The CPU of a call is that of all of them
 //     together, from the kernel's accounts. The four instances share one
 //     process: four of them on few cores would mostly measure the switching
 //     between them, and every client would look cheap beside it.
-//   - A client keeps a fixed number of calls in flight and begins the next when
-//     one ends. That finds the cost of a call, not its latency at a given
-//     rate: with all cores busy, the latencies shown are mostly queueing.
-//   - The variants of a scenario run in turn, in changing order, each time as a
-//     fresh process. Ratios are taken within a round, so that what disturbs
+//   - A run is a closed loop and then an open one, by the same client. The closed
+//     loop keeps a number of calls in flight and begins the next when one ends: it
+//     finds the throughput, and what a call costs. With all cores busy its
+//     latencies are mostly queueing. So they come from the open loop, where calls
+//     arrive by themselves at the same rate for all lanes, a share of what the base
+//     can do, and each is timed from its arrival whether it could begin or not.
+//   - The lanes of a scenario run in turn, in changing order, each time with a
+//     fresh client. Ratios are taken within a round, so that what disturbs
 //     the machine for longer than a round disturbs neither side alone; many
 //     short rounds are better than few long ones. A ratio is the median over
 //     the rounds, with an interval that holds the true median with at least
@@ -24,29 +27,36 @@
 //   - The row A/A is the base against itself: what lies within its interval is
 //     noise.
 //
-// Like stands against like: all variants of a protocol make the same calls to
-// the same four addresses, without deadlines and TLS, over the same transport
+// Like stands against like: all lanes of a protocol make the same calls to
+// the same four addresses, without TLS, over the same transport
 // settings. The base is what a program without fairlead would do to use all
 // four: for HTTP "plain", a round-tripper that takes the hosts in turn, with an
 // idle pool that holds every connection; for gRPC "round-robin", grpc's own.
 // fairlead gets its instances from a static list, because no call waits for
 // etcd: where the list came from makes no difference to a call.
+//
+// The ways through proxies have a plain client, which knows one address:
+//
+//   - sidecar-NAME: the client's proxy calls the instances.
+//   - sidecar2-NAME: the client's proxy calls that of an instance, which calls the
+//     instance, as in a mesh with mutual TLS, but without TLS.
+//   - central-NAME: four clients share a proxy, and are compared with four clients
+//     that have none (-x4). All is on one machine, so that the way over the network
+//     to a central proxy and back is not in the figures.
+//
+// Lanes named -unix use unix sockets where both ends are on one host: sidecars to
+// their clients and, inbound, to their instances; without a proxy, clients to
+// instances, which are then compared with a base that does so, too.
 package main
 
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
-
-	"github.com/fairlead-go/fairlead/examples/benchmark/internal/client"
-	"github.com/fairlead-go/fairlead/examples/benchmark/internal/report"
-	"github.com/fairlead-go/fairlead/internal/environment"
 )
 
 func main() {
@@ -64,59 +74,53 @@ func main() {
 	}
 }
 
-// parse reads the command line. It complains to stderr by itself.
-func parse(args []string, stderr io.Writer) (plan, error) {
-	flags := flag.NewFlagSet("benchmark", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	var p plan
-	protocols := flags.String("protocol", "http1,grpc", "protocols")
-	concurrencies := flags.String("concurrency", "16,128", "calls in flight")
-	payloads := flags.String("payload", "128", "bytes of each request and each answer")
-	against := flags.String("variants", "fairlead-metrics,fairlead-off", "what to compare with the base")
-	flags.IntVar(&p.pairs, "pairs", 20, "rounds; each gives one ratio per variant")
-	flags.DurationVar(&p.warmup, "warmup", 100*time.Millisecond, "load before each measured run")
-	flags.DurationVar(&p.duration, "duration", 250*time.Millisecond, "length of each measured run")
-	flags.BoolVar(&p.json, "json", false, "end with one line of JSON")
-	flags.StringVar(&p.profiles, "profile", "", "write a CPU profile of every client process into this `folder`; profiling costs CPU itself")
-	if err := flags.Parse(args); err != nil {
-		return plan{}, err
-	}
-	var errs [4]error
-	p.variants, errs[0] = names("variants", *against, client.Compared())
-	p.scenarios, errs[1] = scenarios(*protocols, *payloads, *concurrencies)
-	errs[2] = p.validate()
-	if flags.NArg() > 0 {
-		errs[3] = fmt.Errorf("argument %q: there are none", flags.Arg(0))
-	}
-	err := errors.Join(errs[:]...)
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-	}
-	return p, err
-}
-
 // run carries out the plan, prints tables and, where asked for, JSON. It fails
-// if a call failed: such figures compare nothing.
-func run(ctx context.Context, p plan, stdout, stderr io.Writer) error {
-	env := environment.Read("google.golang.org/grpc")
-	env.Print(stdout)
-	instances, err := startInstances(ctx)
+// if a call failed: such figures compare nothing. What was found before a failure,
+// or before an interruption, is printed, too.
+func run(ctx context.Context, p plan, stdout, stderr io.Writer) (err error) {
+	for _, dir := range []string{p.out, p.profiles} {
+		if dir == "" {
+			continue
+		}
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return err
+		}
+	}
+	found := p.begun()
+	found.Environment.Print(stdout)
+	b, err := prepare(ctx)
 	if err != nil {
 		return err
 	}
-	defer instances.stop()
-
-	found := report.Report{Environment: env}
-	if c := report.Confidence(p.pairs); c < 0.95 {
-		found.Warnings = append(found.Warnings, fmt.Sprintf("%d pairs give intervals of %.0f %% only: 6 or more give 95 %%", p.pairs, 100*c))
-	}
-	for _, s := range p.scenarios {
-		lanes := p.lanes(s)
-		fmt.Fprintf(stderr, "%s: %d rounds of %d runs\n", s.Title(), p.pairs, len(lanes))
-		if err := p.measure(ctx, s, lanes, instances); err != nil {
-			return fmt.Errorf("%s: %w", s.Title(), err)
+	defer func() {
+		if e := b.close(); err == nil {
+			err = e
 		}
-		found.Add(s, lanes)
+	}()
+	trials, leftOut, err := p.trials(b.market)
+	if err != nil {
+		return err
 	}
-	return found.Print(stdout, p.json)
+	for _, l := range leftOut {
+		fmt.Fprintln(stderr, "left out:", l)
+	}
+	found.Method, found.Proxies = p.method(trials), b.market.proxiesOf(trials)
+	tell := newProgress(stderr, p, trials)
+	for _, t := range trials {
+		tell.begins(t)
+		if err = p.measure(ctx, t, b, tell); err != nil {
+			if ctx.Err() != nil {
+				err = errors.New("interrupted") // how children ended says less
+			}
+			err = fmt.Errorf("%s: %w", t.Title(), err)
+			break
+		}
+		found.Add(t.Scenario, t.reported())
+		if w := t.saturated(); w != "" {
+			found.Warnings = append(found.Warnings, w)
+		}
+	}
+	tell.ended()
+	found.Method = append(found.Method, exactness(trials)...)
+	return p.publish(found, stdout, err)
 }

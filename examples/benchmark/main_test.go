@@ -3,9 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -44,24 +44,22 @@ func outcome(t *testing.T, args ...string) (report.Report, string) {
 }
 
 func TestARunEndsWithARowAndRatiosForEveryVariant(t *testing.T) {
-	r, out := outcome(t, "-json", "-pairs", "2", "-warmup", "20ms", "-duration", "60ms",
-		"-protocol", "http1,grpc", "-concurrency", "1,8", "-payload", "64", "-variants", "fairlead-metrics,fairlead-off")
+	r, out := outcome(t, "-json", "-pairs", "2", "-warmup", "10ms", "-duration", "50ms", "-open", "50ms",
+		"-protocol", "http1,grpc", "-concurrency", "8", "-payload", "64", "-variants", "fairlead-metrics,fairlead-off")
 	want := map[string][]string{
 		"http1": {"plain", "A/A", "fairlead-metrics", "fairlead-off"},
 		"grpc":  {"round-robin", "A/A", "fairlead-metrics", "fairlead-off"},
 	}
 	rows := map[string][]string{}
 	for _, in := range r.Rows {
-		if in.Concurrency == 8 {
-			rows[in.Protocol] = append(rows[in.Protocol], in.Variant)
-		}
+		rows[in.Protocol] = append(rows[in.Protocol], in.Variant)
 		if in.RPS <= 0 || in.P50 <= 0 || in.P50 > in.P99 || in.P99 > in.P999 || in.ClientAllocs < 1 || in.Errors != 0 {
 			t.Errorf("row makes no sense: %+v", in)
 		}
 		if runtime.GOOS == "linux" && (in.CPU <= 0 || in.RSS <= 1) {
 			t.Errorf("row has no accounts: %+v", in)
 		}
-		if in.Payload != 64 || in.Handler != "thin" || in.Deadline != "none" {
+		if in.Payload != 64 || in.Concurrency != 8 || in.Handler != "thin" || in.Deadline != "none" {
 			t.Errorf("row does not say what was called: %+v", in)
 		}
 		if !strings.Contains(out, in.Variant) {
@@ -83,7 +81,7 @@ func TestARunEndsWithARowAndRatiosForEveryVariant(t *testing.T) {
 			t.Errorf("ratio makes no sense: %+v", of)
 		}
 	}
-	if want := 2 * 2 * 3; ratios != want {
+	if want := 2 * 3; ratios != want {
 		t.Errorf("%d ratios of the throughput, want %d: one for each row but the bases", ratios, want)
 	}
 	if r.Environment.Cores != runtime.NumCPU() || r.Environment.Go != runtime.Version() {
@@ -95,21 +93,22 @@ func TestAccountsIncludeTheServers(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("not told by this system")
 	}
-	all, err := startInstances(t.Context())
+	b := bench{root: t.TempDir()}
+	f, err := b.serve(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer all.stop()
-	server := []int{all.child.Process.Pid}
-	before := used(t, server[0])
-	m, err := runClient(t.Context(), client.Assignment{
-		Variant: "plain", Scenario: scenario.Scenario{Protocol: scenario.HTTP1, Payload: 128, Concurrency: 4},
-		Addrs: all.addrs[scenario.HTTP1], Servers: server, Duration: 300 * time.Millisecond,
+	defer f.stop()
+	at := f.site(false, scenario.HTTP1)
+	before := used(t, f.pid())
+	m, err := runClients(t.Context(), client.Assignment{
+		Variant: "plain", Scenario: scenario.Scenario{Protocol: scenario.HTTP1, Payload: 128, Concurrency: 4, Handler: scenario.Thin},
+		Addrs: at.addrs, Servers: at.processes.Servers, Duration: 300 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if servers := m.CPU - m.ClientCPU; servers <= 0 || servers > used(t, server[0])-before {
+	if servers := m.CPU - m.ClientCPU; servers <= 0 || servers > used(t, f.pid())-before {
 		t.Errorf("the run charged the servers %v, more than they used", servers)
 	}
 }
@@ -133,8 +132,8 @@ func TestFailedCallsShowInTheRowAndFailTheRun(t *testing.T) {
 	l.Close()
 	for _, protocol := range []string{scenario.HTTP1, scenario.GRPC} {
 		s := scenario.Scenario{Protocol: protocol, Payload: 16, Concurrency: 2}
-		m, err := runClient(t.Context(), client.Assignment{
-			Variant: client.Base(protocol), Scenario: s, Addrs: []string{l.Addr().String()}, Servers: nil, Duration: 50 * time.Millisecond,
+		m, err := runClients(t.Context(), client.Assignment{
+			Variant: client.Base(protocol), Scenario: s, Addrs: []string{l.Addr().String()}, Duration: 50 * time.Millisecond,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -156,13 +155,23 @@ func TestFailedCallsShowInTheRowAndFailTheRun(t *testing.T) {
 
 func TestCommandLineIsRefusedWithFieldAndRule(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
-		{"-protocol http3", `-protocol "http3": allowed are http1, grpc`},
-		{"-variants plain", `-variants "plain": allowed are`},
+		{"-protocol http3", `-protocol "http3": allowed are http1, http2, grpc, grpc-stream`},
+		{"-variants envoy", `-variants "envoy": allowed are plain, round-robin,`},
+		{"-variants plain,sidecar-traefik", `-variants "sidecar-traefik": allowed are`},
+		{"-variants central-envoy-unix", `-variants "central-envoy-unix": allowed are`},
+		{"-variants plain-unix-x4", `-variants "plain-unix-x4": allowed are`},
+		{"-variants ,", `-variants "": allowed are`},
 		{"-concurrency 0", `-concurrency "0": allowed are whole numbers from 1 to 4096`},
 		{"-payload 1,x", `-payload "x": allowed are whole numbers`},
+		{"-handler lazy", `-handler "lazy": allowed are thin, heavy, chain`},
+		{"-deadline 1", `-deadline "1": allowed are none and durations`},
+		{"-deadline 1us", `-deadline "1us": allowed are none and durations of at least a millisecond`},
 		{"-pairs 0", "-pairs 0: allowed are"},
 		{"-duration 1ms", "-duration 1ms: allowed is"},
 		{"-warmup -1s", "-warmup -1s: allowed is"},
+		{"-rate 1.5", "-rate 1.5: allowed are numbers from 0 (no open loop) to 0.9"},
+		{"-rate NaN", "-rate NaN: allowed are"},
+		{"-open 1ms", "-open 1ms: allowed is"},
 		{"more", `argument "more"`},
 	} {
 		t.Run(c.args, func(t *testing.T) {
@@ -174,22 +183,25 @@ func TestCommandLineIsRefusedWithFieldAndRule(t *testing.T) {
 	}
 }
 
-func TestAProfileIsWrittenPerRun(t *testing.T) {
-	dir := t.TempDir()
-	p, err := parse([]string{"-pairs", "1", "-duration", "20ms", "-concurrency", "1", "-protocol", "http1", "-variants", "fairlead-off", "-profile", dir}, io.Discard)
-	if err != nil {
-		t.Fatal(err)
+func TestAllThatIsWrongWithACommandLineIsToldAtOnce(t *testing.T) {
+	var said bytes.Buffer
+	if _, err := parse(strings.Fields("-protocol tcp -payload 0 -pairs 0"), &said); err == nil || strings.Count(said.String(), "allowed are") != 3 {
+		t.Errorf("said %q", &said)
 	}
-	if err := run(t.Context(), p, io.Discard, io.Discard); err != nil {
-		t.Fatal(err)
-	}
+}
+
+func TestProfilesAreWrittenPerRun(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new")
+	outcome(t, "-pairs", "1", "-warmup", "0", "-duration", "20ms", "-rate", "0", "-concurrency", "4", "-protocol", "http1", "-variants", "fairlead-off,plain-x4", "-json", "-profile", dir)
 	var got []string
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		got = append(got, e.Name())
+		if name, ok := strings.CutSuffix(e.Name(), ".cpu.pprof"); ok {
+			got = append(got, strings.TrimPrefix(name, "http1-128-4-thin-none-"))
+		}
 	}
-	want := []string{"http1-128-1-AA-0.pprof", "http1-128-1-fairlead-off-0.pprof", "http1-128-1-plain-0.pprof"}
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("profiles %v (%v), want %v", got, err, want)
+	want := []string{"AA-0", "fairlead-off-0", "plain-0", "plain-x4-0-0", "plain-x4-0-1", "plain-x4-0-2", "plain-x4-0-3"}
+	if err != nil || !slices.Equal(got, want) || len(entries) != 2*len(want) {
+		t.Errorf("%d profiles, of the CPU %v (%v), want %v and as many of allocations", len(entries), got, err, want)
 	}
 }

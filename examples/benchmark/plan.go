@@ -1,25 +1,23 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/fairlead-go/fairlead/examples/benchmark/internal/client"
-	"github.com/fairlead-go/fairlead/examples/benchmark/internal/report"
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/scenario"
 )
 
 // plan is what the command line asks for.
 type plan struct {
-	scenarios        []scenario.Scenario
-	variants         []string // compared with the base of each protocol
-	pairs            int
-	warmup, duration time.Duration
-	json             bool
-	profiles         string // folder, "" for none
+	crosses                []cross
+	pairs                  int
+	warmup, duration, open time.Duration
+	rate                   float64 // a share of what the base reaches
+	json                   bool
+	out                    string // folder, "" for none
+	profiles               string // folder, "" for none
 }
 
 func (p plan) validate() error {
@@ -30,61 +28,69 @@ func (p plan) validate() error {
 		return fmt.Errorf("-warmup %v: allowed is 0 or more", p.warmup)
 	case p.duration < 10*time.Millisecond:
 		return fmt.Errorf("-duration %v: allowed is 10ms or more", p.duration)
+	case !(p.rate >= 0 && p.rate <= 0.9): // NaN, too
+		return fmt.Errorf("-rate %v: allowed are numbers from 0 (no open loop) to 0.9", p.rate)
+	case p.rate > 0 && p.open < 10*time.Millisecond:
+		return fmt.Errorf("-open %v: allowed is 10ms or more", p.open)
 	}
 	return nil
 }
 
-// lanes returns the rows of a scenario: the base, the base again, and what is
-// compared with it, if it speaks the protocol.
-func (p plan) lanes(s scenario.Scenario) []*report.Lane {
-	b := client.Base(s.Protocol)
-	lanes := []*report.Lane{{Name: b, Variant: b}, {Name: report.Again, Variant: b}}
-	for _, v := range p.variants {
-		if client.Dial(v, s.Protocol) != nil {
-			lanes = append(lanes, &report.Lane{Name: v, Variant: v})
-		}
+// in is the plan for one scenario. A call through a chain is ten, and there are
+// fewer of them to see: they are measured for longer.
+func (p plan) in(s scenario.Scenario) plan {
+	if s.Handler == scenario.Chain {
+		p.warmup, p.duration, p.open = 3*p.warmup, 3*p.duration, 3*p.open
 	}
-	return lanes
+	return p
 }
 
-// measure adds a run to each lane in each round.
-func (p plan) measure(ctx context.Context, s scenario.Scenario, lanes []*report.Lane, on *instances) error {
-	for round := range p.pairs {
-		for _, i := range order(round, len(lanes)) {
-			l := lanes[i]
-			m, err := runClient(ctx, client.Assignment{
-				Variant: l.Variant, Scenario: s, Addrs: on.addrs[s.Protocol], Servers: []int{on.child.Process.Pid},
-				Warmup: p.warmup, Duration: p.duration, Profile: p.profile(s, l, round),
-			})
+// takes is how long a trial takes, about.
+func (p plan) takes(t trial) time.Duration {
+	const begin = 100 * time.Millisecond // processes, connections
+	p = p.in(t.Scenario)
+	run := begin + p.warmup + p.duration
+	if p.rate > 0 {
+		run += p.warmup + p.open
+	}
+	return time.Duration(p.pairs*len(t.lanes)) * run
+}
+
+// trial is a scenario with its lanes.
+type trial struct {
+	scenario.Scenario
+	lanes []*lane
+}
+
+// trials are all of the plan, with the proxies that were found. What cannot be
+// measured is left out, and told.
+func (p plan) trials(found market) (all []trial, leftOut []string, err error) {
+	for _, c := range p.crosses {
+		var ways []way
+		for _, w := range c.ways {
+			through, err := w.through(found.names())
 			if err != nil {
-				return fmt.Errorf("round %d, %s: %w", round+1, l.Name, err)
+				return nil, nil, err
 			}
-			l.Runs = append(l.Runs, m)
+			ways = append(ways, through...)
+		}
+		slices.SortStableFunc(ways, byBase)
+		for _, s := range c.scenarios {
+			t := trial{Scenario: s}
+			for _, w := range ways {
+				if why := found.refuses(w, s); why != "" {
+					if why = w.name + ": " + why; !slices.Contains(leftOut, why) {
+						leftOut = append(leftOut, why)
+					}
+					continue
+				}
+				t.add(w)
+			}
+			if len(t.lanes) == 0 {
+				return nil, leftOut, fmt.Errorf("%s: nothing to measure; %s", s.Title(), strings.Join(leftOut, "; "))
+			}
+			all = append(all, t)
 		}
 	}
-	return nil
-}
-
-// profile is the file for the CPU profile of a run.
-func (p plan) profile(s scenario.Scenario, l *report.Lane, round int) string {
-	if p.profiles == "" {
-		return ""
-	}
-	name := strings.ReplaceAll(l.Name, "/", "")
-	return filepath.Join(p.profiles, fmt.Sprintf("%s-%d-%d-%s-%d.pprof", s.Protocol, s.Payload, s.Concurrency, name, round))
-}
-
-// order is the order of n lanes in a round. It begins one lane further in each
-// and turns round every time, so that over the rounds no lane stands earlier
-// or later than another, or always behind the same one.
-func order(round, n int) []int {
-	lanes := make([]int, n)
-	for place := range lanes {
-		i := (place + round/2) % n
-		if round%2 == 1 {
-			i = n - 1 - i
-		}
-		lanes[place] = i
-	}
-	return lanes
+	return all, leftOut, nil
 }

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
-	"time"
 
-	"github.com/fairlead-go/fairlead/examples/benchmark/internal/client"
-	"github.com/fairlead-go/fairlead/examples/benchmark/internal/load"
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/proxies"
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/target"
 )
 
@@ -25,6 +21,7 @@ const (
 
 // play turns the process into a child if it is one, and then never returns.
 func play() {
+	proxies.Play()
 	var err error
 	switch os.Getenv(roleVariable) {
 	case "":
@@ -51,29 +48,4 @@ func child(ctx context.Context, role string) (*exec.Cmd, error) {
 	cmd.Env = append(os.Environ(), roleVariable+"="+role)
 	cmd.Stderr = os.Stderr
 	return cmd, nil
-}
-
-// runClient makes one run in a process of its own.
-func runClient(ctx context.Context, a client.Assignment) (load.Measurement, error) {
-	// Calls have no deadline; a run must.
-	ctx, cancel := context.WithTimeout(ctx, a.Warmup+a.Duration+30*time.Second)
-	defer cancel()
-	cmd, err := child(ctx, clientRole)
-	if err != nil {
-		return load.Measurement{}, err
-	}
-	task, err := json.Marshal(a)
-	if err != nil {
-		return load.Measurement{}, err
-	}
-	cmd.Stdin = bytes.NewReader(task)
-	out, err := cmd.Output()
-	if err != nil {
-		return load.Measurement{}, fmt.Errorf("client process: %w", err)
-	}
-	var m load.Measurement
-	if err := json.Unmarshal(out, &m); err != nil {
-		return load.Measurement{}, fmt.Errorf("client process said %q: %w", out, err)
-	}
-	return m, nil
 }

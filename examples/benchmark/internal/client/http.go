@@ -67,7 +67,7 @@ func httpPool(s scenario.Scenario) *http.Transport {
 	pool := http.DefaultTransport.(*http.Transport).Clone()
 	pool.Proxy = nil // what the environment says is not part of the comparison
 	pool.MaxIdleConns = 0
-	pool.MaxIdleConnsPerHost = s.Concurrency
+	pool.MaxIdleConnsPerHost = s.InFlight()
 	pool.Protocols = new(http.Protocols)
 	pool.Protocols.SetHTTP1(s.Protocol == scenario.HTTP1)
 	pool.Protocols.SetUnencryptedHTTP2(s.Protocol == scenario.HTTP2)

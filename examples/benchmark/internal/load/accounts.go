@@ -7,42 +7,42 @@ import (
 	"time"
 )
 
-// accounts is what the client and the servers have used up to a moment.
+// Processes are those whose cost counts beside that of this one.
+type Processes struct{ Servers, Proxies []int }
+
+// accounts is what all have used up to a moment.
 type accounts struct {
-	at       time.Time
-	client   time.Duration
-	servers  time.Duration
-	resident int64
-	allocs   uint64
+	at                       time.Time
+	client, servers, proxies Cost
+	allocs                   uint64
 }
 
-// read reads the accounts of this process and those of the servers.
-func read(servers []int) (accounts, error) {
+// read reads the accounts of this process and of others.
+func (p Processes) read() (accounts, error) {
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	a := accounts{allocs: memory.Mallocs}
-	for _, pid := range append([]int{os.Getpid()}, servers...) {
-		cpu, resident, err := Usage(pid)
-		if err != nil {
-			return accounts{}, fmt.Errorf("account of process %d: %w", pid, err)
+	for _, of := range []struct {
+		sum  *Cost
+		pids []int
+	}{{&a.client, []int{os.Getpid()}}, {&a.servers, p.Servers}, {&a.proxies, p.Proxies}} {
+		for _, pid := range of.pids {
+			cpu, resident, err := Usage(pid)
+			if err != nil {
+				return accounts{}, fmt.Errorf("account of process %d: %w", pid, err)
+			}
+			of.sum.CPU += cpu
+			of.sum.RSS += resident
 		}
-		if pid == os.Getpid() {
-			a.client = cpu
-		} else {
-			a.servers += cpu
-		}
-		a.resident += resident
 	}
 	a.at = time.Now()
 	return a, nil
 }
 
-func (a accounts) since(b accounts) Measurement {
-	return Measurement{
-		Elapsed:   a.at.Sub(b.at),
-		CPU:       a.client + a.servers - b.client - b.servers,
-		ClientCPU: a.client - b.client,
-		RSS:       a.resident,
-		Allocs:    a.allocs - b.allocs,
+func (a accounts) since(b accounts) Share {
+	used := func(now, then Cost) Cost { return Cost{CPU: now.CPU - then.CPU, RSS: now.RSS} }
+	return Share{
+		Elapsed: a.at.Sub(b.at), Allocs: a.allocs - b.allocs,
+		Client: used(a.client, b.client), Servers: used(a.servers, b.servers), Proxies: used(a.proxies, b.proxies),
 	}
 }

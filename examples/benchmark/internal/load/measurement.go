@@ -2,7 +2,7 @@ package load
 
 import "time"
 
-// Measurement is what a run found.
+// Measurement is what a run found, with one client process or more.
 type Measurement struct {
 	Calls, Errors  int64
 	FirstError     string
@@ -15,7 +15,15 @@ type Measurement struct {
 	P50, P99, P999 time.Duration
 	// Rate is that of the arrivals which the latencies are of, per second; 0: they
 	// are those of the closed loop.
-	Rate float64
+	Rate     float64
+	Arrivals int64
+	// Late is how late the client began calls when it had nothing else to do, at the
+	// 99th percentile. The latencies include it.
+	Late time.Duration
+	// Saturated means that calls waited for their beginning when no more arrived: the
+	// rate is more than what was called can take.
+	Saturated bool
+	Cut       int64 // calls that were given up: they took longer than is known
 }
 
 // RPS is how many calls ended in a second.

@@ -35,3 +35,7 @@ const None = "none"
 func (s Scenario) Title() string {
 	return fmt.Sprintf("%s, %d B, concurrency %d, %s handler, deadline %s", s.Protocol, s.Payload, s.Concurrency, s.Handler, s.Deadline)
 }
+
+// InFlight is how many calls a client must be ready to have in flight. When they
+// arrive by themselves, more may come together than Concurrency says.
+func (s Scenario) InFlight() int { return max(s.Concurrency, 64) }

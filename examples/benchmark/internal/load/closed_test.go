@@ -11,10 +11,10 @@ import (
 
 // In a bubble a call takes exactly as long as it sleeps: 10 calls a worker fit
 // into a second, and those of the warm-up do not count.
-func TestLoadCountsTheCallsOfTheMeasuredTimeOnly(t *testing.T) {
+func TestClosedLoopCountsTheCallsOfTheMeasuredTimeOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var inFlight, most, calls atomic.Int64
-		m, err := Closed{
+		s, err := Closed{
 			Concurrency: 3, Warmup: 550 * time.Millisecond, Duration: time.Second,
 			Worker: forAll(func(context.Context) error {
 				most.Store(max(most.Load(), inFlight.Add(1)))
@@ -27,6 +27,7 @@ func TestLoadCountsTheCallsOfTheMeasuredTimeOnly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		m := Together(s)
 		if m.Calls != 30 || m.Elapsed != time.Second || m.Errors != 0 {
 			t.Errorf("measured %d calls and %d errors in %v, want 30 and 0 in 1s", m.Calls, m.Errors, m.Elapsed)
 		}
@@ -39,7 +40,7 @@ func TestLoadCountsTheCallsOfTheMeasuredTimeOnly(t *testing.T) {
 	})
 }
 
-func TestLoadCountsEveryFailureAndNoFailureAsACall(t *testing.T) {
+func TestClosedLoopCountsEveryFailureAndNoFailureAsACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n atomic.Int64
 		m, err := Closed{
@@ -60,4 +61,24 @@ func TestLoadCountsEveryFailureAndNoFailureAsACall(t *testing.T) {
 
 func forAll(call func(context.Context) error) func() func(context.Context) error {
 	return func() func(context.Context) error { return call }
+}
+
+func TestClosedLoopGoesOnUntilACallHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Closed{
+			Concurrency: 2, Duration: 10 * time.Millisecond,
+			Worker: forAll(func(context.Context) error { time.Sleep(3 * time.Second); return nil }),
+		}.Run(t.Context())
+		if err != nil || s.Calls < 1 || s.Elapsed != 3*time.Second {
+			t.Errorf("%d calls of three seconds in %v: %v", s.Calls, s.Elapsed, err)
+		}
+		begun := time.Now()
+		s, err = Closed{
+			Concurrency: 2, Duration: 10 * time.Millisecond,
+			Worker: forAll(func(context.Context) error { time.Sleep(time.Minute); return nil }),
+		}.Run(t.Context())
+		if err != nil || s.Calls != 0 || s.Elapsed != 10*time.Millisecond+patience || time.Since(begun) != time.Minute {
+			t.Errorf("%d calls of a minute in %v: %v", s.Calls, s.Elapsed, err)
+		}
+	})
 }

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package load
+
+func systemAlarm() (alarm, error) { return sleeper{}, nil }
