@@ -45,13 +45,14 @@ type stripe struct {
 	_        [64]byte        // the line that is fetched along
 }
 
-// add counts an attempt. The low bits of a clock reading spread the callers
-// well enough.
-func (c *counts) add(spread uint64, class Class) {
+// add counts an attempt, and reports whether attempts are counted. The low bits of a
+// clock reading spread the callers well enough.
+func (c *counts) add(spread uint64, class Class) bool {
 	if !c.on.Load() {
-		return
+		return false
 	}
 	c.stripes[spread>>4&7].attempts[class&7].Add(1)
+	return true
 }
 
 // attempts returns the sum for one class.

@@ -45,12 +45,15 @@ func (l Lease) Done(o Outcome) {
 		o.Late = l.service.lately(now, o.Late)
 	}
 	result := o.result()
-	l.breaker.DoneAt(verdicts[result], l.ticket.Age(now), balancer.TimeOf(now))
+	age := l.ticket.Age(now)
+	l.breaker.DoneAt(verdicts[result], age, balancer.TimeOf(now))
 	if l.limits != nil {
 		l.limits.learn(&l, now, result, o.Class)
 	}
 	l.ticket.Done(now, result)
-	l.service.counts.add(uint64(now), o.Class)
+	if l.service.counts.add(uint64(now), o.Class) && age > 0 { // or it was a stream
+		l.service.mesh.meter.attempt(l.service, now, age, o.Class)
+	}
 	if o.Class == Timeout && o.Late {
 		l.service.counts.one(&l.service.counts.late)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fairlead-go/fairlead/balancer"
 	"github.com/fairlead-go/fairlead/discovery"
@@ -32,7 +33,9 @@ type service struct {
 	// quotas are the parts of limits that all clients share.
 	quotas *quotas
 	// labels is the cached metric option of the service.
-	labels []metric.RecordOption
+	labels   []metric.RecordOption
+	outcomes [numberOfClasses][]metric.RecordOption // and of its attempts
+	spans    []trace.SpanStartOption                // and of its calls
 
 	// told is closed when there is a first list, be it from disk, or the
 	// registry has said that it cannot be reached.
@@ -98,6 +101,11 @@ func newService(name string, m *Mesh, pool *balancer.Pool, budget, bulk *retry.B
 	m.planLocked(s, nil)
 	s.steerLocked() // nobody else has it yet
 	s.labels = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(serviceKey.String(name)))}
+	s.spans = []trace.SpanStartOption{trace.WithAttributes(serviceKey.String(name))}
+	for class := range s.outcomes {
+		s.outcomes[class] = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(
+			serviceKey.String(name), outcomeKey.String(Class(class).String())))}
+	}
 	turn := make(chan struct{})
 	s.turn.Store(&turn)
 	return s

@@ -52,8 +52,11 @@ func (m meter) Float64ObservableGauge(name string, _ ...metric.Float64Observable
 	return floatGauge{name: name}, nil
 }
 
-func (m meter) Float64Histogram(string, ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
-	return &m.of.picks, nil
+func (m meter) Float64Histogram(name string, _ ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+	if name == "fairlead.client.pick.duration" {
+		return &m.of.picks, nil
+	}
+	return metricnoop.Float64Histogram{}, nil
 }
 
 func (m meter) RegisterCallback(f metric.Callback, _ ...metric.Observable) (metric.Registration, error) {

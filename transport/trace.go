@@ -13,14 +13,14 @@ import (
 
 // doTraced is the attempt loop inside a span, at level Full.
 func (m *Mesh) doTraced(ctx context.Context, call *Call, attempt Attempt) error {
-	with, span := m.meter.tracer.Start(ctx, "fairlead.call", trace.WithAttributes(
-		serviceKey.String(call.Service), attribute.String("method", call.Method)))
+	with, span := m.meter.tracer.Start(ctx, "fairlead.call", call.service.spans...)
 	defer span.End()
 	ctx = deadline.Unhidden(with, ctx)
 	if !span.IsRecording() {
 		call.traced = false // nor would the spans of its attempts be seen by anybody
 		return m.attempts(ctx, call, attempt)
 	}
+	span.SetAttributes(attribute.String("method", call.Method))
 	err := m.attempts(ctx, call, attempt)
 	span.SetAttributes(attribute.Int("attempts", call.picks))
 	if err != nil {

@@ -121,6 +121,13 @@ func TestMetricsReachTheSDK(t *testing.T) {
 	if p := picks.DataPoints[0]; p.Count == 0 || p.Count > 100 || p.Bounds[0] > 1e-6 || p.Sum > 1 {
 		t.Errorf("picks: %+v", p)
 	}
+	// So is how long attempts take, of one in 16 that went well and of all others.
+	if n := countOf(t, got["fairlead.client.attempt.duration"], orders, outcome.String("success")); n < 15 || n > 200 {
+		t.Errorf("%d of 1000 attempts that went well were timed", n)
+	}
+	if n := countOf(t, got["fairlead.client.attempt.duration"], orders, outcome.String("lost")); n != 1 {
+		t.Errorf("%d attempts that were lost were timed", n)
+	}
 	for name, data := range got {
 		for _, key := range keysOf(data) {
 			// Those beside the service are of a fixed list of values each, save tiers:
@@ -130,6 +137,22 @@ func TestMetricsReachTheSDK(t *testing.T) {
 			}
 		}
 	}
+}
+
+// countOf is how many values a histogram has with these attributes.
+func countOf(t *testing.T, data metricdata.Aggregation, attributes ...attribute.KeyValue) uint64 {
+	t.Helper()
+	h, ok := data.(metricdata.Histogram[float64])
+	if !ok {
+		t.Fatalf("no histogram: %+v", data)
+	}
+	set := attribute.NewSet(attributes...)
+	for _, p := range h.DataPoints {
+		if p.Attributes.Equals(&set) {
+			return p.Count
+		}
+	}
+	return 0
 }
 
 func keysOf(data metricdata.Aggregation) (keys []attribute.Key) {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/fairlead-go/fairlead/internal/deadline"
 	"github.com/fairlead-go/fairlead/ratelimit"
 	"github.com/fairlead-go/fairlead/transport"
 )
@@ -29,6 +30,7 @@ type rpc struct {
 	refusal error             // why the last pick found nobody, in this attempt
 
 	said     ratelimit.Priority // what the metadata says of the call's, if that stays there
+	told     bool               // the metadata of this attempt says what it is
 	metadata metadata.MD        // for rules that ask for some
 	read     bool               // metadata was
 	own      context.Context    // with the baggage of that, once a rule has asked for it
@@ -53,7 +55,18 @@ func rpcOf(ctx context.Context) *rpc {
 // begin starts the next attempt.
 func (r *rpc) begin(ctx context.Context) {
 	r.bounded = ctx
-	r.last, r.refusal = transport.Outcome{}, nil
+	r.last, r.refusal, r.told = transport.Outcome{}, nil, false
+}
+
+// tell adds to the context of an attempt the priority that rules or code gave the call.
+// In the metadata of a pick it would have gRPC copy all there is.
+func (r *rpc) tell(ctx context.Context) context.Context {
+	is := r.call.Priority
+	if is == r.said {
+		return ctx
+	}
+	r.told = true
+	return deadline.Unhidden(metadata.AppendToOutgoingContext(ctx, Priority, is.String()), ctx)
 }
 
 // show lets rules see the call, and takes over what the context says of it.

@@ -21,7 +21,7 @@ func (p *picker) say(md metadata.MD, r *rpc, carry string) metadata.MD {
 	if carry != "" {
 		add("baggage", carry)
 	}
-	if is := r.call.Priority; is != r.said {
+	if is := r.call.Priority; is != r.said && !r.told {
 		add(Priority, is.String())
 	}
 	if tries := r.call.Tries(); tries > 1 {

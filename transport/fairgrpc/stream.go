@@ -53,7 +53,7 @@ func (d *door) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Clien
 func (s *streaming) Try(ctx context.Context, _ *transport.Call) transport.Outcome {
 	s.begin(ctx)
 	var err error
-	s.opened, err = s.open(ctx, s.cc)
+	s.opened, err = s.open(s.tell(ctx), s.cc)
 	o := s.outcome(err)
 	o.NoRetry = true
 	return o

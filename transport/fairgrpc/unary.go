@@ -57,7 +57,7 @@ func (u *unary) Try(ctx context.Context, _ *transport.Call) transport.Outcome {
 	if u.call.Tries() > 1 {
 		reset(u.reply)
 	}
-	return u.outcome(u.invoker(ctx, u.method, u.req, u.reply, u.cc, u.opts...))
+	return u.outcome(u.invoker(u.tell(ctx), u.method, u.req, u.reply, u.cc, u.opts...))
 }
 
 // reset empties a reply: an attempt that failed may have left half an answer.

@@ -2,6 +2,7 @@ package fairhttp
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -37,7 +38,8 @@ func (x *exchange) mark(ctx context.Context, req *http.Request) {
 	header := func() http.Header {
 		if !copied {
 			copied = true
-			if req.Header = req.Header.Clone(); req.Header == nil {
+			// The values stay the caller's: what is set here replaces them.
+			if req.Header = maps.Clone(req.Header); req.Header == nil {
 				req.Header = http.Header{}
 			}
 		}
