@@ -24,12 +24,12 @@ var hashPolicies = []struct {
 
 // randomKeys are more than any cache holds the places of.
 func randomKeys(n int) []string {
-	var raw [12]byte
-	random := rand.NewChaCha8([32]byte{9})
+	raw := make([]byte, 12*n)
+	rand.NewChaCha8([32]byte{9}).Read(raw)
+	all := hex.EncodeToString(raw)
 	keys := make([]string, n)
 	for i := range keys {
-		random.Read(raw[:])
-		keys[i] = hex.EncodeToString(raw[:])
+		keys[i] = all[24*i : 24*(i+1)]
 	}
 	return keys
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -128,7 +129,7 @@ func BenchmarkParts(b *testing.B) {
 	// With settings as those of package breaker, and a mesh beside it: one allocation
 	// to a call costs what the collector finds to do.
 	b.Run("twostep", func(b *testing.B) {
-		ballast(b)
+		ballast()
 		m := meshOf(b, 1_000)
 		warm(b, m)
 		defer runtime.KeepAlive(m)
@@ -157,13 +158,13 @@ func BenchmarkParts(b *testing.B) {
 // ballast is what a service has on its heap. On one of a few megabytes the collector
 // is at work half of the time as soon as anything is allocated, and what is measured
 // then is the collector.
-func ballast(b *testing.B) {
-	heap := make([]byte, 64<<20)
-	b.Cleanup(func() { runtime.KeepAlive(heap) })
-}
+func ballast() { runtime.KeepAlive(heap()) }
+
+// heap is made once, since to make it again is to clear it.
+var heap = sync.OnceValue(func() []byte { return make([]byte, 64<<20) })
 
 func halves(b *testing.B, rules ...transport.Option) {
-	ballast(b)
+	ballast()
 	m := meshOf(b, 1_000, rules...)
 	warm(b, m)
 	if rules != nil {

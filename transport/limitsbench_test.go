@@ -39,7 +39,7 @@ func (a answering) Try(ctx context.Context, call *transport.Call) transport.Outc
 func BenchmarkLimit(b *testing.B) {
 	for _, c := range wide {
 		b.Run("limit="+c.limit, func(b *testing.B) {
-			ballast(b)
+			ballast()
 			m := meshOf(b, 1_000, c.options...)
 			warm(b, m)
 			calls := func(more func() bool) {
