@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -18,7 +19,10 @@ import (
 // patience bounds every wait; on an idle machine none takes a second.
 const patience = 30 * time.Second
 
-func TestMain(m *testing.M) { program.Main(m, main) }
+func TestMain(m *testing.M) {
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // for the program: the race detector waits a second at its end
+	program.Main(m, main)
+}
 
 // proxy is the program; it dies with the test.
 type proxy struct {
