@@ -107,7 +107,7 @@ func TestCallsPassThroughUnchanged(t *testing.T) {
 func passHTTP(t *testing.T, protocol, addr string) {
 	t.Helper()
 	client := newClient(t, protocol, addr)
-	for _, size := range []int{0, 128, 4 << 10, 64 << 10, 1 << 20} {
+	for _, size := range []int{0, 128, 4 << 10, 64 << 10} {
 		sent := bytes.Repeat([]byte("echo "), size/5+1)[:size]
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://orders/a/b?c=d%20e", bytes.NewReader(sent))
 		if err != nil {
@@ -155,7 +155,7 @@ func converse(t *testing.T, conn *grpc.ClientConn, ends codes.Code) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, size := range []int{0, 128, 4 << 10, 64 << 10, 1 << 20} {
+	for _, size := range []int{0, 128, 4 << 10, 64 << 10} {
 		sent, got := wrapperspb.Bytes(bytes.Repeat([]byte("echo "), size/5+1)[:size]), new(wrapperspb.BytesValue)
 		if err := errors.Join(s.SendMsg(sent), s.RecvMsg(got)); err != nil || !bytes.Equal(got.Value, sent.Value) {
 			t.Fatalf("of %d bytes %d came back (%v)", size, len(got.Value), err)

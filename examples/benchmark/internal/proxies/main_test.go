@@ -20,6 +20,7 @@ func TestMain(m *testing.M) {
 	if name := os.Getenv(parentVariable); name != "" {
 		parent(name)
 	}
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // for children: the race detector waits a second at their end
 	os.Exit(m.Run())
 }
 
