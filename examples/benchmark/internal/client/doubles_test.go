@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -103,12 +104,15 @@ func short(t *testing.T) map[string][]string {
 	return double{answer: func(_ context.Context, r request) ([]byte, error) { return r.payload[1:], nil }}.start(t)
 }
 
-// silent never answers.
+// silent never answers, not even when the time of a call is over.
 func silent(t *testing.T) map[string][]string {
-	return double{answer: func(ctx context.Context, _ request) ([]byte, error) {
-		<-ctx.Done()
-		return nil, ctx.Err()
+	ended := make(chan struct{})
+	at := double{answer: func(context.Context, request) ([]byte, error) {
+		<-ended
+		return nil, errors.New("the test has ended")
 	}}.start(t)
+	t.Cleanup(func() { close(ended) })
+	return at
 }
 
 // twice ends a stream after two messages, in good order.

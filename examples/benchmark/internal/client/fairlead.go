@@ -25,10 +25,11 @@ func fairlead(name string, level transport.Level, document string) variant {
 			if err != nil {
 				return httpClient{}, err
 			}
+			door := fairhttp.New(mesh, httpPool(a.Scenario))
 			return httpClient{
-				transport: fairhttp.New(mesh, httpPool(a.Scenario)),
+				transport: door,
 				scheme:    fairhttp.Scheme,
-				close:     closers{closing(mesh)},
+				close:     closers{func() error { door.CloseIdleConnections(); return nil }, closing(mesh)},
 			}, nil
 		},
 		grpc: func(a Assignment, sdk telemetry) (grpcClient, error) {

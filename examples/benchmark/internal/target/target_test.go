@@ -180,7 +180,8 @@ func TestTheHeavyHandlerWorks(t *testing.T) {
 			}
 			return ownCPU(t) - before
 		}
-		if thin, heavy := used(scenario.Thin), used(scenario.Heavy); heavy < 3*thin {
+		// It is 50 ms, of which the machine may well take a half away or add one.
+		if thin, heavy := used(scenario.Thin), used(scenario.Heavy); heavy-thin < 25*time.Millisecond {
 			t.Errorf("%s: 50 heavy calls take %v of CPU, 50 thin ones %v", p, heavy, thin)
 		}
 	}
