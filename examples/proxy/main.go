@@ -2,10 +2,9 @@
 //
 //	go run ./examples/proxy -listen 127.0.0.1:8080 -to 127.0.0.1:9001,127.0.0.1:9002 -protocol grpc
 //
-// What fairlead does inside a client, it does here for those that cannot embed it: as a
-// central mesh, or on the way around for calls whose own way is closed, as by
-// transport.WithGateway. It is also the proxy that examples/benchmark always has. It is an
-// example, without TLS and access log, and stands for none that people run in earnest.
+// What fairlead does inside a client, it does here for those that cannot embed it, as a
+// central mesh or on the way around (transport.WithGateway). examples/benchmark has it
+// beside the proxies that people run in earnest. It is none of them: an example, without TLS.
 package main
 
 import (

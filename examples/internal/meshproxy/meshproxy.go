@@ -92,20 +92,22 @@ func overHTTP(mesh *transport.Mesh, l net.Listener, protocol string) (transport.
 	}
 	pool := buffers{&sync.Pool{New: func() any { return new([32 << 10]byte) }}}
 	proxy := &httputil.ReverseProxy{Transport: upstreams, BufferPool: pool, Rewrite: func(r *httputil.ProxyRequest) {
-		r.Out.URL.Scheme, r.Out.URL.Host = fairhttp.Scheme, "upstream"
+		r.Out.URL.Scheme, r.Out.URL.Host, r.Out.URL.RawQuery = fairhttp.Scheme, "upstream", r.In.URL.RawQuery
 		r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 		r.SetXForwarded()
 	}}
 	handler := func(w http.ResponseWriter, r *http.Request) {
-		http.NewResponseController(w).EnableFullDuplex() // or fast answers are cut short, see golang.org/issue/40747
+		if r.Header.Get("Expect") == "" { // or a fast answer is cut short, see golang.org/issue/40747 and 68560
+			http.NewResponseController(w).EnableFullDuplex()
+			defer r.Body.Close()
+		}
 		proxy.ServeHTTP(w, r)
 	}
 	return fairhttp.Server(&http.Server{Protocols: &protocols, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 4096},
 		Handler: fairhttp.Handler(http.HandlerFunc(handler), fairhttp.TrustTimeout(), fairhttp.TrustPriority())}, l)
 }
 
-// buffers are what bodies are copied through.
-type buffers struct{ *sync.Pool }
+type buffers struct{ *sync.Pool } // through which bodies are copied
 
 func (b buffers) Get() []byte     { return b.Pool.Get().(*[32 << 10]byte)[:] }
 func (b buffers) Put(lent []byte) { b.Pool.Put((*[32 << 10]byte)(lent)) }
@@ -155,8 +157,7 @@ func forward(send, receive func(any) error) (err error) {
 	return err
 }
 
-// raw is a codec for messages that are sent as they came.
-type raw struct{}
+type raw struct{} // the codec of messages that are sent as they came
 
 func (raw) Name() string                           { return "proto" }
 func (raw) Marshal(v any) (mem.BufferSlice, error) { return *v.(*mem.BufferSlice), nil }
