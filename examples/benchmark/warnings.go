@@ -17,7 +17,7 @@ func (p plan) early() (all []string) {
 	if c := report.Confidence(p.pairs); c < 0.95 {
 		all = append(all, fmt.Sprintf("%d pairs give intervals of %.0f %% only: 6 or more give 95 %%", p.pairs, 100*c))
 	}
-	if share, known := load.Busy(500 * time.Millisecond); known && share > busiest {
+	if share, known := load.Busy(300 * time.Millisecond); known && share > busiest {
 		all = append(all, fmt.Sprintf("the machine was %.0f %% busy before the first run: what else it does is in the figures", 100*share))
 	}
 	return all
