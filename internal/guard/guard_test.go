@@ -43,21 +43,36 @@ func costs(b *testing.B, ns float64) {
 `}
 
 func TestGuardOfAModule(t *testing.T) {
+	printed, err := guarded(t, "ratio orders BenchmarkOurs/size=1 BenchmarkTheirs 2 slow", "ratio orders BenchmarkOurs/in_words BenchmarkTheirs 2 fast")
+	if err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{"5 benchmarks of 1 packages run", "1.60×", "1.20×"} {
+		if !strings.Contains(printed, want) {
+			t.Errorf("%q is not printed:\n%s", want, printed)
+		}
+	}
+}
+
+func TestAPackageWithoutTestsIsAnError(t *testing.T) {
+	if _, err := guarded(t, "allocs billing BenchmarkOurs 0 none"); err == nil || !strings.Contains(err.Error(), "billing") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// guarded runs the guard in a module of its own.
+func guarded(t *testing.T, lines ...string) (printed string, err error) {
+	t.Helper()
+	t.Setenv("GOWORK", "off")
 	root := t.TempDir()
 	for name, text := range tiny {
 		write(t, filepath.Join(root, name), text)
 	}
 	file := filepath.Join(root, "limits.txt")
-	write(t, file, "ratio orders BenchmarkOurs/size=1 BenchmarkTheirs 1.5 slow\nratio orders BenchmarkOurs/in_words BenchmarkTheirs 1.5 fast\n")
-	t.Setenv("GOWORK", "off")
-	var printed strings.Builder
-	err := guard(t.Context(), root, file, 10*time.Microsecond, &printed)
-	if err == nil || !strings.Contains(err.Error(), "line 1: orders BenchmarkOurs/size=1 / BenchmarkTheirs is 1.600") || strings.Contains(err.Error(), "line 2") {
-		t.Errorf("error %v", err)
-	}
-	if !strings.Contains(printed.String(), "5 benchmarks of 1 packages run") || !strings.Contains(printed.String(), "1.20×") {
-		t.Errorf("printed is\n%s", &printed)
-	}
+	write(t, file, strings.Join(lines, "\n"))
+	var out strings.Builder
+	err = guard(t.Context(), root, file, 10*time.Microsecond, &out)
+	return out.String(), err
 }
 
 func write(t *testing.T, file, text string) {
