@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,6 +78,9 @@ func folder(t *testing.T) string {
 // The way of a call is as long as it gets: a proxy beside the client and one beside the
 // instance, once over sockets and once over TCP.
 func TestCallsPassThroughUnchanged(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("fairlead calls unix sockets on Linux only")
+	}
 	each(t, func(t *testing.T, k Kind) {
 		for _, protocol := range []string{scenario.HTTP1, scenario.HTTP2, scenario.GRPC} {
 			t.Run(protocol, func(t *testing.T) {
