@@ -18,19 +18,26 @@ func (c *conditions) Query(string) (string, bool) { return "", false }
 func (c *conditions) Key() string                 { return c.call.Key }
 func (c *conditions) Caller() string              { return c.door.mesh.Caller() }
 
+// Header is asked about by conditions, one after the other, and often about the same.
 func (c *conditions) Header(h rule.Header) (string, bool) {
-	values := c.sent()[h.Lower]
-	if len(values) == 0 {
-		return "", false
+	if c.asked.name != h.Lower {
+		values := metadata.ValueFromOutgoingContext(c.Context, h.Lower)
+		c.asked = header{name: h.Lower, value: first(values), is: len(values) > 0}
 	}
-	return values[0], true
+	return c.asked.value, c.asked.is
+}
+
+// header is one of the metadata that a call goes out with.
+type header struct {
+	name, value string
+	is          bool
 }
 
 // Baggage reads what the call goes out with: the caller's own metadata, before
 // that of the context.
 func (c *conditions) Baggage(name string) (string, bool) {
 	if !c.carried {
-		if own := c.sent()["baggage"]; len(own) > 0 {
+		if own := metadata.ValueFromOutgoingContext(c.Context, "baggage"); len(own) > 0 {
 			if c.own == nil { // read once for all conditions
 				c.own = transport.WithBaggage(context.Background(), own...)
 			}
@@ -38,14 +45,4 @@ func (c *conditions) Baggage(name string) (string, bool) {
 		}
 	}
 	return transport.BaggageOf(c.Context, name)
-}
-
-// sent returns the metadata that the call goes out with. It is a copy, made once
-// for the calls whose rules ask for it.
-func (c *conditions) sent() metadata.MD {
-	if !c.read {
-		c.metadata, _ = metadata.FromOutgoingContext(c.Context)
-		c.read = true
-	}
-	return c.metadata
 }

@@ -29,12 +29,11 @@ type rpc struct {
 	last    transport.Outcome // of the last pick that ended in this attempt
 	refusal error             // why the last pick found nobody, in this attempt
 
-	said     ratelimit.Priority // what the metadata says of the call's, if that stays there
-	told     bool               // the metadata of this attempt says what it is
-	metadata metadata.MD        // for rules that ask for some
-	read     bool               // metadata was
-	own      context.Context    // with the baggage of that, once a rule has asked for it
-	carried  bool               // the baggage that goes out is that of the context
+	said    ratelimit.Priority // what the metadata says of the call's, if that stays there
+	told    bool               // the metadata of this attempt says what it is
+	asked   header             // that a rule has asked for last
+	own     context.Context    // with the baggage of the metadata, once a rule has asked for it
+	carried bool               // the baggage that goes out is that of the context
 }
 
 type rpcKey struct{}
