@@ -26,7 +26,7 @@ type cross struct {
 // centre is where the full plan starts from in all directions.
 func centre() lists {
 	return lists{protocol: "http1,grpc", payload: "128", concurrency: "16", handler: scenario.Thin, deadline: scenario.None,
-		variants: "plain,round-robin,otel,usual-stack,fairlead-off,fairlead-metrics,fairlead-full,fairlead-all,sidecar"}
+		variants: "plain,round-robin,otel,usual-stack,fairlead-off,fairlead-metrics,fairlead-full,fairlead-all,fairlead-critical,sidecar"}
 }
 
 // flags lets the command line change the lists.

@@ -16,9 +16,9 @@ import (
 	"github.com/fairlead-go/fairlead/transport/fairhttp"
 )
 
-// What the server sees of the very first call: its route has made it critical, and
-// a refusal was retried.
-func TestFairleadAllGoesByItsRulesFromTheFirstCall(t *testing.T) {
+// What the server sees of the very first call: rules have made it critical, and a
+// refusal was retried.
+func TestRulesHoldFromTheFirstCall(t *testing.T) {
 	for _, protocol := range protocols {
 		t.Run(protocol, func(t *testing.T) {
 			var calls atomic.Int64
@@ -30,7 +30,7 @@ func TestFairleadAllGoesByItsRulesFromTheFirstCall(t *testing.T) {
 				}
 				return r.payload, nil
 			}}.start(t)[protocol]
-			c := dial(t, client.Assignment{Variant: "fairlead-all", Addrs: at, Scenario: scenario.Scenario{
+			c := dial(t, client.Assignment{Variant: "fairlead-critical", Addrs: at, Scenario: scenario.Scenario{
 				Protocol: protocol, Payload: 128, Concurrency: 1, Handler: scenario.Thin,
 			}})
 			if err := c.Worker()(t.Context()); err != nil {

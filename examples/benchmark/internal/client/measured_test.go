@@ -44,7 +44,7 @@ func TestEachVariantMeasuresWhatItSays(t *testing.T) {
 			}
 		case "fairlead-full":
 			metric, traced = "fairlead.client.attempts", true
-		case "fairlead-metrics", "fairlead-all":
+		case "fairlead-metrics", "fairlead-all", "fairlead-critical":
 			metric = "fairlead.client.attempts"
 		}
 		for n := 0; traced && len(spans.GetSpans()) == 0; n++ {

@@ -48,6 +48,7 @@ func variants() []variant {
 		fairlead("fairlead-metrics", transport.Metrics, ""),
 		fairlead("fairlead-full", transport.Full, ""),
 		fairlead("fairlead-all", transport.Metrics, everything),
+		fairlead("fairlead-critical", transport.Metrics, critical()),
 	}
 }
 
