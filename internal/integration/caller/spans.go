@@ -12,7 +12,8 @@ import (
 )
 
 // tracers is a tracer provider whose spans write themselves into the call of
-// their context. Spans of anything but attempts are nothing.
+// their context. Spans of anything but attempts say that they are recorded, or there
+// would be none of the attempts, and are nothing.
 type tracers struct{ embedded.TracerProvider }
 
 func (tracers) Tracer(string, ...trace.TracerOption) trace.Tracer { return tracer{} }
@@ -22,7 +23,7 @@ type tracer struct{ embedded.Tracer }
 func (tracer) Start(ctx context.Context, name string, _ ...trace.SpanStartOption) (context.Context, trace.Span) {
 	c, ok := ctx.Value(callKey{}).(recorded)
 	if !ok || name != "fairlead.attempt" {
-		return ctx, noop.Span{}
+		return ctx, sampled{}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -34,10 +35,15 @@ func (tracer) Start(ctx context.Context, name string, _ ...trace.SpanStartOption
 
 // attempt is the span of an attempt.
 type attempt struct {
-	noop.Span
+	sampled
 	of recorded
 	is history.Attempt // guarded by the call's lock
 }
+
+// sampled is a span that is not noted.
+type sampled struct{ noop.Span }
+
+func (sampled) IsRecording() bool { return true }
 
 // SetAttributes learns where the attempt went and how it ended.
 func (a *attempt) SetAttributes(all ...attribute.KeyValue) {
