@@ -21,6 +21,7 @@ import (
 // TestMain lets the processes of a run be this test binary in another role.
 func TestMain(m *testing.M) {
 	play()
+	yield()
 	os.Exit(m.Run())
 }
 

@@ -102,14 +102,16 @@ func TestLeaseOutlivesAHalfOpenConnection(t *testing.T) {
 	server := etcdtest.Start(t)
 	client := server.Client(t)
 	proxy := tcpproxy.New(t, server.Endpoint())
-	r := open(t, config(t, proxy.Addr()))
+	c := config(t, proxy.Addr())
+	c.TTL = 20 * time.Second // so that a machine which is busy has the time for it
+	r := open(t, c)
 	reg := register(t, r, "orders", "a", "10.0.0.1:80")
 	before, beat := read(t, client, instanceKey(t, "orders", "a")), r.Inspect().Lease.Heartbeat
 
 	proxy.Freeze()
 	eventually(t, "two heartbeats over another connection", func() bool {
 		now := r.Inspect().Lease.Heartbeat
-		return now.Sub(beat) > 10*time.Second // the TTL, counted from the last before
+		return now.Sub(beat) > c.TTL // counted from the last before
 	})
 	if after := read(t, client, instanceKey(t, "orders", "a")); after == nil || *after != *before {
 		t.Errorf("the record was %+v and is %+v", before, after)
