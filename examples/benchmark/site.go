@@ -46,21 +46,21 @@ func (b *bench) open(ctx context.Context, w way, s scenario.Scenario) (at site, 
 		for _, addr := range at.addrs {
 			inbound = append(inbound, proxies.Hop{Upstreams: []string{addr}})
 		}
-		if err := b.through(ctx, &at, k, passed, inbound...); err != nil {
+		if err := b.through(ctx, &at, k, passed, s.Payload, inbound...); err != nil {
 			return at, err
 		}
 	}
-	err = b.through(ctx, &at, k, s.Protocol, proxies.Hop{Unix: w.unix, Upstreams: at.addrs})
+	err = b.through(ctx, &at, k, s.Protocol, s.Payload, proxies.Hop{Unix: w.unix, Upstreams: at.addrs})
 	return at, err
 }
 
 // through starts a proxy that is called instead of what was called without it.
-func (b *bench) through(ctx context.Context, at *site, k proxies.Kind, protocol string, hops ...proxies.Hop) error {
+func (b *bench) through(ctx context.Context, at *site, k proxies.Kind, protocol string, payload int, hops ...proxies.Hop) error {
 	dir, err := b.dir()
 	if err != nil {
 		return err
 	}
-	p, err := k.Start(ctx, proxies.Config{Dir: dir, Protocol: protocol, Hops: hops})
+	p, err := k.Start(ctx, proxies.Config{Dir: dir, Protocol: protocol, Payload: payload, Hops: hops})
 	if err != nil {
 		return err
 	}

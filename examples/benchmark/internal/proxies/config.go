@@ -14,6 +14,7 @@ import (
 type Config struct {
 	Dir      string // for all that it writes
 	Protocol string // of the scenario
+	Payload  int    // bytes of its messages, which buffers have to hold
 	Hops     []Hop
 }
 

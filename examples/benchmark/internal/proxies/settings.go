@@ -15,6 +15,7 @@ import (
 type settings struct {
 	Version  string // of the proxy
 	Protocol string // http1, http2 or grpc
+	Payload  int
 	Cores    int
 	Files    int // that a process may have open
 	Root     bool
@@ -33,7 +34,7 @@ const most = 16 << 10
 
 // newSettings gives each hop an address: a free one, or that of a socket in dir.
 func newSettings(version string, c Config, dir string, free func() (string, error)) (settings, error) {
-	s := settings{Version: version, Protocol: c.Protocol, Cores: runtime.GOMAXPROCS(0), Files: openFiles(), Root: os.Geteuid() == 0}
+	s := settings{Version: version, Protocol: c.Protocol, Payload: c.Payload, Cores: runtime.GOMAXPROCS(0), Files: openFiles(), Root: os.Geteuid() == 0}
 	if s.Protocol == scenario.GRPCStream {
 		s.Protocol = scenario.GRPC
 	}
@@ -58,6 +59,9 @@ func newSettings(version string, c Config, dir string, free func() (string, erro
 	}
 	return s, nil
 }
+
+// Large reports whether messages fill the buffers that proxies have by default.
+func (s settings) Large() bool { return s.Payload > 8<<10 }
 
 func (s settings) HTTP1() bool { return s.Protocol == scenario.HTTP1 }
 func (s settings) GRPC() bool  { return s.Protocol == scenario.GRPC }
