@@ -39,9 +39,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fairlead-go/fairlead/examples/lab/internal/cputime"
 	"github.com/fairlead-go/fairlead/examples/lab/internal/report"
 	"github.com/fairlead-go/fairlead/examples/lab/internal/scenario"
+	"github.com/fairlead-go/fairlead/internal/cputime"
 )
 
 func main() {

@@ -2,7 +2,6 @@ package fairgrpc_test
 
 import (
 	"fmt"
-	"syscall"
 	"testing"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"google.golang.org/grpc/resolver/manual"
 
 	"github.com/fairlead-go/fairlead/discovery"
+	"github.com/fairlead-go/fairlead/internal/cputime"
 	"github.com/fairlead-go/fairlead/transport/fairgrpc"
 )
 
@@ -50,7 +50,7 @@ func BenchmarkReady(b *testing.B) {
 // ready measures clients until their first call has answered and they have as
 // many connections as they should have.
 func ready(b *testing.B, c *crowd, connections int, client func() (*grpc.ClientConn, func())) {
-	first, all, began := time.Duration(0), time.Duration(0), cpu(b)
+	first, all, began := time.Duration(0), time.Duration(0), cputime.Used()
 	for b.Loop() {
 		start, accepted := time.Now(), c.accepted()
 		conn, end := client()
@@ -60,10 +60,10 @@ func ready(b *testing.B, c *crowd, connections int, client func() (*grpc.ClientC
 			time.Sleep(100 * time.Microsecond)
 		}
 		b.StopTimer()
-		all += settle(b) - began
+		all += settle() - began
 		conn.Close()
 		end()
-		began = settle(b)
+		began = settle()
 		b.StartTimer()
 	}
 	b.ReportMetric(float64(first.Milliseconds())/float64(b.N), "first-call-ms")
@@ -72,22 +72,13 @@ func ready(b *testing.B, c *crowd, connections int, client func() (*grpc.ClientC
 
 // settle waits until this process has nothing more to do, and returns the CPU time
 // that it has used by then.
-func settle(tb testing.TB) time.Duration {
-	for last := cpu(tb); ; {
+func settle() time.Duration {
+	for last := cputime.Used(); ; {
 		time.Sleep(50 * time.Millisecond)
-		now := cpu(tb)
+		now := cputime.Used()
 		if now-last < 2*time.Millisecond {
 			return now
 		}
 		last = now
 	}
-}
-
-// cpu is the CPU time that this process has used.
-func cpu(tb testing.TB) time.Duration {
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		tb.Fatal(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"os"
 	"strconv"
-	"syscall"
 	"time"
+
+	"github.com/fairlead-go/fairlead/internal/cputime"
 )
 
 // usage is what the process uses of the machine.
@@ -15,11 +16,7 @@ type usage struct {
 }
 
 func readUsage() usage {
-	var u usage
-	var r syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) == nil {
-		u.cpu = time.Duration(r.Utime.Nano() + r.Stime.Nano())
-	}
+	u := usage{cpu: cputime.Used()}
 	statm, err := os.ReadFile("/proc/self/statm") // pages: size, resident, …
 	if fields := bytes.Fields(statm); err == nil && len(fields) > 1 {
 		pages, _ := strconv.ParseInt(string(fields[1]), 10, 64)

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/fairlead-go/fairlead/balancer"
-	"github.com/fairlead-go/fairlead/examples/lab/internal/cputime"
 	"github.com/fairlead-go/fairlead/examples/lab/internal/sim"
+	"github.com/fairlead-go/fairlead/internal/cputime"
 )
 
 // BenchmarkCall is what one call costs the simulator, with the choice and the

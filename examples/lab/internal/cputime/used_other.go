@@ -1,9 +1,0 @@
-//go:build !unix
-
-// Package cputime reads how much CPU this process has used.
-package cputime
-
-import "time"
-
-// Used is 0: the system does not say.
-func Used() time.Duration { return 0 }
