@@ -52,6 +52,7 @@ func (m *Mesh) again(ctx context.Context, call *Call, attempt Attempt, o *Outcom
 			return false
 		}
 		discard(attempt)
+		call.now = 0
 		if interrupt.Pause(ctx, wait) {
 			s.counts.one(&s.counts.retries)
 			return true

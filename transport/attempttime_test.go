@@ -242,3 +242,31 @@ func TestNoContextWithoutNeed(t *testing.T) {
 		})
 	}
 }
+
+// The wait between two attempts is no part of the next one's time, also where the one
+// before did not come to an instance.
+func TestTheWaitBeforeAnAttemptIsNotItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		backoff := retry.BackoffConfig{BaseInterval: 5 * time.Second, MaxInterval: 5 * time.Second}
+		m := knowing(t, newMesh(t, orders("a", "b", "c"), inAnyCase(),
+			transport.WithRetry(retry.Policy{MaxAttempts: 3, AttemptTimeout: time.Second, Backoff: backoff})))
+		call, tries := get(), 0
+		err := m.Do(t.Context(), call, tryFunc(func(ctx context.Context, call *transport.Call) transport.Outcome {
+			tries++
+			if at, _ := ctx.Deadline(); time.Until(at) != time.Second {
+				t.Errorf("attempt %d has %v", tries, time.Until(at))
+			}
+			if tries == 1 {
+				lease, err := m.Acquire(ctx, call, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				lease.Done(transport.Outcome{Class: transport.Lost, Err: errors.New("gone")})
+			}
+			return transport.Outcome{Class: transport.Lost, Err: errors.New("gone")}
+		}))
+		if tries != 3 || err == nil {
+			t.Errorf("%d attempts, %v", tries, err)
+		}
+	})
+}
