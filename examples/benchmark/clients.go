@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os/exec"
 	"time"
 
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/client"
@@ -20,24 +18,25 @@ const grace = 30 * time.Second
 // the same time.
 func runClients(ctx context.Context, as ...client.Assignment) (_ load.Measurement, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*as[0].Warmup+as[0].Duration+as[0].Open+grace)
-	var all []*clientProcess
+	var all []*process
 	defer func() {
 		if err != nil {
 			cancel() // which ends those that still run
 		}
 		for _, c := range all {
-			if ended := c.cmd.Wait(); err == nil && ended != nil {
+			if ended := c.Wait(); err == nil && ended != nil {
 				err = fmt.Errorf("client process: %w", ended)
 			}
 		}
 		cancel()
 	}()
 	for _, a := range as {
-		c, err := startClient(ctx, a)
+		c, err := start(ctx, clientRole)
 		if err != nil {
 			return load.Measurement{}, err
 		}
 		all = append(all, c)
+		_ = c.in.Encode(a) // a process that is gone says so when it is asked
 	}
 	var w word
 	for _, c := range all {
@@ -57,33 +56,4 @@ func runClients(ctx context.Context, as ...client.Assignment) (_ load.Measuremen
 		}
 	}
 	return load.Together(shares...), nil
-}
-
-// clientProcess is one, with what goes in and comes out of it.
-type clientProcess struct {
-	cmd *exec.Cmd
-	in  *json.Encoder
-	out *json.Decoder
-}
-
-func startClient(ctx context.Context, a client.Assignment) (*clientProcess, error) {
-	cmd, err := child(ctx, clientRole)
-	if err != nil {
-		return nil, err
-	}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	c := &clientProcess{cmd, json.NewEncoder(in), json.NewDecoder(out)}
-	// A process that is gone says so when it is asked.
-	_ = c.in.Encode(a)
-	return c, nil
 }

@@ -15,7 +15,7 @@ import (
 
 // everything is a machine with all proxies.
 func everything() (found market) {
-	for _, name := range proxyNames() {
+	for _, name := range proxies.Names() {
 		found = append(found, proxies.Kind{Name: name})
 	}
 	return found
@@ -87,14 +87,14 @@ func TestFullPlanLeavesNothingOutThatIsPromised(t *testing.T) {
 				want = append(want, v+" over "+protocol)
 			}
 		}
-		for _, p := range proxyNames() {
+		for _, p := range proxies.Names() {
 			want = append(want, "sidecar-"+p+" over "+protocol)
 		}
 		if protocol == scenario.HTTP2 || protocol == scenario.GRPCStream {
 			continue
 		}
 		want = append(want, protocol+" heavy", protocol+" chain", protocol+" payload 4096", protocol+" concurrency 1", "fairlead-all-unix over "+protocol, "sidecar2-haproxy-unix over "+protocol)
-		for _, p := range proxyNames() {
+		for _, p := range proxies.Names() {
 			want = append(want, "sidecar2-"+p+" over "+protocol, "central-"+p+" over "+protocol, "sidecar-"+p+"-unix over "+protocol)
 		}
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 
@@ -10,10 +12,7 @@ import (
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/target"
 )
 
-// roleVariable tells a child of this program what it is.
-const roleVariable = "FAIRLEAD_BENCHMARK_ROLE"
-
-// The roles of children.
+// The roles of children, beside that of a proxy.
 const (
 	serverRole = "server"
 	clientRole = "client"
@@ -23,7 +22,7 @@ const (
 func play() {
 	proxies.Play()
 	var err error
-	switch os.Getenv(roleVariable) {
+	switch os.Getenv(proxies.RoleVariable) {
 	case "":
 		return
 	case serverRole:
@@ -38,14 +37,30 @@ func play() {
 	os.Exit(0)
 }
 
-// child prepares this program in another role.
-func child(ctx context.Context, role string) (*exec.Cmd, error) {
+// process is a child in a role, which is told something and answers, in JSON.
+type process struct {
+	*exec.Cmd
+	hold io.Closer // its standard input
+	in   *json.Encoder
+	out  *json.Decoder
+}
+
+// start starts this program in another role.
+func start(ctx context.Context, role string) (*process, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, program)
-	cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	cmd.Env = append(os.Environ(), proxies.RoleVariable+"="+role)
 	cmd.Stderr = os.Stderr
-	return cmd, nil
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	return &process{cmd, in, json.NewEncoder(in), json.NewDecoder(out)}, cmd.Start()
 }

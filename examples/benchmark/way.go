@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-go/fairlead/examples/benchmark/internal/client"
+	"github.com/fairlead-go/fairlead/examples/benchmark/internal/proxies"
 )
 
 // way is how the clients of a lane reach the instances.
@@ -31,9 +32,6 @@ const (
 	byFour   = "-x4" // by four client processes
 )
 
-// proxyNames are those of all proxies that may be found. The first are cheaper.
-func proxyNames() []string { return []string{"haproxy", "nginx", "envoy", "caddy", "fairlead"} }
-
 // modes are ways through proxies. A client of a proxy needs nothing but its one
 // address.
 func modes() []way {
@@ -47,7 +45,7 @@ func modes() []way {
 // waysAllowed is what the command line may name.
 func waysAllowed() string {
 	return fmt.Sprintf("%s, each also with %s or %s; sidecar-NAME, sidecar2-NAME, central-NAME, of these the sidecars also with %s; NAME is %s, or %s for the first found; without NAME it is every proxy found",
-		strings.Join(client.Names(), ", "), overUnix, byFour, overUnix, strings.Join(proxyNames(), ", "), cheapest)
+		strings.Join(client.Names(), ", "), overUnix, byFour, overUnix, strings.Join(proxies.Names(), ", "), cheapest)
 }
 
 // parseWay reads the name of a lane.
@@ -58,7 +56,7 @@ func parseWay(name string) (way, bool) {
 	}
 	mode, proxy, named := strings.Cut(rest, "-")
 	i := slices.IndexFunc(modes(), func(m way) bool { return m.name == mode })
-	if i < 0 || named && proxy != cheapest && !slices.Contains(proxyNames(), proxy) {
+	if i < 0 || named && proxy != cheapest && !slices.Contains(proxies.Names(), proxy) {
 		return way{}, false
 	}
 	w := modes()[i]
@@ -107,7 +105,7 @@ func (w way) through(found []string) ([]way, error) {
 		return []way{w}, nil
 	}
 	var names []string
-	for _, name := range proxyNames() {
+	for _, name := range proxies.Names() {
 		if slices.Contains(found, name) && (w.proxy == each || w.proxy == cheapest || w.proxy == name) {
 			names = append(names, name)
 		}

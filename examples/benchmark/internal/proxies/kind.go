@@ -23,7 +23,8 @@ type Kind struct {
 	recipe              recipe
 }
 
-// Names are those of all proxies that [Find] looks for.
+// Names are those of all proxies that [Find] looks for, those first whose hop costs
+// least.
 func Names() []string {
 	var names []string
 	for _, r := range recipes() {

@@ -29,6 +29,10 @@ type recipe struct {
 func recipes() []recipe {
 	return []recipe{
 		{
+			name: "haproxy", version: "-v", file: "haproxy.cfg",
+			args: func(file string, _ settings) []string { return []string{"-db", "-f", file} },
+		},
+		{
 			name: "nginx", version: "-v", file: "nginx.conf", workers: true,
 			args:   func(file string, _ settings) []string { return []string{"-e", "stderr", "-p", ".", "-c", file} },
 			onward: map[string]string{scenario.HTTP2: scenario.HTTP1},
@@ -39,8 +43,10 @@ func recipes() []recipe {
 			},
 		},
 		{
-			name: "haproxy", version: "-v", file: "haproxy.cfg",
-			args: func(file string, _ settings) []string { return []string{"-db", "-f", file} },
+			name: "envoy", version: "--version", file: "envoy.yaml",
+			args: func(file string, s settings) []string {
+				return []string{"-c", file, "--concurrency", strconv.Itoa(s.Cores), "--disable-hot-restart", "--log-level", "warning"}
+			},
 		},
 		{
 			name: "caddy", version: "version", file: "Caddyfile",
@@ -48,12 +54,6 @@ func recipes() []recipe {
 				return []string{"run", "--adapter", "caddyfile", "--config", file}
 			},
 			notes: map[string]string{scenario.HTTP1: "Caddy has read all of a request before it calls an upstream, since answers would be cut short otherwise"},
-		},
-		{
-			name: "envoy", version: "--version", file: "envoy.yaml",
-			args: func(file string, s settings) []string {
-				return []string{"-c", file, "--concurrency", strconv.Itoa(s.Cores), "--disable-hot-restart", "--log-level", "warning"}
-			},
 		},
 		{
 			name: fairlead, file: "fairlead.json",

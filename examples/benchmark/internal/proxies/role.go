@@ -13,16 +13,16 @@ import (
 	"github.com/fairlead-go/fairlead/examples/internal/meshproxy"
 )
 
-// A child of this program that is fairlead's proxy is told so by its environment.
-const (
-	roleVariable = "FAIRLEAD_BENCHMARK_ROLE"
-	role         = "proxy"
-)
+// RoleVariable tells a child of this program what it is.
+const RoleVariable = "FAIRLEAD_BENCHMARK_ROLE"
+
+// role is that of a child that is fairlead's proxy.
+const role = "proxy"
 
 // Play turns the process into fairlead's proxy if it was started as that, and then never
 // returns. Call it first thing in main.
 func Play() {
-	if os.Getenv(roleVariable) != role {
+	if os.Getenv(RoleVariable) != role {
 		return
 	}
 	if err := serve(os.Stdin); err != nil {

@@ -65,7 +65,7 @@ func (k Kind) try(ctx context.Context, c Config, free func() (string, error)) (*
 	cmd := exec.Command(k.Path, k.recipe.args(file, s)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "HOME="+dir, "TMPDIR="+dir, "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir,
-		"GOMAXPROCS="+strconv.Itoa(s.Cores), roleVariable+"="+role)
+		"GOMAXPROCS="+strconv.Itoa(s.Cores), RoleVariable+"="+role)
 	p, err := launch(cmd, config)
 	if err != nil {
 		return nil, err
