@@ -122,26 +122,32 @@ func (m *measurement) sample(ran map[side]result) float64 {
 }
 
 // result runs a benchmark for as many operations as take the time, and not by time:
-// then it would begin several times, and what it begins with may be long.
+// then it would begin several times, and what it begins with may be long. How many
+// these are stays as it is once it is found, and grows where a run was short: what
+// they were found by was disturbed.
 func (g *meter) result(ctx context.Context, s side) (result, error) {
-	if n := g.counts[s]; n > 0 {
-		return g.once(ctx, s, operations(n))
-	}
-	// How many these are is found out the first time. A try by time is a good guess, but
-	// for one that ended early because somebody else had the processor.
-	r, err := g.once(ctx, s, (g.time / 5).String())
-	for n := 1; err == nil; {
-		n = min(max(2*n, int(float64(g.time)/r.time)), mostOperations)
-		r, err = g.once(ctx, s, operations(n))
-		if r.time*float64(n) >= float64(g.time)/2 || n == mostOperations {
-			g.counts[s] = n
-			break
+	if g.counts[s] == 0 {
+		// A try by time is a good guess.
+		r, err := g.once(ctx, s, (g.time / 5).String())
+		if err != nil {
+			return r, err
 		}
+		g.counts[s] = operations(g.time, r, 1)
 	}
-	return r, err
+	for {
+		n := g.counts[s]
+		r, err := g.once(ctx, s, strconv.Itoa(n)+"x")
+		if err != nil || r.time*float64(n) >= float64(g.time)/2 || n == mostOperations {
+			return r, err
+		}
+		g.counts[s] = operations(g.time, r, n)
+	}
 }
 
-func operations(n int) string { return strconv.Itoa(n) + "x" }
+// operations is how many take so long, and more than twice those that did not.
+func operations(t time.Duration, of result, short int) int {
+	return int(min(max(2*float64(short), float64(t)/of.time), mostOperations))
+}
 
 func (g *meter) once(ctx context.Context, s side, benchtime string) (result, error) {
 	match, deeper := only(s.benchmark)
