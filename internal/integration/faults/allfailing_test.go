@@ -26,6 +26,7 @@ var allFailing = row{
 	},
 	hold: func(s *scene) { s.sleep(5 * time.Second) },
 	heal: func(s *scene) {
+		s.healing = time.Now()
 		seen, _ := s.caller.Status().Service()
 		out := 0
 		for _, n := range seen.Instances {
@@ -54,7 +55,7 @@ var allFailing = row{
 		open := s.broken.Add(slack * time.Second)
 		calls, attempts, last := 0, 0, time.Duration(0)
 		for _, c := range s.history.Calls {
-			if c.Start >= s.history.Moment(open) && c.Start < s.history.Moment(s.mended) {
+			if c.Start >= s.history.Moment(open) && c.Start < s.history.Moment(s.healing) {
 				calls, attempts = calls+1, attempts+len(c.Attempts)
 			}
 			if c.Start >= s.history.Moment(s.mended) && c.Err != "" {
@@ -63,8 +64,8 @@ var allFailing = row{
 		}
 		s.figure("calls while the breaker is open", calls)
 		s.figure("attempts meanwhile", attempts)
-		s.figure("median of a call meanwhile", s.quantile(0.5, open, s.mended).String())
-		if most := instances * int(1+s.mended.Sub(open).Seconds()); calls == 0 || attempts > most {
+		s.figure("median of a call meanwhile", s.quantile(0.5, open, s.healing).String())
+		if most := instances * int(1+s.healing.Sub(open).Seconds()); calls == 0 || attempts > most {
 			s.Errorf("%d calls made %d attempts while the breaker was to be open, at most %d may be: one probe per instance and second", calls, attempts, most)
 		}
 		if s.figure("recovered after", last); last > slack*5*time.Second {

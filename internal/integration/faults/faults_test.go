@@ -15,7 +15,7 @@ import (
 type row struct {
 	number int    // in the matrix of faults
 	fault  string // in words
-	heavy  bool   // takes all there is of a small machine: one at a time, and by itself in the long set
+	heavy  bool   // takes all there is of a small machine, and is played by itself before the others
 	// setup starts everything up to the load; nil: etcd, ten instances and the
 	// caller, all in health.
 	setup func(s *scene)
@@ -61,35 +61,43 @@ func (r row) play(s *scene) {
 
 func TestFaults(t *testing.T) {
 	if *long {
-		t.Run("full", func(t *testing.T) { // alone on the machine
+		t.Run("full", func(t *testing.T) {
 			for _, r := range rows {
 				if r.number == 3 {
 					newReport(t).play(t, r, full(), firstSeed())
 				}
 			}
 		})
-	} else {
-		t.Parallel() // beside the other tests
 	}
 	all := newReport(t)
 	for _, r := range rows {
-		t.Run(r.name(), func(t *testing.T) {
-			if !r.heavy || !*long {
+		if r.heavy {
+			t.Run(r.name(), func(t *testing.T) { all.playAll(t, r) })
+		}
+	}
+	if !*long {
+		t.Parallel() // beside the other tests
+	}
+	for _, r := range rows {
+		if !r.heavy {
+			t.Run(r.name(), func(t *testing.T) { t.Parallel(); all.playAll(t, r) })
+		}
+	}
+}
+
+// playAll plays a row once, or with many seeds.
+func (all *report) playAll(t *testing.T, r row) {
+	if !*long {
+		all.play(t, r, quick(), firstSeed())
+		return
+	}
+	for n := range uint64(*seeds) {
+		seed := firstSeed() + n
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			if !r.heavy {
 				t.Parallel()
 			}
-			if !*long {
-				all.play(t, r, quick(), firstSeed())
-				return
-			}
-			for n := range uint64(*seeds) {
-				seed := firstSeed() + n
-				t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-					if !r.heavy {
-						t.Parallel()
-					}
-					all.play(t, r, lengthy(), seed)
-				})
-			}
+			all.play(t, r, lengthy(), seed)
 		})
 	}
 }
@@ -106,7 +114,6 @@ var firstSeed = sync.OnceValue(func() uint64 {
 
 // report adds up what was played.
 type report struct {
-	heavy  sync.Mutex // held by the one heavy row that is played
 	mu     sync.Mutex // guards all below
 	total  line
 	bySeed map[uint64]*line
@@ -149,10 +156,6 @@ func (l line) tell(t *testing.T) {
 // play plays a row and tells how it went.
 func (all *report) play(t *testing.T, r row, size scale, seed uint64) {
 	s := &scene{T: t, scale: size, random: rand.New(rand.NewPCG(seed, uint64(r.number)))}
-	if r.heavy {
-		all.heavy.Lock()
-		defer all.heavy.Unlock()
-	}
 	t.Cleanup(func() { all.add(s, r, seed) })
 	t.Logf("row %d with -seed %d", r.number, seed)
 	r.play(s)

@@ -44,7 +44,7 @@ type scene struct {
 	fleet      *fleet.Fleet
 	caller     *caller.Caller
 
-	broken, mended time.Time
+	broken, healing, mended time.Time
 
 	// What rows remember from one of their steps to the next.
 	cluster    *etcdtest.Cluster

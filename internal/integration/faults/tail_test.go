@@ -64,8 +64,9 @@ func longTail(p fleet.Protocol, fault string) row {
 			if plain.slow < tailCalls/100 || hedged.slow > plain.slow/2 {
 				s.Errorf("of %d calls %d had a slow answer, and %d where they are sent a second time; want half of that at most", tailCalls, plain.slow, hedged.slow)
 			}
-			if more > 0.06 || more <= 0 {
-				s.Errorf("%.1f %% more executions, want some, and 6 %% at most", more*100)
+			// One in twenty, and more where latencies grow while they are learned.
+			if more > 0.1 || more <= 0 {
+				s.Errorf("%.1f %% more executions, want some, and 10 %% at most", more*100)
 			}
 			if seen.Attempts["failure"]+seen.Attempts["lost"]+seen.Attempts["timeout"] > 0 || len(seen.Ejections) > 0 {
 				s.Errorf("attempts that were given up were charged: %v, ejections %v", seen.Attempts, seen.Ejections)
