@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,7 @@ type Bucket struct {
 	burst   atomic.Int64
 	seen    [NumberOfPriorities]atomic.Int64 // moments; written when older than a second
 	queues  [NumberOfPriorities]queue        // of calls that wait behind others
+	turns   sync.Mutex                       // of those: who took a token no longer waits for one, as others see it
 }
 
 const (

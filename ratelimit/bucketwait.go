@@ -59,27 +59,54 @@ func (b *Bucket) giveBack() { b.limiter.ReserveN(b.line.time(b.line.clock()), -1
 
 // waitBehind waits until there are tokens enough to leave some to others.
 func (b *Bucket) waitBehind(ctx context.Context, began time.Duration, p Priority, most time.Duration) error {
-	queue, place := &b.queues[p.Index()], int64(-1)
+	place := int64(-1)
 	for moment := began; ; moment = b.line.clock() {
-		ahead := queue.ahead(place)
-		for i := p.Index() + 1; i < len(b.queues); i++ {
-			ahead += b.queues[i].ahead(-1)
-		}
-		if ahead == 0 && b.take(moment, p) {
+		wait, took := b.turn(moment, p, place)
+		if took {
 			return nil
 		}
-		turn := b.until(moment, 1+b.left(moment, p)+ahead)
-		if turn > most-(moment-began) {
-			return ErrRate
+		err := ErrRate
+		if wait <= most-(moment-began) {
+			if place < 0 {
+				place = b.queues[p.Index()].joined.Add(1) - 1
+			}
+			err = sleep(ctx, max(wait, 1))
 		}
-		if place < 0 {
-			place = queue.joined.Add(1) - 1
-			defer queue.left.Add(1)
-		}
-		if err := sleep(ctx, max(turn, 1)); err != nil {
+		if err != nil {
+			if place >= 0 {
+				b.queues[p.Index()].left.Add(1)
+			}
 			return err
 		}
 	}
+}
+
+// turn takes a token for a call in its place, or for one that has none yet, if there
+// is one and nobody goes before; else it says when that may be.
+func (b *Bucket) turn(moment time.Duration, p Priority, place int64) (wait time.Duration, took bool) {
+	if place < 0 && b.ahead(p, place) == 0 && b.take(moment, p) {
+		return 0, true // most have nobody before them
+	}
+	b.turns.Lock()
+	defer b.turns.Unlock()
+	ahead := b.ahead(p, place)
+	if ahead > 0 || !b.take(moment, p) {
+		return b.until(moment, 1+b.left(moment, p)+ahead), false
+	}
+	if place >= 0 {
+		b.queues[p.Index()].left.Add(1)
+	}
+	return 0, true
+}
+
+// ahead is how many go before such a call: all that wait and are more important, and
+// those of its own kind that came before.
+func (b *Bucket) ahead(p Priority, place int64) float64 {
+	n := b.queues[p.Index()].ahead(place)
+	for i := p.Index() + 1; i < len(b.queues); i++ {
+		n += b.queues[i].ahead(-1)
+	}
+	return n
 }
 
 // queue counts the calls of one priority that wait behind others.
