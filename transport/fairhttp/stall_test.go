@@ -35,7 +35,7 @@ func TestRow24ReadIdleTimeout(t *testing.T) {
 					for range 4 { // for longer than a read may wait
 						io.WriteString(body, "drop")
 						flush()
-						time.Sleep(100 * time.Millisecond)
+						time.Sleep(160 * time.Millisecond)
 					}
 					if r.URL.Path == "/stalls" {
 						<-r.Context().Done()
@@ -44,7 +44,7 @@ func TestRow24ReadIdleTimeout(t *testing.T) {
 				}, w.server)
 				orders := newService(t, s.addr())
 				config := w.client
-				config.ReadIdleTimeout = 250 * time.Millisecond
+				config.ReadIdleTimeout = 600 * time.Millisecond
 				client, _ := orders.client(t, config, nil)
 				if _, body := fetch(t, client, "GET", "mesh://orders/", ""); body != strings.Repeat("drop", 4) {
 					t.Errorf("a body that trickles is %q", body)
@@ -58,7 +58,7 @@ func TestRow24ReadIdleTimeout(t *testing.T) {
 				if string(body) != strings.Repeat("drop", 4) || !errors.Is(err, fairhttp.ErrStalled) || !errors.Is(err, os.ErrDeadlineExceeded) || !ok || !n.Timeout() {
 					t.Errorf("the body is %q and ends with %v", body, err)
 				}
-				if text := fmt.Sprint(err); !strings.Contains(text, s.addr()) || !strings.Contains(text, "250ms") {
+				if text := fmt.Sprint(err); !strings.Contains(text, s.addr()) || !strings.Contains(text, "600ms") {
 					t.Errorf("the error is %q", err)
 				}
 				resp.Body.Close()
