@@ -33,6 +33,7 @@ func TestClientFindsItsServersAndTheyLeaveWithoutAnError(t *testing.T) {
 	}
 	for _, door := range []string{"http", "grpc"} {
 		t.Run(door, func(t *testing.T) {
+			t.Parallel()
 			e := start(t, door)
 			first, second := e.server(t), e.server(t)
 
@@ -55,7 +56,7 @@ func TestClientFindsItsServersAndTheyLeaveWithoutAnError(t *testing.T) {
 						t.Errorf("SIGTERM: server ended with %v:\n%s", err, &first.log)
 					}
 					running = false
-				default:
+				case <-time.After(100 * time.Millisecond): // each call is a process
 				}
 				if out, err := e.client(t); err != nil {
 					t.Fatalf("a call failed while a server left: %v\n%s", err, out)

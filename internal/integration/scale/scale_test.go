@@ -35,7 +35,7 @@ func TestEveryPartRuns(t *testing.T) {
 	} {
 		t.Run(part, func(t *testing.T) {
 			t.Parallel()
-			r, err := parse(strings.Fields("-json -rounds 2 -changes 2 -apart 150ms -rest 200ms -watchers 12 -processes 2 -subscribers 12"+
+			r, err := parse(strings.Fields("-json -rounds 1 -changes 2 -apart 150ms -rest 200ms -watchers 12 -processes 2 -subscribers 12"+
 				" -registrations 150 -in-flight 16 -instances 700 -services 12 -leases 12 -clients 8 -part "+part), t.Output())
 			if err != nil {
 				t.Fatal(err)
