@@ -76,6 +76,7 @@ type policy struct {
 	mu      sync.Mutex         // guards the rest, and lets one state at a time go to gRPC
 	current grpcbalancer.State // as gRPC has it; no picker: there is none of ours
 	again   *time.Timer        // publishes current again; nil: nothing to wait for
+	ended   bool               // finally: what connections do says nothing any more
 	tables  struct{ all, aside children }
 }
 
@@ -120,6 +121,9 @@ func (p *policy) UpdateState(s grpcbalancer.State) {
 	all := newChildren(states, false)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.ended {
+		return
+	}
 	p.tables.all = all
 	p.current.ConnectivityState = s.ConnectivityState
 	p.turn()
@@ -204,6 +208,9 @@ func (p *policy) count(counted *transport.Connections, states []endpointsharding
 func (p *policy) ResolverError(err error) {
 	p.children.ResolverError(err)
 	if _, final := err.(interface{ GRPCStatus() *status.Status }); final {
+		p.mu.Lock()
+		p.ended = true
+		p.mu.Unlock()
 		p.replace(base.NewErrPicker(err))
 	}
 }

@@ -272,6 +272,22 @@ func TestPolicyWithoutAListOfOurs(t *testing.T) {
 	}
 }
 
+// Once it is over, the error of the end stays, whatever connections still do: calls
+// that wait would go on waiting with another picker.
+func TestNothingComesAfterAFinalError(t *testing.T) {
+	c := new(told)
+	p := policyBuilder{}.Build(c, grpcbalancer.BuildOptions{}).(*policy)
+	defer p.Close()
+	p.bound, _ = bench(t, "a")
+	closed := status.Error(codes.Unavailable, "the mesh is closed")
+	p.ResolverError(closed)
+	p.UpdateState(grpcbalancer.State{ConnectivityState: connectivity.TransientFailure, Picker: broken{io.EOF}})
+	last := c.states[len(c.states)-1]
+	if _, err := last.Picker.Pick(grpcbalancer.PickInfo{Ctx: t.Context(), FullMethodName: "/x/Y"}); err != closed {
+		t.Errorf("a pick says %v", err)
+	}
+}
+
 // What a breaker lets through for it to find out comes back where gRPC picks in
 // vain, or picks again: a place that leaked would keep it from closing.
 func TestHalfOpenPlaceIsReturned(t *testing.T) {
