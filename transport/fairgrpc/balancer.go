@@ -90,7 +90,7 @@ func (p *policy) UpdateClientConnState(s grpcbalancer.ClientConnState) error {
 		ok = ok && instancesAt(e) != nil
 	}
 	if !ok {
-		p.replace(base.NewErrPicker(errNotOurs))
+		p.replace(base.NewErrPicker(errNotOurs), false)
 		return errNotOurs
 	}
 	if p.bound == nil {
@@ -175,11 +175,12 @@ func (p *policy) stop() {
 	}
 }
 
-// replace gives gRPC a picker that is none of ours.
-func (p *policy) replace(by grpcbalancer.Picker) {
+// replace gives gRPC a picker that is none of ours, and finally the last one.
+func (p *policy) replace(by grpcbalancer.Picker, finally bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stop()
+	p.ended = p.ended || finally
 	p.current = grpcbalancer.State{}
 	p.ClientConn.UpdateState(grpcbalancer.State{ConnectivityState: connectivity.TransientFailure, Picker: by})
 }
@@ -208,10 +209,7 @@ func (p *policy) count(counted *transport.Connections, states []endpointsharding
 func (p *policy) ResolverError(err error) {
 	p.children.ResolverError(err)
 	if _, final := err.(interface{ GRPCStatus() *status.Status }); final {
-		p.mu.Lock()
-		p.ended = true
-		p.mu.Unlock()
-		p.replace(base.NewErrPicker(err))
+		p.replace(base.NewErrPicker(err), true)
 	}
 }
 
